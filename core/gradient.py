@@ -1,0 +1,188 @@
+"""The restricted response, its gradient to the image (the pathway gradient), and sweeps of both over sparsities.
+
+Restricting runs the network with every neuron off the pathway held, at zero (``off="zero"``, what the paper's released
+code does) or at the value it has for a reference image (``off="frozen"``: the response stays, only the gradient is
+restricted). ``pathway=None`` is the original network, and its pathway gradient the plain gradient.
+
+References:
+    [Khakzar21] Khakzar et al., Neural Response Interpretation through the Lens of Critical Pathways, CVPR 2021.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from core.network import Edit, Network, Site
+from core.pathway import Off, Pathway, Ranking, check_off, hold, restriction
+from core.progress import Progress, silent
+
+__all__ = ["Restricted", "Sweep", "pathway_gradient", "response", "restrict", "saliency_map", "sweep"]
+
+
+@dataclass(frozen=True)
+class Restricted:
+    """One image's restricted logits, (1, classes), and the gradient of its target's logit, shaped like the image."""
+
+    logits: Tensor
+    gradient: Tensor
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A ranking's pathways at S sparsities.
+
+    Attributes:
+        sparsities: as achieved.
+        logits: (S, classes), restricted.
+        gradients: (S, C, H, W), pathway gradients.
+    """
+
+    sparsities: tuple[float, ...]
+    logits: Tensor
+    gradients: Tensor
+
+
+def response(
+    network: Network,
+    image: Tensor,
+    pathway: Pathway | None = None,
+    *,
+    off: Off = "zero",
+    reference: Tensor | None = None,
+) -> Tensor:
+    """Return the restricted logits of a batch of images, (N, classes).
+
+    Args:
+        image: (N, *network.input_shape).
+        pathway: None for the original network.
+        off: how neurons off the pathway are held.
+        reference: the image whose activations are held under "frozen", (1, ...); default ``image`` itself.
+
+    Raises:
+        PathwayError: an image or ``off`` does not fit.
+    """
+    with torch.no_grad():
+        return network.run(image, _edit(network, image, pathway, off, reference)).logits
+
+
+def restrict(
+    network: Network,
+    image: Tensor,
+    target: int,
+    pathway: Pathway | None = None,
+    *,
+    off: Off = "zero",
+    reference: Tensor | None = None,
+) -> Restricted:
+    """Return restricted logits and pathway gradient from one forward and one backward pass.
+
+    Args:
+        image: (1, *network.input_shape).
+        target: class index.
+        pathway, off, reference: as for ``response``.
+
+    Raises:
+        PathwayError: the image, the target or ``off`` does not fit.
+    """
+    network.check_image(image, one=True)
+    network.check_target(target)
+    edit = _edit(network, image, pathway, off, reference)
+    with torch.enable_grad():
+        moved = image.detach().requires_grad_()
+        logits = network.run(moved, edit).logits
+        (gradient,) = torch.autograd.grad(logits[0, target], moved)
+    return Restricted(logits.detach(), gradient[0])
+
+
+def pathway_gradient(
+    network: Network,
+    image: Tensor,
+    target: int,
+    pathway: Pathway | None = None,
+    *,
+    off: Off = "zero",
+    reference: Tensor | None = None,
+) -> Tensor:
+    """Return the gradient of the restricted response to the image, shaped like one image. [Khakzar21]
+
+    Args and errors are those of ``restrict``.
+    """
+    return restrict(network, image, target, pathway, off=off, reference=reference).gradient
+
+
+def saliency_map(gradient: Tensor) -> Tensor:
+    """Return, per pixel, the channel's value of largest magnitude, signed: (C, H, W) -> (H, W)."""
+    strongest = gradient.abs().argmax(dim=0, keepdim=True)
+    return gradient.gather(0, strongest)[0]
+
+
+def sweep(
+    network: Network,
+    image: Tensor,
+    target: int,
+    ranking: Ranking,
+    sparsities: Sequence[float],
+    *,
+    off: Off = "zero",
+    reference: Tensor | None = None,
+    batch_size: int = 4,
+    progress: Progress = silent,
+) -> Sweep:
+    """Return logits and pathway gradients at many sparsities, a batch of them at a time.
+
+    Args:
+        image: (1, *network.input_shape).
+        target: class index.
+        ranking: of all neurons for this image.
+        sparsities: each in [0, 1).
+        off, reference: as for ``response``.
+        batch_size: sparsities in one pass; memory grows with it.
+        progress: told after each batch.
+
+    Raises:
+        PathwayError: the image, the target, a sparsity or ``off`` does not fit.
+    """
+    network.check_image(image, one=True)
+    network.check_target(target)
+    held = _held(network, image, off, reference)
+    sizes = torch.tensor([ranking.size(sparsity) for sparsity in sparsities], device=image.device)
+    logits, gradients = [], []
+    for chunk in torch.split(sizes, batch_size):
+        with torch.enable_grad():
+            images = image.detach().repeat(len(chunk), *[1] * (image.ndim - 1)).requires_grad_()
+            run = network.run(images, _batch_edit(ranking, chunk, held))
+            (gradient,) = torch.autograd.grad(run.logits[:, target].sum(), images)
+        logits.append(run.logits.detach())
+        gradients.append(gradient)
+        progress(sum(map(len, logits)), len(sizes), "sparsities")
+    achieved = tuple(1 - size / ranking.neurons for size in sizes.tolist())
+    return Sweep(achieved, torch.cat(logits), torch.cat(gradients))
+
+
+def _edit(network: Network, image: Tensor, pathway: Pathway | None, off: Off, reference: Tensor | None) -> Edit | None:
+    return None if pathway is None else restriction(pathway, off, _held(network, image, off, reference))
+
+
+def _held(network: Network, image: Tensor, off: Off, reference: Tensor | None) -> tuple[Tensor, ...] | None:
+    """The activations that "frozen" holds, None for "zero"."""
+    held = None
+    if off == "frozen":
+        with torch.no_grad():
+            held = network.run(image if reference is None else reference, record=True).activations
+    check_off(off, held)
+    return held
+
+
+def _batch_edit(ranking: Ranking, sizes: Tensor, held: tuple[Tensor, ...] | None) -> Edit:
+    """Like ``restriction``, with another pathway for each image of the batch."""
+
+    def edit(site: Site, activation: Tensor) -> Tensor:
+        ranks = ranking.ranks[site.index]
+        masks = ranks < sizes.view(-1, *[1] * ranks.ndim)  # (B, *site.shape)
+        return hold(site, activation, masks, held)
+
+    return edit

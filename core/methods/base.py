@@ -1,0 +1,130 @@
+"""What every selection method shares: a name, options, a price, and scores as its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from core.errors import PathwayError
+from core.network import Edit, Network, Site
+from core.progress import Progress, silent
+
+__all__ = ["Family", "Method", "Option", "Scores", "Step", "leaves", "target_gradients"]
+
+Family = Literal["contribution", "pruning", "baseline"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """The state of an iterative method after some step: the network restricted to what is left.
+
+    Attributes:
+        step: 0 is the original network.
+        sparsity: share of neurons removed.
+        p_ratio: the target's probability over its original one.
+        dead_share: of what is left.
+        prediction_kept: whether the prediction is still the original one.
+    """
+
+    step: int
+    sparsity: float
+    p_ratio: float
+    dead_share: float
+    prediction_kept: bool
+
+
+class Scores(list[Tensor]):
+    """One tensor a site, shaped like its activation without the batch axis, >= 0, larger stays longer.
+
+    Attributes:
+        trajectory: what an iterative method went through, () for the others.
+    """
+
+    def __init__(self, scores: Iterable[Tensor], trajectory: tuple[Step, ...] = ()) -> None:
+        super().__init__(scores)
+        self.trajectory = trajectory
+
+
+@dataclass(frozen=True)
+class Option:
+    """A whole number that a person may choose."""
+
+    name: str
+    default: int
+    low: int
+    high: int
+    help: str
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way of scoring neurons; call it as ``method(network, image, target, **options)``.
+
+    Attributes:
+        name: the paper's.
+        family: what it selects by.
+        summary: one sentence for people.
+        function: does the work.
+        passes: about how many forward-and-backward passes it costs, given the network and options.
+        options: what may be chosen.
+    """
+
+    name: str
+    family: Family
+    summary: str
+    function: Callable[..., Scores]
+    passes: Callable[..., float]
+    options: tuple[Option, ...] = ()
+
+    def checked(self, **chosen: int) -> dict[str, int]:
+        """Return all options, the chosen ones checked and the others at their defaults.
+
+        Raises:
+            PathwayError: an option is unknown or out of range.
+        """
+        known = {option.name: option for option in self.options}
+        for name, value in chosen.items():
+            if name not in known:
+                raise PathwayError(f"{self.name} has no option {name!r}; it has {', '.join(known) or 'none'}.")
+            low, high = known[name].low, known[name].high
+            if not low <= value <= high:
+                raise PathwayError(f"Got {name}={value} for {self.name}, wanted a whole number from {low} to {high}.")
+        return {name: chosen.get(name, option.default) for name, option in known.items()}
+
+    def __call__(
+        self, network: Network, image: Tensor, target: int, *, progress: Progress = silent, **options: int
+    ) -> Scores:
+        """Return the scores of every neuron for one image.
+
+        Args:
+            network: traced.
+            image: (1, *network.input_shape).
+            target: class index.
+            progress: told between steps; raise ``Cancelled`` in it to stop.
+            options: see ``self.options``.
+
+        Raises:
+            PathwayError: the image, the target or an option does not fit.
+        """
+        network.check_image(image, one=True)
+        network.check_target(target)
+        return self.function(network, image, target, progress=progress, **self.checked(**options))
+
+
+def leaves(edit: Edit | None = None) -> Edit:
+    """Return an edit, after another one if given, that lets gradients to activations start at the first sites."""
+
+    def to_leaf(site: Site, activation: Tensor) -> Tensor:
+        activation = edit(site, activation) if edit else activation
+        return activation if activation.requires_grad else activation.detach().requires_grad_()
+
+    return to_leaf
+
+
+def target_gradients(logits: Tensor, target: int, activations: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Return the gradient of the targets' summed logit to each activation, 0 where none leads there."""
+    return torch.autograd.grad(logits[:, target].sum(), activations, allow_unused=True, materialize_grads=True)

@@ -1,0 +1,114 @@
+"""Numbers about pathways: how alike two are, how many dead neurons one holds, what restriction does to the answer.
+
+References:
+    [Khakzar21] Khakzar et al., Neural Response Interpretation through the Lens of Critical Pathways, CVPR 2021.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import nan
+
+import torch
+from torch import Tensor
+
+from core.gradient import response
+from core.network import Network
+from core.pathway import Off, Pathway
+
+__all__ = [
+    "Fidelity",
+    "chance_overlap",
+    "dead_neurons",
+    "dead_share",
+    "fidelity",
+    "overlap",
+    "probability_ratio",
+    "share_within",
+    "site_overlaps",
+]
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """What restriction to a pathway does to the answer.
+
+    Attributes:
+        p_ratio: the target's restricted probability over its original one; may exceed 1.
+        prediction_kept: whether the restricted network predicts the class that the original one does.
+        dead_share: of the pathway.
+        sparsity: as achieved.
+    """
+
+    p_ratio: float
+    prediction_kept: bool
+    dead_share: float
+    sparsity: float
+
+
+def overlap(pathway: Pathway, other: Pathway) -> float:
+    """Return intersection over union of two pathways, NaN when both are empty. [Khakzar21]"""
+    common = sum(int((a & b).count_nonzero()) for a, b in zip(pathway.masks, other.masks, strict=True))
+    return _jaccard(common, pathway.size, other.size)
+
+
+def site_overlaps(pathway: Pathway, other: Pathway) -> list[float]:
+    """Return intersection over union at each site, NaN where both are empty."""
+    common = [int((a & b).count_nonzero()) for a, b in zip(pathway.masks, other.masks, strict=True)]
+    return list(map(_jaccard, common, pathway.sizes, other.sizes))
+
+
+def chance_overlap(share: float, other: float) -> float:
+    """Return the overlap expected of two independent pathways keeping these shares, k1 k2 / (k1 + k2 - k1 k2)."""
+    union = share + other - share * other
+    return share * other / union if union else nan
+
+
+def dead_neurons(network: Network, image: Tensor) -> tuple[Tensor, ...]:
+    """Return, per site, which neurons have activation 0 for one image in the original network; bool masks."""
+    with torch.no_grad():
+        run = network.run(network.check_image(image, one=True), record=True)
+    return tuple(activation[0] == 0 for activation in run.activations)
+
+
+def share_within(pathway: Pathway, marked: Sequence[Tensor]) -> float:
+    """Return the share of a pathway's neurons that are marked, NaN for an empty pathway."""
+    both = sum(int((mask & mark).count_nonzero()) for mask, mark in zip(pathway.masks, marked, strict=True))
+    return both / pathway.size if pathway.size else nan
+
+
+def dead_share(network: Network, image: Tensor, pathway: Pathway) -> float:
+    """Return the share of a pathway's neurons that are dead for one image, NaN for an empty pathway. [Khakzar21]"""
+    return share_within(pathway, dead_neurons(network, image))
+
+
+def probability_ratio(logits: Tensor, original: Tensor, target: int) -> float:
+    """Return the target's softmax probability under logits over that under original ones; both (1, classes)."""
+    log_ratio = logits.log_softmax(1)[0, target] - original.log_softmax(1)[0, target]
+    return float(log_ratio.double().exp())
+
+
+def fidelity(network: Network, image: Tensor, target: int, pathway: Pathway, *, off: Off = "zero") -> Fidelity:
+    """Return what restriction to a pathway does to the answer; two forward passes.
+
+    Args:
+        image: (1, *network.input_shape).
+        target: class index whose probability is followed.
+        pathway: what stays.
+        off: how the other neurons are held.
+
+    Raises:
+        PathwayError: the image, the target or ``off`` does not fit.
+    """
+    network.check_target(target)
+    original = response(network, image)
+    logits = response(network, image, pathway, off=off)
+    kept = bool(logits.argmax() == original.argmax())
+    ratio = probability_ratio(logits, original, target)
+    return Fidelity(ratio, kept, dead_share(network, image, pathway), pathway.sparsity)
+
+
+def _jaccard(common: int, size: int, other: int) -> float:
+    union = size + other - common
+    return common / union if union else nan

@@ -1,0 +1,340 @@
+"""A network traced once, run by many: every run owns its values, nothing is hooked.
+
+A *site* is one ReLU or ReLU6 call that depends on the image and reaches the logits. Everything this package does to a
+network is one thing, a pure ``edit(site, activation) -> activation`` applied where the site's value goes on:
+
+    network = trace(model, (3, 224, 224))
+    run = network.run(image, record=True)                     # run.logits, run.activations, run.pre_activations
+    network.run(image, edit=lambda site, a: a * masks[site.index])
+
+``resume`` starts at a site on another activation, often a larger batch of them, and takes everything that does not pass
+the site from a cached run; only what depends on the site is computed again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.fx import Node
+from torch.fx.node import map_aggregate
+
+from core.errors import PathwayError
+from core.program import Program, Values, traced_program
+from core.tracing import TRACE_LOCK, ceiling
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from core.images import Crop, Preprocessing
+
+__all__ = ["Cache", "Edit", "Network", "Run", "Site", "trace"]
+
+
+@dataclass(frozen=True)
+class Site:
+    """One ReLU call.
+
+    Attributes:
+        index: its place among the sites, in the order of calls.
+        name: module path, with ``#k`` where a module is called more than once.
+        shape: of its activation, without the batch axis: (C, H, W) or (C,).
+        ceiling: where it saturates: inf for ReLU, 6 for ReLU6.
+        node: its call in the traced program.
+    """
+
+    index: int
+    name: str
+    shape: tuple[int, ...]
+    ceiling: float
+    node: Node = field(repr=False, compare=False)
+
+    @property
+    def neurons(self) -> int:
+        """Return how many neurons the site has."""
+        return prod(self.shape)
+
+    @property
+    def planes(self) -> tuple[int, int, int]:
+        """Return its shape as (channels, height, width); a vector's channels are planes of one pixel."""
+        channels, height, width = (*self.shape, 1, 1)[:3]
+        return channels, height, width
+
+
+Edit = Callable[[Site, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run computed; activations are those the network went on with, after the edit."""
+
+    logits: Tensor  # (N, classes)
+    activations: tuple[Tensor, ...] = ()  # one a site, (N, C, H, W) or (N, C)
+    pre_activations: tuple[Tensor, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cache:
+    """One image's logits and activations, and the values that resuming at any site needs beside them."""
+
+    logits: Tensor
+    activations: tuple[Tensor, ...]
+    values: Values = field(repr=False)
+
+
+class Network:
+    """A traced classifier; immutable, safe to share between threads. Made by ``trace``.
+
+    Attributes:
+        name: what it is called on screen and in files.
+        sites: its ReLU calls in order.
+        input_shape: of one image, (3, H, W) for photos.
+        classes: number of logits.
+        class_names: one a class.
+        preprocessing: how a photo becomes its input; None where it takes something else.
+        weights_hash: of the file its weights came from.
+        device, dtype: of its weights, and so of the images it takes.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        *,
+        name: str,
+        preprocessing: Preprocessing | None = None,
+        class_names: Sequence[str] | None = None,
+        weights_hash: str = "",
+    ) -> None:
+        self.program = program
+        self.name, self.preprocessing, self.weights_hash = name, preprocessing, weights_hash
+        self.input_shape = program.facts[program.input].shape
+        self.classes = program.facts[program.output].shape[0]
+        self.class_names = tuple(class_names or (f"class {i}" for i in range(self.classes)))
+        self.device, self.dtype = program.parameter().device, program.parameter().dtype
+        self.sites = _sites(program)
+        self._site_of = {site.node: site for site in self.sites}
+        self._tails = [_tail(program, site.node) for site in self.sites]
+        self._plan = _plan(program.nodes)
+        resumable = {node for tail in self._tails for node in tail.given} | set(self._site_of)
+        self._caching_plan = _plan(program.nodes, keep=resumable)
+
+    def __repr__(self) -> str:
+        return f"Network({self.name!r}, {len(self.sites)} sites, {self.neurons:,} neurons, {self.classes} classes)"
+
+    @cached_property
+    def neurons(self) -> int:
+        """Return the number of neurons at all sites together."""
+        return sum(site.neurons for site in self.sites)
+
+    @cached_property
+    def nbytes(self) -> int:
+        """Return the bytes its weights hold."""
+        return sum(t.nbytes for t in (*self.program.model.parameters(), *self.program.model.buffers()))
+
+    def preprocess(self, picture: Image.Image, crop: Crop | None = None) -> Tensor:
+        """Return a photo as this network takes it, (1, 3, H, W) on its device.
+
+        Raises:
+            PathwayError: the network does not say how photos become its input.
+        """
+        if self.preprocessing is None:
+            raise PathwayError(f"{self.name} has no preprocessing; trace it with preprocessing=Preprocessing(...).")
+        image = self.preprocessing(picture) if crop is None else self.preprocessing(picture, crop)
+        return image.to(self.device, self.dtype)
+
+    def check_target(self, target: int) -> int:
+        """Return the class index, or raise PathwayError when the network has no such class."""
+        if isinstance(target, bool) or not isinstance(target, int) or not 0 <= target < self.classes:
+            raise PathwayError(
+                f"Got target {target!r}, wanted an integer from 0 to {self.classes - 1}, a class of {self.name}; "
+                "int(network.run(image).logits.argmax()) is the predicted one."
+            )
+        return target
+
+    def check_image(self, image: Tensor, *, one: bool = False) -> Tensor:
+        """Return the image, or raise PathwayError when its shape, dtype or device is not what the network takes."""
+        shape = f"({'1' if one else 'N'}, {', '.join(map(str, self.input_shape))})"
+        wanted = f"wanted {self.dtype} of shape {shape} on {self.device}"
+        fix = "network.preprocess(picture) makes one." if self.preprocessing else "Reshape or convert it."
+        if not isinstance(image, Tensor):
+            raise PathwayError(f"Got an image of type {type(image).__name__}, {wanted}. {fix}")
+        shaped = tuple(image.shape[1:]) == self.input_shape and (len(image) == 1 if one else len(image) > 0)
+        if not shaped or image.dtype != self.dtype or image.device != self.device:
+            got = f"{image.dtype} of shape {tuple(image.shape)} on {image.device}"
+            raise PathwayError(f"Got an image of {got}, {wanted}. {fix}")
+        return image
+
+    def run(self, image: Tensor, edit: Edit | None = None, *, record: bool = False) -> Run:
+        """Return the logits of a batch of images, and every site's values if they are to be recorded.
+
+        Args:
+            image: (N, *input_shape).
+            edit: given each site and its activation, returns the activation the network goes on with.
+            record: keep activations (after the edit) and pre-activations.
+
+        Raises:
+            PathwayError: the image is not what the network takes.
+        """
+        return self._evaluate(self._plan, {self.program.input: self.check_image(image)}, edit, record=record)
+
+    def cache(self, image: Tensor) -> Cache:
+        """Return what ``resume`` needs of one image's run, (1, *input_shape), without gradients."""
+        values = {self.program.input: self.check_image(image, one=True)}
+        with torch.no_grad():
+            logits = self._evaluate(self._caching_plan, values, None).logits
+        return Cache(logits, tuple(values[site.node] for site in self.sites), values)
+
+    def resume(self, cache: Cache, site: Site, activation: Tensor, edit: Edit | None = None) -> Run:
+        """Return the logits of the network run on from a site.
+
+        Args:
+            cache: of the image; what does not pass the site is taken from it.
+            site: where to start.
+            activation: (B, *site.shape), what the site's activation shall be; any batch size.
+            edit: applied at the later sites only.
+
+        Raises:
+            PathwayError: the activation does not fit the site.
+        """
+        if tuple(activation.shape[1:]) != site.shape:
+            raise PathwayError(
+                f"Got an activation of shape {tuple(activation.shape)} for site {site.name}, "
+                f"wanted (B, {', '.join(map(str, site.shape))})."
+            )
+        tail, batch = self._tails[site.index], len(activation)
+        values = {node: self._expand(node, cache.values[node], batch) for node in tail.given}
+        values[site.node] = activation
+        return self._evaluate(tail, values, edit)
+
+    def by_site(self, flat: Tensor) -> tuple[Tensor, ...]:
+        """Return a tensor over all neurons, (N,), as one a site, shaped like its activation without the batch axis."""
+        parts = torch.split(flat, [site.neurons for site in self.sites])
+        return tuple(part.view(site.shape) for part, site in zip(parts, self.sites, strict=True))
+
+    def tail_bytes(self, site: Site) -> int:
+        """Return the bytes of all values that resuming from a site computes for one image: a measure for batching."""
+        return sum(self.program.nbytes(node, self.dtype) for node in (site.node, *self._tails[site.index].nodes))
+
+    def _expand(self, node: Node, value: Any, batch: int) -> Any:
+        if not self.program.facts[node].batched:
+            return value
+        return map_aggregate(value, lambda v: v.expand(batch, *v.shape[1:]) if isinstance(v, Tensor) else v)
+
+    def _evaluate(self, plan: _Plan, values: Values, edit: Edit | None, *, record: bool = False) -> Run:
+        activations, pre_activations = [], []
+        for node, forget in zip(plan.nodes, plan.forget, strict=True):
+            value = self.program.call(node, values)
+            site = self._site_of.get(node)
+            if site is not None:
+                value = edit(site, value) if edit else value
+                if record:
+                    activations.append(value)
+                    pre_activations.append(values[node.all_input_nodes[0]])
+            values[node] = value
+            for old in forget:
+                del values[old]
+        return Run(values[self.program.output], tuple(activations), tuple(pre_activations))
+
+
+def trace(
+    model: nn.Module,
+    input_shape: Sequence[int],
+    *,
+    name: str = "network",
+    preprocessing: Preprocessing | None = None,
+    class_names: Sequence[str] | None = None,
+    weights_hash: str = "",
+    device: torch.device | str | None = None,
+) -> Network:
+    """Return a model as a Network: a frozen private copy, traced once and checked against the model on a probe.
+
+    Args:
+        model: in evaluation mode; takes (N, *input_shape), any N, returns (N, classes).
+        input_shape: of one image, without the batch axis.
+        name: what it is called.
+        preprocessing: how a photo becomes its input.
+        class_names: one a class; default "class 0", "class 1", ...
+        weights_hash: of the file the weights came from.
+        device: where the copy lives; default where the model is.
+
+    Raises:
+        PathwayError: the model is in training mode, cannot be traced, has no ReLU that sees the image, or does not
+            return (N, classes).
+    """
+    if any(module.training for module in model.modules()):
+        raise PathwayError(f"{name} is in training mode, wanted evaluation mode; call model.eval() before tracing it.")
+    with TRACE_LOCK, torch.no_grad():
+        program = traced_program(model, tuple(input_shape), name, device)
+    network = Network(
+        program, name=name, preprocessing=preprocessing, class_names=class_names, weights_hash=weights_hash
+    )
+    if not network.sites:
+        raise PathwayError(
+            f"{name} has no ReLU or ReLU6 call that sees the image, so it has no neurons to select. "
+            "Choose a network with ReLUs, such as squeezenet1_1 or resnet18."
+        )
+    if len(network.class_names) != network.classes:
+        raise PathwayError(f"Got {len(network.class_names)} class names for the {network.classes} classes of {name}.")
+    return network
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Nodes to evaluate in order, the values that each may forget after it, and those that must be there before."""
+
+    nodes: tuple[Node, ...]
+    forget: tuple[tuple[Node, ...], ...]
+    given: tuple[Node, ...]
+
+
+def _plan(nodes: Sequence[Node], keep: set[Node] | None = None) -> _Plan:
+    inside = set(nodes)
+    given = dict.fromkeys(source for node in nodes for source in node.all_input_nodes if source not in inside)
+    called = [node for node in nodes if node.op != "placeholder"]
+    last = {source: i for i, node in enumerate(called) for source in node.all_input_nodes}
+    forget: list[list[Node]] = [[] for _ in called]
+    for node, i in last.items():
+        if not keep or node not in keep:
+            forget[i].append(node)
+    return _Plan(tuple(called), tuple(map(tuple, forget)), tuple(given))
+
+
+def _tail(program: Program, start: Node) -> _Plan:
+    """Plan what depends on a site, and the sizes it needs, which another batch changes."""
+    after = {start}
+    for node in program.nodes:
+        if any(source in after for source in node.all_input_nodes):
+            after.add(node)
+    after.remove(start)
+    for node in reversed(program.nodes):
+        facts = program.facts[node]
+        if facts.from_input and not facts.sees_image and any(user in after for user in node.users):
+            after.add(node)
+    return _plan([node for node in program.nodes if node in after])
+
+
+def _sites(program: Program) -> tuple[Site, ...]:
+    ceilings = {n: ceiling(program.model, n) for n in program.nodes if program.facts[n].sees_image}
+    relus = {node: top for node, top in ceilings.items() if top is not None}
+    names = [_call_name(node) for node in relus]
+    total, seen, sites = Counter(names), Counter[str](), []
+    for index, (node, name) in enumerate(zip(relus, names, strict=True)):
+        seen[name] += 1
+        unique = f"{name}#{seen[name]}" if total[name] > 1 else name
+        sites.append(Site(index, unique, program.facts[node].shape, relus[node], node))
+    return tuple(sites)
+
+
+def _call_name(node: Node) -> str:
+    """The path of a called module, or of the module whose code calls the function."""
+    if node.op == "call_module":
+        return str(node.target)
+    caller = next(reversed(node.meta.get("nn_module_stack") or {"": None}))
+    function = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "relu")
+    return f"{caller}.{function}" if caller else str(function)

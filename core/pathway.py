@@ -1,0 +1,234 @@
+"""From scores to pathways: rank all neurons once, then cut the ranking at any sparsity.
+
+    ranking = rank(scores)                     # one sort
+    pathway = ranking.pathway(sparsity=0.9)    # one comparison a site
+
+Selection is global over all sites and exact in number: ``round((1 - sparsity) * neurons)`` neurons stay. Equal scores
+follow one fixed pseudo-random order of the neurons, so pathways are nested. A neuron with score 0 is never on one.
+
+The sort is over 64-bit keys: the score's bits above a scrambled neuron number. The scrambling can be undone, so sorting
+plain numbers also says which neuron stands where.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from core.errors import PathwayError
+from core.network import Edit, Site
+
+__all__ = ["Off", "Pathway", "Ranking", "check_off", "check_sparsity", "hold", "lowest", "rank", "restriction"]
+
+Off = Literal["zero", "frozen"]
+
+_WORD = 0xFFFFFFFF
+_SCRAMBLE = (0x9E3779B1, 0x85EBCA77)  # odd, so multiplication modulo 2^32 can be undone
+_UNSCRAMBLE = tuple(pow(factor, -1, 2**32) for factor in _SCRAMBLE)
+
+
+@dataclass(frozen=True)
+class Pathway:
+    """The neurons selected for one image.
+
+    Attributes:
+        masks: one bool tensor a site, shaped like its activation without the batch axis, True = on the pathway.
+        requested: the sparsity asked for; None for masks made otherwise.
+        ties: how many neurons share the score at which the ranking was cut.
+    """
+
+    masks: tuple[Tensor, ...]
+    requested: float | None = None
+    ties: int = 0
+
+    @cached_property
+    def sizes(self) -> tuple[int, ...]:
+        """Return the number of neurons on the pathway at each site."""
+        return tuple(int(mask.count_nonzero()) for mask in self.masks)
+
+    @property
+    def size(self) -> int:
+        """Return the number of neurons on the pathway."""
+        return sum(self.sizes)
+
+    @property
+    def neurons(self) -> int:
+        """Return the number of neurons on it and off it."""
+        return sum(mask.numel() for mask in self.masks)
+
+    @property
+    def sparsity(self) -> float:
+        """Return the achieved sparsity: the share of neurons off the pathway."""
+        return 1 - self.size / self.neurons
+
+    @property
+    def kept_shares(self) -> tuple[float, ...]:
+        """Return each site's share of neurons on the pathway."""
+        return tuple(size / mask.numel() for size, mask in zip(self.sizes, self.masks, strict=True))
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Every neuron's place over all sites together.
+
+    Attributes:
+        ranks: one int32 tensor a site, 0 = kept longest; neurons of score 0 share the place after the last.
+        scores: (P,) the scores above 0 in the order of their ranks.
+    """
+
+    ranks: tuple[Tensor, ...]
+    scores: Tensor
+
+    @property
+    def neurons(self) -> int:
+        """Return how many neurons are ranked."""
+        return sum(ranks.numel() for ranks in self.ranks)
+
+    @property
+    def nbytes(self) -> int:
+        """Return the bytes it holds."""
+        return self.scores.nbytes + sum(ranks.nbytes for ranks in self.ranks)
+
+    @property
+    def least_sparsity(self) -> float:
+        """Return the sparsity below which the cut no longer changes: all scores above 0 are on the pathway."""
+        return 1 - len(self.scores) / self.neurons
+
+    def size(self, sparsity: float) -> int:
+        """Return how many neurons the pathway at a sparsity has."""
+        return min(round((1 - check_sparsity(sparsity)) * self.neurons), len(self.scores))
+
+    def pathway(self, sparsity: float) -> Pathway:
+        """Return the pathway at a sparsity in [0, 1).
+
+        Raises:
+            PathwayError: the sparsity lies outside.
+        """
+        size = self.size(sparsity)
+        return Pathway(tuple(ranks < size for ranks in self.ranks), sparsity, self._ties(size))
+
+    def top(self, count: int, site: int | None = None) -> list[tuple[int, int]]:
+        """Return (site, flat position) of the first neurons with a score above 0, over all sites or of one.
+
+        Args:
+            count: how many at most.
+            site: index of the only site wanted.
+        """
+        sites = range(len(self.ranks)) if site is None else [site]
+        found: list[tuple[int, int, int]] = []
+        for index in sites:
+            ranks = self.ranks[index].flatten()
+            first = torch.topk(ranks, min(count, len(ranks)), largest=False)
+            places = zip(first.values.tolist(), first.indices.tolist(), strict=True)
+            found += [(place, index, position) for place, position in places if place < len(self.scores)]
+        return [(index, position) for _, index, position in sorted(found)[:count]]
+
+    def score(self, site: int, position: int) -> float:
+        """Return the score of the neuron at a flat position of a site."""
+        place = int(self.ranks[site].flatten()[position])
+        return float(self.scores[place]) if place < len(self.scores) else 0.0
+
+    def _ties(self, size: int) -> int:
+        if not 0 < size < len(self.scores) or self.scores[size - 1] != self.scores[size]:
+            return 0
+        return int((self.scores == self.scores[size]).count_nonzero())
+
+
+def rank(scores: Sequence[Tensor]) -> Ranking:
+    """Return the ranking of all neurons by their scores.
+
+    Args:
+        scores: one tensor a site, shaped like its activation without the batch axis, finite, >= 0.
+
+    Raises:
+        PathwayError: a score is negative, infinite or NaN, or there are none.
+    """
+    flat = torch.cat([score.detach().flatten() for score in scores]) if len(scores) else torch.empty(0)
+    if not len(flat) or not bool(flat.min() >= 0) or not bool(flat.max() < float("inf")):
+        raise PathwayError("Got scores that are negative, infinite, NaN or missing; wanted finite scores >= 0.")
+    positive = torch.nonzero(flat > 0).squeeze(1)  # (P,)
+    keys, distinct = _keys(flat, positive)
+    keys = _sorted(keys).flip(0)
+    ranks = torch.full_like(flat, len(keys), dtype=torch.int32)
+    ranks[_neurons(keys)] = torch.arange(len(keys), dtype=torch.int32, device=flat.device)
+    bits = keys >> 32
+    ordered = bits.int().view(torch.float32) if distinct is None else distinct[bits]
+    parts = torch.split(ranks, [score.numel() for score in scores])
+    return Ranking(tuple(part.view(score.shape) for part, score in zip(parts, scores, strict=True)), ordered)
+
+
+def lowest(flat: Tensor, count: int) -> Tensor:
+    """Return the positions of the ``count`` smallest scores above 0, or of all if they are fewer; ties as in ``rank``.
+
+    Args:
+        flat: (N,) scores >= 0.
+        count: how many.
+    """
+    positive = torch.nonzero(flat > 0).squeeze(1)
+    if len(positive) <= count:
+        return positive
+    keys = _keys(flat, positive)[0].cpu().numpy()
+    return _neurons(torch.from_numpy(np.partition(keys, count - 1)[:count]).to(flat.device))
+
+
+def restriction(pathway: Pathway, off: Off = "zero", held: Sequence[Tensor] | None = None) -> Edit:
+    """Return the edit that holds every neuron off the pathway.
+
+    Args:
+        pathway: which neurons go on as they are.
+        off: "zero" sets the others to 0; "frozen" holds them at the value given.
+        held: for "frozen", one activation a site, (1, C, H, W) or (1, C).
+
+    Raises:
+        PathwayError: ``off`` is neither, or "frozen" comes without values.
+    """
+    check_off(off, held)
+    return lambda site, activation: hold(site, activation, pathway.masks[site.index], held)
+
+
+def hold(site: Site, activation: Tensor, mask: Tensor, held: Sequence[Tensor] | None) -> Tensor:
+    """Return a site's activation where the mask is True, elsewhere the value held there, or 0 if none is."""
+    return torch.where(mask, activation, 0.0 if held is None else held[site.index])
+
+
+def check_off(off: Off, held: Sequence[Tensor] | None) -> None:
+    """Raise PathwayError unless off is "zero" without held activations or "frozen" with them."""
+    if off not in ("zero", "frozen") or (off == "frozen") != (held is not None):
+        raise PathwayError(f'Got off={off!r}, wanted "zero", or "frozen" with the activations to hold.')
+
+
+def check_sparsity(sparsity: float) -> float:
+    """Return the sparsity, or raise PathwayError when it is not in [0, 1)."""
+    if not 0 <= sparsity < 1:
+        raise PathwayError(f"Got sparsity {sparsity!r}, wanted a share from 0 up to, not including, 1 (0.9 for 90 %).")
+    return sparsity
+
+
+def _keys(flat: Tensor, positions: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Return sortable keys of the scores at these positions; of float64, too wide for a key, also the distinct scores."""
+    distinct, scores = None, flat[positions]
+    if scores.dtype == torch.float64:
+        distinct, bits = torch.unique(scores, return_inverse=True)
+    else:
+        bits = scores.float().view(torch.int32).long()  # the bits of positive floats sort as they do
+    keys = positions * _SCRAMBLE[0]
+    keys.bitwise_and_(_WORD).bitwise_xor_(keys >> 16).mul_(_SCRAMBLE[1]).bitwise_and_(_WORD)
+    return keys.bitwise_or_(bits.bitwise_left_shift_(32)), distinct
+
+
+def _neurons(keys: Tensor) -> Tensor:
+    """Return the positions that went into keys."""
+    neurons = (keys & _WORD).mul_(_UNSCRAMBLE[1]).bitwise_and_(_WORD)
+    return neurons.bitwise_xor_(neurons >> 16).mul_(_UNSCRAMBLE[0]).bitwise_and_(_WORD)
+
+
+def _sorted(keys: Tensor) -> Tensor:
+    if keys.device.type != "cpu":
+        return torch.sort(keys).values
+    return torch.from_numpy(np.sort(keys.numpy()))  # vectorised, several times faster than torch's

@@ -1,0 +1,106 @@
+"""A classifier as a graph of calls without side effects, traced once by torch.fx.
+
+Tracing patches ``nn.Module.__call__`` for the whole process while it lasts, so every trace, and everything else that
+calls a module in a process that traces, holds ``TRACE_LOCK``. The graph that comes out never calls a module: its
+sub-modules are evaluated through ``.forward``.
+
+In-place calls would overwrite values that others still need (a recorded pre-activation, an activation kept for a second
+run). Each is made out of place, and whatever read the overwritten value afterwards reads the new one, which is what the
+in-place program computed.
+"""
+
+from __future__ import annotations
+
+import operator
+import threading
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.fx import Graph, Node, Tracer
+from torch.nn import functional as F
+
+from core.errors import PathwayError
+
+__all__ = ["TRACE_LOCK", "ceiling", "trace_graph"]
+
+TRACE_LOCK = threading.RLock()
+
+_OUT_OF_PLACE: dict[Callable[..., Any], Callable[..., Any]] = {
+    operator.iadd: operator.add,
+    operator.isub: operator.sub,
+    operator.imul: operator.mul,
+    operator.itruediv: operator.truediv,
+    F.relu_: F.relu,
+    torch.relu_: torch.relu,
+}
+_RELU_FUNCTIONS: dict[Any, float] = {F.relu: float("inf"), torch.relu: float("inf"), F.relu6: 6.0}
+
+
+def trace_graph(model: nn.Module) -> tuple[nn.Module, Graph]:
+    """Return a private frozen copy of a model and the graph of its calls; hold ``TRACE_LOCK``.
+
+    Raises:
+        PathwayError: torch.fx cannot follow the model's forward method.
+    """
+    model = deepcopy(model).requires_grad_(False)
+    try:
+        graph = Tracer().trace(model)
+    except Exception as error:  # fx lets through whatever the model's own code raises on a proxy
+        raise PathwayError(
+            f"{type(model).__name__} could not be traced by torch.fx ({error}). Its forward method must not branch or "
+            "loop on the values of tensors; move such code out of it, or mark it with torch.fx.wrap."
+        ) from error
+    _make_out_of_place(model, graph)
+    return model, graph
+
+
+def ceiling(model: nn.Module, node: Node) -> float | None:
+    """Return where a node's activation saturates if it is a ReLU call: inf for ReLU, 6 for ReLU6, None for no ReLU."""
+    if node.op == "call_module":
+        module = model.get_submodule(str(node.target))
+        return 6.0 if isinstance(module, nn.ReLU6) else float("inf") if isinstance(module, nn.ReLU) else None
+    if node.op == "call_function":
+        return _RELU_FUNCTIONS.get(node.target)
+    return float("inf") if node.op == "call_method" and node.target == "relu" else None
+
+
+def _make_out_of_place(model: nn.Module, graph: Graph) -> None:
+    position = {node: i for i, node in enumerate(graph.nodes)}
+    for node in graph.nodes:
+        overwritten = _overwritten(model, node)
+        if overwritten is not None:
+            for reader in [user for user in overwritten.users if position[user] > position[node]]:
+                reader.replace_input_with(overwritten, node)
+    for module in model.modules():
+        if getattr(module, "inplace", False) is True:
+            module.inplace = False  # type: ignore[assignment]
+
+
+def _overwritten(model: nn.Module, node: Node) -> Node | None:
+    """Return the value a node overwrites, having made the node write elsewhere instead; None if it overwrites none."""
+    in_place = False
+    if node.op == "call_module":
+        in_place = getattr(model.get_submodule(str(node.target)), "inplace", False) is True
+    elif node.op == "call_function":
+        in_place = node.target in _OUT_OF_PLACE or node.kwargs.get("inplace") is True
+        node.target = _OUT_OF_PLACE.get(node.target, node.target)  # type: ignore[arg-type]
+        node.kwargs = {name: value for name, value in node.kwargs.items() if name != "inplace"}
+        in_place = _drop_positional_inplace(node) or in_place
+    elif node.op == "call_method":
+        name = str(node.target)
+        in_place = name.endswith("_") and not name.endswith("__") and hasattr(Tensor, name[:-1])
+        node.target = name[:-1] if in_place else name
+    value = node.args[0] if node.args else node.kwargs.get("input")
+    return value if in_place and isinstance(value, Node) else None
+
+
+def _drop_positional_inplace(node: Node) -> bool:
+    """``F.relu(x, True)``: the second argument of these is ``inplace``."""
+    if node.target not in (F.relu, F.relu6) or len(node.args) < 2:
+        return False
+    in_place = node.args[1] is True
+    node.args = node.args[:1]
+    return in_place
