@@ -171,8 +171,9 @@ def _held(network: Network, image: Tensor, off: Off, reference: Tensor | None) -
     """The activations that "frozen" holds, None for "zero"."""
     held = None
     if off == "frozen":
+        source = image if reference is None else network.check_image(reference, one=True)
         with torch.no_grad():
-            held = network.run(image if reference is None else reference, record=True).activations
+            held = network.run(source, record=True).activations
     check_off(off, held)
     return held
 

@@ -211,7 +211,7 @@ def check_sparsity(sparsity: float) -> float:
 
 
 def _keys(flat: Tensor, positions: Tensor) -> tuple[Tensor, Tensor | None]:
-    """Return sortable keys of the scores at these positions; of float64, too wide for a key, also the distinct scores."""
+    """Return sortable keys of the scores at these positions; for float64, too wide for a key, also distinct scores."""
     distinct, scores = None, flat[positions]
     if scores.dtype == torch.float64:
         distinct, bits = torch.unique(scores, return_inverse=True)

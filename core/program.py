@@ -17,7 +17,7 @@ from torch.fx import Node
 from torch.fx.node import map_aggregate
 
 from core.errors import PathwayError
-from core.tracing import trace_graph
+from core.tracing import make_out_of_place, trace_graph
 
 __all__ = ["Facts", "Program", "Values", "traced_program"]
 
@@ -76,8 +76,7 @@ class Program:
 
     def parameter(self) -> Tensor:
         """Return one of the model's floating tensors, to read device and dtype from."""
-        tensors = (*self.model.parameters(), *self.model.buffers())
-        return next((t for t in tensors if t.is_floating_point()), torch.zeros(()))
+        return _parameter(self.model)
 
 
 def traced_program(
@@ -93,11 +92,13 @@ def traced_program(
     copy = copy.to(device) if device is not None else copy
     if sum(node.op == "placeholder" for node in graph.nodes) != 1:
         raise PathwayError(f"{name} takes several inputs; wrap it in a module whose forward takes the image alone.")
-    program = Program(copy, _reaching_output(list(graph.nodes)))
     noise = torch.randn(2, *input_shape, generator=torch.Generator().manual_seed(0))
-    probe = noise.to(program.parameter().device, program.parameter().dtype)
+    probe = noise.to(_parameter(copy).device, _parameter(copy).dtype)
     try:
-        wanted, got = copy(probe), _probed(program, probe)
+        wanted = copy(probe.clone())  # while its in-place calls are still as they were
+        make_out_of_place(copy, graph)
+        program = Program(copy, _reaching_output(list(graph.nodes)))
+        got = _probed(program, probe)
     except Exception as error:  # whatever the model's own code raises
         raise PathwayError(f"{name} failed on a batch of shape {tuple(probe.shape)}: {error}") from error
     if not isinstance(wanted, Tensor) or wanted.ndim != 2 or len(wanted) != 2:
@@ -105,10 +106,15 @@ def traced_program(
         raise PathwayError(f"{name} returned {shown} for two images, wanted logits of shape (2, classes).")
     if not torch.allclose(got, wanted, rtol=1e-3, atol=1e-5, equal_nan=True):
         raise PathwayError(
-            f"{name} computes something else when traced: its forward method writes into a tensor that it, or a view of "
-            "it, reads later. Write such steps out of place."
+            f"{name} computes something else when traced: its forward method writes into a tensor that it, or a "
+            "view of it, reads later. Write such steps out of place."
         )
     return program
+
+
+def _parameter(model: nn.Module) -> Tensor:
+    tensors = (*model.parameters(), *model.buffers())
+    return next((t for t in tensors if t.is_floating_point()), torch.zeros(()))
 
 
 def _probed(program: Program, probe: Tensor) -> Tensor:

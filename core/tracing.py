@@ -24,7 +24,7 @@ from torch.nn import functional as F
 
 from core.errors import PathwayError
 
-__all__ = ["TRACE_LOCK", "ceiling", "trace_graph"]
+__all__ = ["TRACE_LOCK", "ceiling", "make_out_of_place", "trace_graph"]
 
 TRACE_LOCK = threading.RLock()
 
@@ -53,7 +53,6 @@ def trace_graph(model: nn.Module) -> tuple[nn.Module, Graph]:
             f"{type(model).__name__} could not be traced by torch.fx ({error}). Its forward method must not branch or "
             "loop on the values of tensors; move such code out of it, or mark it with torch.fx.wrap."
         ) from error
-    _make_out_of_place(model, graph)
     return model, graph
 
 
@@ -67,7 +66,8 @@ def ceiling(model: nn.Module, node: Node) -> float | None:
     return float("inf") if node.op == "call_method" and node.target == "relu" else None
 
 
-def _make_out_of_place(model: nn.Module, graph: Graph) -> None:
+def make_out_of_place(model: nn.Module, graph: Graph) -> None:
+    """Change every in-place call of a model and its graph into one that writes elsewhere."""
     position = {node: i for i, node in enumerate(graph.nodes)}
     for node in graph.nodes:
         overwritten = _overwritten(model, node)

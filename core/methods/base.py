@@ -91,8 +91,8 @@ class Method:
             if name not in known:
                 raise PathwayError(f"{self.name} has no option {name!r}; it has {', '.join(known) or 'none'}.")
             low, high = known[name].low, known[name].high
-            if not low <= value <= high:
-                raise PathwayError(f"Got {name}={value} for {self.name}, wanted a whole number from {low} to {high}.")
+            if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+                raise PathwayError(f"Got {name}={value!r} for {self.name}, wanted a whole number from {low} to {high}.")
         return {name: chosen.get(name, option.default) for name, option in known.items()}
 
     def __call__(

@@ -49,8 +49,9 @@ def greedy_pruning(
         trajectory.append(Step(step, pathway.sparsity, ratio, share_within(pathway, dead), kept))
         if kept:
             last, last_contributions = step, contributions
-        progress(step, steps, f"steps, {pathway.sparsity:.0%} removed, p ratio {ratio:.2g}")
         weakest = lowest(contributions, round(network.neurons / steps))
+        done = step if len(weakest) else steps  # it ends early when nothing contributes any more
+        progress(done, steps, f"steps, {pathway.sparsity:.0%} removed, p ratio {ratio:.2g}")
         if step == steps or not len(weakest):
             break
         removed_at[weakest] = step + 1

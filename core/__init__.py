@@ -1,0 +1,52 @@
+"""Critical pathways in image classifiers: which neurons a prediction runs through, and what the image says to them.
+
+    network = load_network("squeezenet1_1")
+    image = network.preprocess(sample_images()["chelsea"].open())
+    target = int(network.run(image).logits.argmax())
+    pathway = rank(METHODS["NeuronMCT"](network, image, target)).pathway(sparsity=0.9)
+    gradient = pathway_gradient(network, image, target, pathway)      # (3, 224, 224)
+
+Nothing here knows the app. Every function is pure: networks are immutable and may be shared between threads.
+"""
+
+from __future__ import annotations
+
+from core.errors import Cancelled, ImageError, PathwayError, WeightsMissing
+from core.gradient import pathway_gradient, response, restrict, saliency_map, sweep
+from core.images import Crop, Preprocessing, open_image, sample_images
+from core.methods import METHODS
+from core.metrics import chance_overlap, dead_share, fidelity, overlap
+from core.network import Network, Site, trace
+from core.pathway import Pathway, Ranking, rank
+from core.receptive_field import receptive_field
+from core.zoo import load_checkpoint, load_network
+
+__all__ = [
+    "METHODS",
+    "Cancelled",
+    "Crop",
+    "ImageError",
+    "Network",
+    "Pathway",
+    "PathwayError",
+    "Preprocessing",
+    "Ranking",
+    "Site",
+    "WeightsMissing",
+    "chance_overlap",
+    "dead_share",
+    "fidelity",
+    "load_checkpoint",
+    "load_network",
+    "open_image",
+    "overlap",
+    "pathway_gradient",
+    "rank",
+    "receptive_field",
+    "response",
+    "restrict",
+    "saliency_map",
+    "sample_images",
+    "sweep",
+    "trace",
+]

@@ -1,0 +1,1 @@
+"""The app: everything Streamlit that is not one page. ``python -m explorer`` starts it."""

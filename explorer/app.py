@@ -1,0 +1,24 @@
+"""The app's entry: page configuration, navigation, and what every page shares. Started by ``python -m explorer``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+if str(ROOT) not in sys.path:  # Streamlit puts this file's folder on the path, not the project's
+    sys.path.insert(0, str(ROOT))
+
+import streamlit as st  # noqa: E402
+
+from explorer import compute, markup, session  # noqa: E402, F401  (compute imports torch once, before any page needs it)
+
+STYLE, LOGO = (Path(__file__).with_name(name) for name in ("style.css", "logo.svg"))
+
+st.set_page_config(page_title="Pathway Explorer", page_icon=str(LOGO), layout="wide", initial_sidebar_state="expanded")
+page = st.navigation([st.Page(ROOT / "pages" / "explore.py", title="Explore", default=True)], position="top")
+st.html(STYLE)
+with st.sidebar:
+    st.html(markup.brand(LOGO.read_text("utf-8")))
+session.start()
+page.run()

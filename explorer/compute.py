@@ -1,0 +1,350 @@
+"""What the pages ask of core: shared answers at once, or a place in the queue.
+
+``RESULTS`` holds what all sessions share, keyed by content (hashes of weights and image, the crop, the target, the method
+and its options), so a second person with the same question waits for nothing. What costs about a pass is computed here and
+now; what costs more is a job.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from core.gradient import Restricted, restrict, saliency_map
+from core.images import Crop, SampleImage, image_hash, sample_images
+from core.methods import METHODS, Step
+from core.metrics import chance_overlap, overlap, probability_ratio, share_within, site_overlaps
+from core.network import Network
+from core.pathway import Off, Pathway, Ranking, rank
+from core.progress import Progress
+from core.receptive_field import receptive_field
+from core.weights import download_weights
+from core.zoo import load_network
+from explorer.jobs import Jobs, Status
+from explorer.results import Results
+from explorer.view import View
+
+__all__ = [
+    "JOBS",
+    "RESULTS",
+    "Answer",
+    "Comparison",
+    "NeuronRow",
+    "Scene",
+    "Scored",
+    "SitePlanes",
+    "answer",
+    "ask_download",
+    "ask_scores",
+    "channel_activation",
+    "compare",
+    "network",
+    "neuron_row",
+    "saliency",
+    "sample",
+    "sample_facts",
+    "scene",
+    "scores_key",
+    "sees",
+    "site_planes",
+    "top_neurons",
+    "warm",
+]
+
+RESULTS = Results(int(os.environ.get("PATHWAY_CACHE_MB", "1024")) * 2**20)
+JOBS = Jobs(RESULTS)
+INLINE_PASSES = 2.0  # a method this cheap is not worth a place in the queue
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One image in one network with one target: everything that no selection changes.
+
+    Attributes:
+        key: what it was made from, by content.
+        picture: the square of the photo that the network sees.
+        image: (1, 3, H, W), as the network takes it.
+        original: logits and gradient of the original network.
+        activations: one a site, (1, *site.shape).
+        seconds: what making it took.
+    """
+
+    key: tuple[Hashable, ...]
+    network: Network
+    picture: Image.Image
+    image: Tensor
+    target: int
+    original: Restricted
+    activations: tuple[Tensor, ...]
+    seconds: float
+
+    @property
+    def nbytes(self) -> int:
+        """Return the bytes it holds beside the network."""
+        return sum(a.nbytes for a in self.activations) + self.image.nbytes + self.original.gradient.nbytes
+
+    @property
+    def prediction(self) -> int:
+        """Return the class the original network predicts."""
+        return int(self.original.logits.argmax())
+
+    @cached_property
+    def dead(self) -> tuple[Tensor, ...]:
+        """Return which neurons are dead for this image, one mask a site."""
+        return tuple(activation[0] == 0 for activation in self.activations)
+
+    @cached_property
+    def dead_share(self) -> float:
+        """Return the network's own dead share for this image."""
+        return sum(int(mask.count_nonzero()) for mask in self.dead) / self.network.neurons
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A method's ranking of a scene's neurons, what the method went through, and how long it took."""
+
+    method: str
+    options: dict[str, int]
+    ranking: Ranking
+    trajectory: tuple[Step, ...]
+    seconds: float
+
+    @property
+    def nbytes(self) -> int:
+        """Return the bytes it holds."""
+        return self.ranking.nbytes
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A scene restricted to one pathway.
+
+    Attributes:
+        restricted: logits and pathway gradient.
+        sparsity: as achieved.
+        sizes: neurons on the pathway, one number a site.
+        ties: neurons sharing the score at which the ranking was cut.
+        p_ratio: the target's probability over its original one.
+        prediction_kept: whether the restricted network predicts what the original one does.
+        dead_share: of the pathway.
+        seconds: what it took.
+    """
+
+    restricted: Restricted
+    sparsity: float
+    sizes: tuple[int, ...]
+    ties: int
+    p_ratio: float
+    prediction_kept: bool
+    dead_share: float
+    seconds: float
+
+    @property
+    def nbytes(self) -> int:
+        """Return the bytes it holds."""
+        return self.restricted.logits.nbytes + self.restricted.gradient.nbytes
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How alike two pathways are: overlap over all sites, at each, and what chance would give."""
+
+    overlap: float
+    chance: float
+    sites: list[float]
+    nbytes: int = 1024
+
+
+def network(name: str) -> Network:
+    """Return a network of the zoo; see ``core.zoo.load_network`` for its errors."""
+    return RESULTS.get(("network", name), lambda: load_network(name))
+
+
+def sample(name: str) -> Image.Image:
+    """Return one of the embedded photos."""
+    return sample_images()[name].open()
+
+
+def sample_facts(name: str) -> SampleImage | None:
+    """Return title, author and licence of an embedded photo, None for any other picture."""
+    return sample_images().get(name)
+
+
+def scene(network: Network, photo: Image.Image, crop: Crop, target: int | None) -> Scene:
+    """Return a photo in a network; ``target=None`` is the predicted class.
+
+    Raises:
+        PathwayError: the network has no such class.
+    """
+    if target is not None:
+        network.check_target(target)
+    key = ("scene", network.name, network.weights_hash, image_hash(photo), crop, target)
+    return RESULTS.get(key, lambda: _scene(key, network, photo, crop, target))
+
+
+def _scene(key: tuple[Hashable, ...], network: Network, photo: Image.Image, crop: Crop, target: int | None) -> Scene:
+    start = time.perf_counter()
+    image = network.preprocess(photo, crop)
+    with torch.no_grad():
+        run = network.run(image, record=True)
+    target = int(run.logits.argmax()) if target is None else target
+    original = restrict(network, image, target)
+    preprocessing = network.preprocessing
+    picture = preprocessing.crop(photo, crop) if preprocessing else photo
+    return Scene(key, network, picture, image, target, original, run.activations, time.perf_counter() - start)
+
+
+def scores_key(scene: Scene, method: str, options: dict[str, int]) -> tuple[Hashable, ...]:
+    """Return under what a method's ranking of a scene is shared; the predicted target and the same one named are one."""
+    return ("scores", *scene.key[1:-1], scene.target, method, *sorted(options.items()))
+
+
+def ask_scores(scene: Scene, method: str, options: dict[str, int], waiter: str) -> Status:
+    """Return where a method's ranking of a scene stands; see ``Jobs.ask``. A cheap one is done when this returns."""
+    key = scores_key(scene, method, options)
+    if METHODS[method].passes(scene.network, **options) <= INLINE_PASSES:
+        return Status("done", RESULTS.get(key, lambda: _score(scene, method, options)))
+    return JOBS.ask(key, lambda progress: _score(scene, method, options, progress), waiter)
+
+
+def _score(scene: Scene, method: str, options: dict[str, int], progress: Progress | None = None) -> Scored:
+    start = time.perf_counter()
+    told = {} if progress is None else {"progress": progress}
+    scores = METHODS[method](scene.network, scene.image, scene.target, **told, **options)  # type: ignore[arg-type]
+    return Scored(method, options, rank(scores), scores.trajectory, time.perf_counter() - start)
+
+
+def answer(scene: Scene, scored: Scored, sparsity: float, off: Off) -> Answer:
+    """Return the scene restricted to a method's pathway at a sparsity; one forward and one backward pass, shared."""
+    key = ("answer", scores_key(scene, scored.method, scored.options), sparsity, off)
+    return RESULTS.get(key, lambda: _answer(scene, scored.ranking.pathway(sparsity), off))
+
+
+def _answer(scene: Scene, pathway: Pathway, off: Off) -> Answer:
+    start = time.perf_counter()
+    restricted = restrict(scene.network, scene.image, scene.target, pathway, off=off)
+    return Answer(
+        restricted,
+        pathway.sparsity,
+        pathway.sizes,
+        pathway.ties,
+        probability_ratio(restricted.logits, scene.original.logits, scene.target),
+        int(restricted.logits.argmax()) == scene.prediction,
+        share_within(pathway, scene.dead),
+        time.perf_counter() - start,
+    )
+
+
+def compare(scene: Scene, first: Scored, second: Scored, sparsity: float) -> Comparison:
+    """Return how alike the pathways of two methods are at a sparsity."""
+    keys = [scores_key(scene, scored.method, scored.options) for scored in (first, second)]
+
+    def make() -> Comparison:
+        a, b = (scored.ranking.pathway(sparsity) for scored in (first, second))
+        return Comparison(overlap(a, b), chance_overlap(1 - a.sparsity, 1 - b.sparsity), site_overlaps(a, b))
+
+    return RESULTS.get(("comparison", *keys, sparsity), make)
+
+
+@dataclass(frozen=True)
+class _Downloaded:
+    path: str
+    nbytes: int = 0
+
+
+def ask_download(name: str, waiter: str) -> Status:
+    """Return where the download of a network's published weights stands; only ever called because a person asked."""
+    return JOBS.ask(
+        ("download", name), lambda progress: _Downloaded(str(download_weights(name, progress=progress))), waiter
+    )
+
+
+# --- numbers for pictures and tables ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SitePlanes:
+    """One site of a pathway, (C, H, W) each; a vector's channels are planes of one pixel."""
+
+    mask: NDArray[np.bool_]
+    dead: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class NeuronRow:
+    """One neuron: where it is, what it does here, and its place under each method, None where its score is 0."""
+
+    site: int
+    position: int
+    activation: float
+    score: float
+    ranks: tuple[int | None, ...]
+
+
+def saliency(restricted: Restricted) -> NDArray[np.float32]:
+    """Return the signed saliency map of a gradient, (H, W)."""
+    return saliency_map(restricted.gradient).float().cpu().numpy()
+
+
+def site_planes(scene: Scene, scored: Scored, sparsity: float, site: int) -> SitePlanes:
+    """Return the mask and the dead neurons at one site."""
+    size = scored.ranking.size(sparsity)
+    planes = scene.network.sites[site].planes
+    mask = (scored.ranking.ranks[site] < size).view(planes)
+    return SitePlanes(mask.cpu().numpy(), scene.dead[site].view(planes).cpu().numpy())
+
+
+def channel_activation(scene: Scene, neuron: tuple[int, int]) -> NDArray[np.float32]:
+    """Return the activation of a neuron's channel over positions, (H, W)."""
+    site = scene.network.sites[neuron[0]]
+    _, height, width = site.planes
+    activation = scene.activations[site.index][0].view(site.planes)
+    return activation[neuron[1] // (height * width)].float().cpu().numpy()
+
+
+def sees(scene: Scene, neuron: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Return the box of pixels that a neuron can see: left, top, right, bottom."""
+    return receptive_field(scene.network, scene.network.sites[neuron[0]], neuron[1])
+
+
+def top_neurons(scene: Scene, by: Scored, others: Sequence[Scored], site: int | None, count: int) -> list[NeuronRow]:
+    """Return the neurons that a method keeps longest, over all sites or at one.
+
+    Args:
+        scene: whose neurons.
+        by: the method whose order it is.
+        others: further methods whose ranks are wanted.
+        site: index of the only site wanted.
+        count: how many at most.
+    """
+    return [neuron_row(scene, by, others, neuron) for neuron in by.ranking.top(count, site)]
+
+
+def neuron_row(scene: Scene, by: Scored, others: Sequence[Scored], neuron: tuple[int, int]) -> NeuronRow:
+    """Return one neuron's row; see ``top_neurons``."""
+    site, position = neuron
+    activation = float(scene.activations[site].flatten()[position])
+    ranks = tuple(_place(scored.ranking, neuron) for scored in (by, *others))
+    return NeuronRow(site, position, activation, by.ranking.score(site, position), ranks)
+
+
+def _place(ranking: Ranking, neuron: tuple[int, int]) -> int | None:
+    place = int(ranking.ranks[neuron[0]].flatten()[neuron[1]])
+    return place if place < len(ranking.scores) else None
+
+
+def warm() -> None:
+    """Make what the default view shows first, so that the first visitor finds it ready."""
+    view = View()
+    start = scene(network(view.network), sample(view.image), view.crop, view.target)
+    scored = ask_scores(start, view.first, view.chosen_options(view.first), waiter="warm")
+    answer(start, scored.result, view.sparsity, view.off)

@@ -1,0 +1,252 @@
+"""Numbers in, pictures out; knows neither Streamlit nor torch.
+
+Maps, masks and mosaics are pictures (a plot of 224 x 224 cells is 80 times the bytes); what has axes is a Plotly figure.
+Magnitudes are cividis, signed values blue, white and orange with white at zero. Methods keep one colour by family.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, PngImagePlugin
+from plotly.colors import sequential, unlabel_rgb
+
+__all__ = [
+    "DEAD_COLOUR",
+    "FAMILY_COLOURS",
+    "Floats",
+    "colours",
+    "crop_preview",
+    "jpeg",
+    "layer_strip",
+    "limit",
+    "map_picture",
+    "mosaic",
+    "outlined",
+    "over_photo",
+    "png",
+    "position_map",
+    "quiet",
+    "thumbnail",
+]
+
+Floats = NDArray[np.floating]
+Bools = NDArray[np.bool_]
+
+FAMILY_COLOURS = {"contribution": "#0072B2", "pruning": "#E69F00", "baseline": "#7A7A7A"}
+DEAD_COLOUR = "#CC79A7"
+MARK_COLOUR = "#E8384F"
+_SIGNED = ["#0B559F", "#7FB2DB", "#FFFFFF", "#FDBB76", "#C2570C"]
+
+
+def _rgb(colour: str) -> tuple[int, int, int]:
+    if colour.startswith("rgb"):
+        red, green, blue = (round(float(c)) for c in unlabel_rgb(colour))
+        return red, green, blue
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+
+
+def _table(colours: Sequence[str]) -> NDArray[np.uint8]:
+    """256 colours between the given ones, (256, 3)."""
+    anchors = np.array([_rgb(c) for c in colours], dtype=float)
+    at = np.linspace(0, len(anchors) - 1, 256)
+    channels = [np.interp(at, range(len(anchors)), anchors[:, i]) for i in range(3)]
+    return np.stack(channels, axis=1).round().astype(np.uint8)
+
+
+_SCALES = {"magnitude": sequential.Cividis, "signed": _SIGNED}
+_TABLES = {style: _table(scale) for style, scale in _SCALES.items()}
+
+
+def colours(style: str) -> list[str]:
+    """Return the colours of a map's scale, from its low end to its high."""
+    return list(_SCALES[style])
+
+
+def limit(*maps: Floats) -> float:
+    """Return the value at which a colour scale ends: the 99.9th percentile of the maps' magnitudes, 0 if all are 0."""
+    magnitudes = np.concatenate([np.abs(m[np.isfinite(m)]).ravel() for m in maps]) if maps else np.zeros(0)
+    return float(np.percentile(magnitudes, 99.9)) if magnitudes.size else 0.0
+
+
+def map_picture(values: Floats, end: float, style: str) -> Image.Image:
+    """Return a map as a picture of its own size.
+
+    Args:
+        values: (H, W).
+        end: where the scale ends; 0 draws every value as 0.
+        style: "magnitude" runs from 0 to end, "signed" from -end to end.
+    """
+    share = np.nan_to_num(values) / end if end > 0 else np.zeros_like(values)
+    share = np.abs(share) if style == "magnitude" else (share + 1) / 2
+    index = np.clip(share * 255, 0, 255).round().astype(np.uint8)
+    return Image.fromarray(_TABLES[style][index])
+
+
+def over_photo(picture: Image.Image, colours: Image.Image, opacity: int) -> Image.Image:
+    """Return a map laid over the photo in grey, 100 % showing the map alone."""
+    if opacity >= 100:
+        return colours
+    grey = picture.convert("L").convert("RGB").resize(colours.size)
+    return Image.blend(grey, colours, opacity / 100)
+
+
+def outlined(picture: Image.Image, box: tuple[int, int, int, int], activation: Floats | None = None) -> Image.Image:
+    """Return the photo, twice its size, with a box around what a neuron sees and light where its channel is active.
+
+    Args:
+        picture: what the network sees.
+        box: left, top, right, bottom in its pixels; right and bottom lie outside.
+        activation: (h, w) of the neuron's channel, >= 0, spread over the picture.
+    """
+    width, height = picture.size
+    shown = picture.resize((2 * width, 2 * height), Image.Resampling.LANCZOS).convert("RGB")
+    if activation is not None and activation.max() > 0:
+        light = Image.fromarray((activation / activation.max() * 255).astype(np.uint8)).resize(shown.size)
+        veil = light.point(lambda v: 60 + v * 195 // 255)
+        shown = Image.composite(
+            shown, Image.blend(shown.convert("L").convert("RGB"), Image.new("RGB", shown.size), 0.55), veil
+        )
+    left, top, right, bottom = (2 * edge for edge in box)
+    draw = ImageDraw.Draw(shown)
+    draw.rectangle((left, top, right - 1, bottom - 1), outline="#FFFFFF", width=5)
+    draw.rectangle((left + 1, top + 1, right - 2, bottom - 2), outline=MARK_COLOUR, width=3)
+    return shown
+
+
+def crop_preview(photo: Image.Image, box: tuple[float, float, float, float]) -> Image.Image:
+    """Return the photo with all that lies outside the crop veiled, at most 320 pixels wide or high."""
+    scale = min(1.0, 320 / max(photo.size))
+    small = photo.resize([max(1, round(side * scale)) for side in photo.size])
+    edges = tuple(round(edge * scale) for edge in box)
+    veiled = Image.blend(small, Image.new("RGB", small.size, "#888888"), 0.7)
+    veiled.paste(small.crop(edges), edges[:2])
+    ImageDraw.Draw(veiled).rectangle((*edges[:2], edges[2] - 1, edges[3] - 1), outline=MARK_COLOUR, width=2)
+    return veiled
+
+
+def position_map(mask: Bools, dead: Bools, family: str, dark: bool) -> Image.Image:
+    """Return how many channels are on the pathway at each position, from background to the family's colour.
+
+    Args:
+        mask, dead: (C, H, W).
+        family: whose colour.
+        dark: whether the page is.
+    """
+    counts = mask.sum(0)
+    share = counts / max(1, counts.max())
+    empty, full = np.array(_rgb(_background(dark)), float), np.array(_rgb(FAMILY_COLOURS[family]), float)
+    cells = empty + share[..., None] * (full - empty)
+    only_dead = (counts > 0) & ((mask & dead).sum(0) == counts)
+    cells[only_dead] = _rgb(DEAD_COLOUR)
+    return _enlarged(Image.fromarray(cells.round().astype(np.uint8)), 360)
+
+
+def mosaic(mask: Bools, dead: Bools, family: str, dark: bool) -> Image.Image:
+    """Return all channels of a site side by side, left to right and down, one cell of H x W positions each.
+
+    On the pathway: the family's colour; on it and dead: pink; off it but active: grey; off it and dead: background.
+
+    Args:
+        mask, dead: (C, H, W); the channels of a vector are drawn as one plane.
+        family: whose colour.
+        dark: whether the page is.
+    """
+    if mask.shape[1:] == (1, 1):
+        mask, dead = _folded(mask), _folded(dead)
+    channels, height, width = mask.shape
+    columns = int(np.ceil(np.sqrt(channels * height / width)))
+    rows = -(-channels // columns)
+    colours = np.array(
+        [_rgb(c) for c in (_background(dark), quiet(dark), FAMILY_COLOURS[family], DEAD_COLOUR)], np.uint8
+    )
+    cells = colours[np.where(mask, 2 + dead, 1 - dead)]  # (C, H, W, 3)
+    grid = np.full((rows * columns, height + 1, width + 1, 3), _rgb(_line(dark)), np.uint8)
+    grid[:channels, :height, :width] = cells
+    whole = grid.reshape(rows, columns, height + 1, width + 1, 3).swapaxes(1, 2)
+    return _enlarged(Image.fromarray(whole.reshape(rows * (height + 1), columns * (width + 1), 3)), 720)
+
+
+def layer_strip(
+    shares: Mapping[str, Sequence[float]], colours: Sequence[str], names: Sequence[str], at: int
+) -> go.Figure:
+    """Return the share of neurons on the pathway at every site, in order, one bar a method; the chosen site is framed.
+
+    Args:
+        shares: per method, one share in [0, 1] a site.
+        colours: one a method.
+        names: of the sites.
+        at: index of the chosen site.
+    """
+    figure = go.Figure()
+    for (method, values), colour, pattern in zip(shares.items(), colours, ("", "/"), strict=False):
+        figure.add_bar(
+            x=list(range(len(names))), y=[100 * v for v in values], name=method, customdata=list(names),
+            marker={"color": colour, "line": {"width": 0}, "pattern": {"shape": pattern, "fillmode": "overlay", "size": 5}},
+            hovertemplate="%{customdata}<br>" + method + ": %{y:.2f} % kept<extra></extra>",
+            selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 1}},
+        )  # fmt: skip
+    figure.add_vrect(x0=at - 0.5, x1=at + 0.5, line={"color": MARK_COLOUR, "width": 2}, fillcolor="rgba(232,56,79,.08)")
+    figure.update_layout(
+        height=230, margin={"l": 8, "r": 8, "t": 8, "b": 8}, bargap=0.18, bargroupgap=0.0, barmode="group",
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}, dragmode=False, clickmode="event+select",
+    )  # fmt: skip
+    figure.update_xaxes(title="site, from image to logits", tickmode="auto", nticks=14, showgrid=False, fixedrange=True)
+    figure.update_yaxes(title="neurons kept, %", rangemode="tozero", fixedrange=True)
+    return figure
+
+
+def thumbnail(picture: Image.Image, side: int = 112) -> Image.Image:
+    """Return the middle square of a picture, small."""
+    short = min(picture.size)
+    left, top = ((edge - short) // 2 for edge in picture.size)
+    return picture.crop((left, top, left + short, top + short)).resize((side, side), Image.Resampling.LANCZOS)
+
+
+def jpeg(picture: Image.Image, quality: int = 88) -> bytes:
+    """Return a picture as JPEG, full colour resolution."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=quality, subsampling=0)
+    return buffer.getvalue()
+
+
+def png(picture: Image.Image, made_from: Mapping[str, object] | None = None) -> bytes:
+    """Return a picture as PNG; what it was made from goes in as text."""
+    notes = PngImagePlugin.PngInfo()
+    for name, value in (made_from or {}).items():
+        notes.add_itxt(name, value if isinstance(value, str) else json.dumps(value))
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", pnginfo=notes)
+    return buffer.getvalue()
+
+
+def _folded(vector: Bools) -> Bools:
+    """(C, 1, 1) as one plane as square as can be, (1, H, W)."""
+    width = int(np.ceil(np.sqrt(len(vector))))
+    height = -(-len(vector) // width)
+    plane = np.zeros(height * width, bool)
+    plane[: len(vector)] = vector[:, 0, 0]
+    return plane.reshape(1, height, width)
+
+
+def _enlarged(picture: Image.Image, least: int) -> Image.Image:
+    factor = max(1, -(-least // max(picture.size)))
+    return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
+
+
+def _background(dark: bool) -> str:
+    return "#22262E" if dark else "#F3F4F6"
+
+
+def quiet(dark: bool) -> str:
+    """Return the grey of neurons that are active but not on the pathway."""
+    return "#4A505C" if dark else "#CBD0D8"
+
+
+def _line(dark: bool) -> str:
+    return "#0E1117" if dark else "#FFFFFF"

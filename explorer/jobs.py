@@ -1,0 +1,183 @@
+"""Long work: one queue for the whole server.
+
+A session ``ask``s for a result by its key, again and again while it waits. Asking joins what is queued or running under the
+same key, and is the sign that somebody still waits: work that nobody has asked for in ``patience`` seconds is cancelled,
+so a closed tab costs at most that. A finished result goes to the shared ``Results``; an error is kept as text until
+somebody asks to try again.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from core.errors import Cancelled, PathwayError
+from core.progress import Progress
+from explorer.results import Results
+
+__all__ = ["Jobs", "Status", "Work"]
+
+Work = Callable[[Progress], Any]
+State = Literal["done", "running", "waiting", "failed"]
+KEPT_ERRORS = 100
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where a piece of work stands.
+
+    Attributes:
+        state: where it stands.
+        result: what it made, once done.
+        position: how many are before it, while it waits.
+        done, total, note: its own progress while it runs.
+        seconds: since it started, or that it took.
+        error: why it failed.
+    """
+
+    state: State
+    result: Any = None
+    position: int = 0
+    done: int = 0
+    total: int = 0
+    note: str = ""
+    seconds: float = 0.0
+    error: str = ""
+
+    @property
+    def fraction(self) -> float:
+        """Return the share done, in [0, 1]."""
+        return min(1.0, self.done / self.total) if self.total else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Return how long it should still take at the pace so far; None before its first step."""
+        return self.seconds * (self.total - self.done) / self.done if self.done and self.state == "running" else None
+
+
+@dataclass
+class _Job:
+    key: Hashable
+    work: Work
+    waiters: dict[str, float] = field(default_factory=dict)  # who, and when they last asked
+    started: float | None = None
+    done: int = 0
+    total: int = 0
+    note: str = ""
+    stopped: bool = False  # by the last one who waited
+
+
+class Jobs:
+    """The queue and the one thread that works it off, started with the first job.
+
+    Args:
+        results: where finished work goes.
+        patience: seconds without anybody asking after which a job is cancelled.
+        clock: seconds; tests bring their own.
+    """
+
+    def __init__(self, results: Results, patience: float = 60.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._results, self._patience, self._clock = results, patience, clock
+        self._jobs: OrderedDict[Hashable, _Job] = OrderedDict()  # the first may be running
+        self._errors: OrderedDict[Hashable, Status] = OrderedDict()
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    def ask(self, key: Hashable, work: Work, waiter: str) -> Status:
+        """Return where the work under a key stands, having queued it if it is neither made, queued nor failed.
+
+        Args:
+            key: what is wanted; equal keys are one piece of work.
+            work: makes the result, which has ``nbytes``; told nothing but a progress callback.
+            waiter: who asks; keep asking to keep it alive.
+        """
+        result = self._results.peek(key)
+        if result is not None:
+            return Status("done", result)
+        with self._changed:
+            if key in self._errors:
+                return self._errors[key]
+            job = self._jobs.setdefault(key, _Job(key, work))
+            job.waiters[waiter] = self._clock()
+            job.stopped = False
+            self._start()
+            return self._status(job)
+
+    def leave(self, key: Hashable, waiter: str) -> None:
+        """Stop waiting; a job that nobody else waits for is cancelled."""
+        with self._changed:
+            job = self._jobs.get(key)
+            if job is None:
+                return
+            job.waiters.pop(waiter, None)
+            if not job.waiters:
+                job.stopped = True
+                if job.started is None:
+                    del self._jobs[key]
+
+    def forget_error(self, key: Hashable) -> None:
+        """Let failed work be tried again."""
+        with self._changed:
+            self._errors.pop(key, None)
+
+    @property
+    def pending(self) -> int:
+        """Return how many jobs run or wait."""
+        with self._changed:
+            return len(self._jobs)
+
+    def _start(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work_off, name="jobs", daemon=True)
+            self._thread.start()
+        self._changed.notify_all()
+
+    def _status(self, job: _Job) -> Status:
+        if job.started is None:
+            return Status("waiting", position=list(self._jobs).index(job.key))
+        seconds = self._clock() - job.started
+        return Status("running", done=job.done, total=job.total, note=job.note, seconds=seconds)
+
+    def _work_off(self) -> None:
+        while True:
+            with self._changed:
+                while not self._jobs:
+                    self._changed.wait()
+                job = next(iter(self._jobs.values()))
+                if self._abandoned(job):
+                    del self._jobs[job.key]
+                    continue
+                job.started = self._clock()
+            self._run(job)
+
+    def _run(self, job: _Job) -> None:
+        error = ""
+        try:
+            self._results.put(job.key, job.work(lambda done, total, note: self._step(job, done, total, note)))
+        except Cancelled:
+            pass
+        except PathwayError as problem:
+            error = str(problem)
+        except Exception as problem:  # the queue outlives whatever one job does
+            error = f"{type(problem).__name__}: {problem}"
+        with self._changed:
+            seconds = self._clock() - (job.started or 0.0)
+            del self._jobs[job.key]
+            if error:
+                self._errors[job.key] = Status("failed", error=error, seconds=seconds)
+                while len(self._errors) > KEPT_ERRORS:
+                    self._errors.popitem(last=False)
+
+    def _step(self, job: _Job, done: int, total: int, note: str) -> None:
+        with self._changed:
+            job.done, job.total, job.note = done, total, note
+            if self._abandoned(job):
+                raise Cancelled(f"Nobody waits for {job.key}.")
+
+    def _abandoned(self, job: _Job) -> bool:
+        last_asked = max(job.waiters.values(), default=float("-inf"))
+        return job.stopped or self._clock() - last_asked > self._patience

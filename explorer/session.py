@@ -1,0 +1,158 @@
+"""One person's session: the view and its way to and from the address bar, what they uploaded, what to tell them.
+
+The view is the one truth. Widgets are set from it before they are drawn, and their callbacks replace it; a callback runs
+before the page does, so while a page runs the view stands still. The address bar is read when a session starts and when it
+changed without a widget having acted (an edited address, a link, the back button), and written at the start of every run.
+
+Uploads stay in the session: pictures as JPEG bytes, at most ``KEPT_PICTURES``; one checkpoint.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, cast
+from uuid import uuid4
+
+import streamlit as st
+from PIL import Image
+
+from core.errors import ImageError, PathwayError
+from core.images import downscale, image_hash, open_image, sample_images
+from core.network import Network
+from core.zoo import load_checkpoint
+from explorer import compute
+from explorer.figures import jpeg
+from explorer.view import View
+
+__all__ = [
+    "LONGEST",
+    "add_checkpoint",
+    "add_pasted",
+    "add_picture",
+    "change",
+    "network",
+    "pictures",
+    "start",
+    "tell",
+    "view",
+    "waiter",
+]
+
+LONGEST = 1024  # pixels an uploaded picture keeps on its longer side
+KEPT_PICTURES = 4
+MAX_CHECKPOINT = 300 * 2**20
+UPLOAD, CHECKPOINT = "upload-", "checkpoint-"
+
+
+def view() -> View:
+    """Return what the person chose."""
+    return cast(View, st.session_state["view"])
+
+
+def change(make: Callable[[View], View]) -> None:
+    """Replace the view, from a widget's callback."""
+    st.session_state["view"] = make(view())
+    st.session_state["acted"] = True
+
+
+def waiter() -> str:
+    """Return who asks, for the job queue."""
+    return str(st.session_state.setdefault("waiter", uuid4().hex))
+
+
+def tell(message: str) -> None:
+    """Keep a message for the top of the page's next run."""
+    st.session_state.setdefault("messages", []).append(message)
+
+
+def start() -> None:
+    """Settle the view for this run: follow the address bar if it changed by itself, then write it; show what is to tell."""
+    params = st.query_params.to_dict()
+    acted = st.session_state.pop("acted", False)
+    if "view" not in st.session_state or (not acted and params != st.session_state["written"]):
+        st.session_state["view"] = _from_link(params)
+    written = view().params()
+    if params != written:
+        st.query_params.from_dict(written)
+    st.session_state["written"] = written
+    for message in st.session_state.pop("messages", []):
+        st.warning(message)
+
+
+def _from_link(params: dict[str, str]) -> View:
+    found, notes = View.from_params(params)
+    if notes:
+        tell(f"The link holds what cannot be followed here, left at its default: {', '.join(notes)}.")
+    default = View()
+    if found.image not in pictures():
+        what = "an uploaded picture, which is not in the link" if found.image.startswith(UPLOAD) else "an unknown photo"
+        tell(f"The link asks for {what}; this is {default.image} instead. Upload the picture to see it here.")
+        found = replace(found, image=default.image)
+    if found.network.startswith(CHECKPOINT) and found.network not in st.session_state.get("checkpoints", {}):
+        tell(f"The link asks for an uploaded checkpoint, which is not in the link; this is {default.network} instead.")
+        found = replace(found, network=default.network)
+    return found
+
+
+def pictures() -> dict[str, Callable[[], Image.Image]]:
+    """Return every picture this session may choose: its own first, then the embedded photos."""
+    own = {name: lambda data=data: Image.open(io.BytesIO(data)) for name, data in _own_pictures().items()}
+    return own | {name: photo.open for name, photo in sample_images().items()}
+
+
+def network(name: str) -> Network:
+    """Return a network of the zoo, or this session's own.
+
+    Raises:
+        PathwayError: see ``core.zoo.load_network``.
+    """
+    own = st.session_state.get("checkpoints", {})
+    return own[name] if name in own else compute.network(name)
+
+
+def add_picture(data: bytes) -> None:
+    """Take an uploaded picture into the session and look at it; keep what was there if it cannot be used."""
+    try:
+        picture = downscale(open_image(data), LONGEST)
+    except ImageError as problem:
+        tell(f"{problem} What you looked at is unchanged.")
+        return
+    name = UPLOAD + image_hash(picture)
+    own = _own_pictures()
+    own.pop(name, None)
+    own[name] = jpeg(picture, quality=95)
+    while len(own) > KEPT_PICTURES:
+        own.pop(next(iter(own)))
+    change(lambda v: replace(v, image=name, x=0.5, y=0.5, zoom=1.0, target=None, neuron=None))
+
+
+def add_pasted(url: str) -> None:
+    """Take a picture that the browser sends as a data URL."""
+    _, _, text = url.partition(";base64,")
+    try:
+        add_picture(base64.b64decode(text, validate=True))
+    except (binascii.Error, ValueError):
+        tell("What was pasted is not a picture that the browser could read. What you looked at is unchanged.")
+
+
+def add_checkpoint(data: bytes, architecture: str, filename: str, class_names: list[str] | None) -> None:
+    """Load a person's own weights for this session alone and look through them; keep what was there if they do not fit."""
+    try:
+        loaded = load_checkpoint(
+            data, architecture, filename=filename, class_names=class_names, max_bytes=MAX_CHECKPOINT
+        )
+    except PathwayError as problem:
+        tell(f"{problem} What you looked at is unchanged.")
+        return
+    name = CHECKPOINT + loaded.weights_hash
+    st.session_state["checkpoints"] = {name: loaded}
+    change(lambda v: replace(v, network=name, target=None, neuron=None, site=0))
+
+
+def _own_pictures() -> dict[str, bytes]:
+    own: Any = st.session_state.setdefault("pictures", {})
+    return cast(dict[str, bytes], own)

@@ -1,0 +1,201 @@
+"""What a person chose: one frozen dataclass, to and from the address bar.
+
+Only what differs from the default is written, so the default view has a clean address. Reading is forgiving: whatever a
+link holds that does not fit is left at its default and named in a note; it is never an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, get_args
+
+from core.errors import PathwayError
+from core.images import Crop
+from core.methods import METHODS, Family
+
+__all__ = ["SPARSITIES", "Neuron", "Scale", "Style", "View", "nearest_sparsity"]
+
+Scale = Literal["shared", "panel"]
+Style = Literal["magnitude", "signed"]
+Neuron = tuple[int, int]
+"""A site's index and a flat position in its activation."""
+
+
+def _steps(start: int, stop: int, step: int) -> list[float]:
+    return [thousandths / 1000 for thousandths in range(start, stop, step)]
+
+
+SPARSITIES = tuple(_steps(0, 700, 50) + _steps(700, 900, 10) + _steps(900, 980, 5) + _steps(980, 991, 1))
+"""Where the slider stops: finer near the top, where pathways change fastest."""
+
+
+@dataclass(frozen=True)
+class View:
+    """Everything a page shows follows from this.
+
+    Attributes:
+        network: a name the zoo knows, or "checkpoint-<hash>" of this session.
+        image: a photo's name, or "upload-<hash>" of this session.
+        x, y, zoom: where the square lies that the network sees, see ``core.images.Crop``.
+        target: class index; None for the predicted class.
+        first, second: the methods shown; the first one's family is the toggle.
+        options: chosen options that are not defaults, as ("Method.option", value).
+        sparsity: share of neurons off the pathway, one of ``SPARSITIES``.
+        off: how neurons off the pathway are held.
+        scale: one colour scale for all maps, or one a panel.
+        style: magnitude or sign of the maps.
+        opacity: of a map over the photo, in percent; 100 shows the map alone.
+        site: index of the site looked into.
+        only_site: whether the ranking lists that site alone.
+        neuron: the one selected.
+    """
+
+    network: str = "squeezenet1_1"
+    image: str = "chelsea"
+    x: float = 0.5
+    y: float = 0.5
+    zoom: float = 1.0
+    target: int | None = None
+    first: str = "NeuronMCT"
+    second: str = "GreedyPruning"
+    options: tuple[tuple[str, int], ...] = ()
+    sparsity: float = 0.9
+    off: Literal["zero", "frozen"] = "zero"
+    scale: Scale = "shared"
+    style: Style = "magnitude"
+    opacity: int = 100
+    site: int = 0
+    only_site: bool = False
+    neuron: Neuron | None = None
+
+    @property
+    def crop(self) -> Crop:
+        """Return the crop that x, y and zoom say."""
+        return Crop(self.x, self.y, self.zoom)
+
+    @property
+    def family(self) -> Family:
+        """Return the family of the first method."""
+        return METHODS[self.first].family
+
+    def chosen_options(self, method: str) -> dict[str, int]:
+        """Return all options of a method, chosen or default."""
+        prefix = f"{method}."
+        chosen = {name.removeprefix(prefix): value for name, value in self.options if name.startswith(prefix)}
+        return METHODS[method].checked(**chosen)
+
+    def with_option(self, method: str, option: str, value: int) -> View:
+        """Return the view with one option of a method set."""
+        default = next(o.default for o in METHODS[method].options if o.name == option)
+        options = {**dict(self.options), f"{method}.{option}": value}
+        if value == default:
+            del options[f"{method}.{option}"]
+        return replace(self, options=tuple(sorted(options.items())))
+
+    def with_family(self, family: Family) -> View:
+        """Return the view with the toggle at a family: its method first, the other family's beside it."""
+        if family == self.family:
+            return self
+        if METHODS[self.second].family == family:
+            return replace(self, first=self.second, second=self.first)
+        return replace(self, first=next(name for name, m in METHODS.items() if m.family == family), second=self.first)
+
+    def with_first(self, method: str) -> View:
+        """Return the view with another first method; a second one of the same family gives way to the other family."""
+        if METHODS[self.second].family != METHODS[method].family:
+            return replace(self, first=method)
+        return replace(self, first=method, second=next(iter(beside(method))))
+
+    def params(self) -> dict[str, str]:
+        """Return the address bar's parameters: what differs from the default."""
+        default = View()
+        chosen = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "options"}
+        shown = {name: _written(value) for name, value in chosen.items() if value != getattr(default, name)}
+        return shown | {name: str(value) for name, value in self.options}
+
+    @classmethod
+    def from_params(cls, params: Mapping[str, str]) -> tuple[View, list[str]]:
+        """Return the view a link describes, and what in the link could not be followed."""
+        view, notes = cls(), []
+        for name, text in params.items():
+            try:
+                view = view._with_param(name, text)
+            except (ValueError, KeyError, PathwayError):
+                notes.append(f"{name}={text}"[:80])
+        if METHODS[view.first].family == METHODS[view.second].family:
+            view = view.with_first(view.first)
+        return view, notes
+
+    def _with_param(self, name: str, text: str) -> View:
+        method, _, option = name.partition(".")
+        if option:
+            METHODS[method].checked(**{option: int(text)})
+            return self.with_option(method, option, int(text))
+        return replace(self, **{name: _READERS[name](text)})
+
+
+def beside(method: str) -> list[str]:
+    """Return the methods that may stand beside a method: those of other families, pruning and contribution first."""
+    others = [m for m in METHODS.values() if m.family != METHODS[method].family]
+    return [m.name for m in sorted(others, key=lambda m: m.family == "baseline")]
+
+
+def nearest_sparsity(value: float) -> float:
+    """Return the slider's stop next to a value."""
+    return min(SPARSITIES, key=lambda stop: abs(stop - value))
+
+
+def _written(value: object) -> str:
+    return "-".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _one_of(*allowed: str) -> Any:
+    return lambda text: allowed[allowed.index(text)]
+
+
+def _number(low: float, high: float) -> Any:
+    def read(text: str) -> float:
+        value = float(text)
+        if not low <= value <= high:
+            raise ValueError(text)
+        return value
+
+    return read
+
+
+def _index(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 9:
+        raise ValueError(text)
+    return int(text)
+
+
+def _neuron(text: str) -> Neuron:
+    site, position = map(_index, text.split("-"))
+    return site, position
+
+
+def _name(text: str) -> str:
+    if not text.replace("_", "").replace("-", "").isalnum() or len(text) > 64:
+        raise ValueError(text)
+    return text
+
+
+_READERS: dict[str, Any] = {
+    "network": _name,
+    "image": _name,
+    "x": _number(0, 1),
+    "y": _number(0, 1),
+    "zoom": _number(1, 8),
+    "target": _index,
+    "first": lambda text: METHODS[text].name if METHODS[text].family != "baseline" else METHODS[""].name,
+    "second": lambda text: METHODS[text].name,
+    "sparsity": lambda text: nearest_sparsity(_number(0, 1)(text)),
+    "off": _one_of("zero", "frozen"),
+    "scale": _one_of(*get_args(Scale)),
+    "style": _one_of(*get_args(Style)),
+    "opacity": lambda text: int(_number(0, 100)(text)),
+    "site": _index,
+    "only_site": lambda text: _one_of("False", "True")(text) == "True",
+    "neuron": _neuron,
+}

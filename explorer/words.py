@@ -1,0 +1,57 @@
+"""Numbers and names as people read them, the same on every page."""
+
+from __future__ import annotations
+
+from math import isnan
+
+from core.methods import METHODS
+from core.network import Network
+
+__all__ = ["class_name", "duration", "method_name", "number", "percent", "position_name", "ratio"]
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """Return a share as a percentage; a share that is not 0 or 1 never reads as such."""
+    if isnan(share):
+        return "–"
+    text = f"{100 * share:.{digits}f}"
+    if share > 0 and float(text) == 0:
+        return f"< {10**-digits:g} %"
+    return f"{text} %"
+
+
+def number(value: float) -> str:
+    """Return a number with three figures, or with thousands set off where it is whole."""
+    return f"{value:,}" if isinstance(value, int) else f"{value:.3g}"
+
+
+def ratio(value: float) -> str:
+    """Return a ratio of probabilities."""
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time as people say it."""
+    if seconds < 1:
+        return f"{1000 * seconds:.0f} ms"
+    return f"{seconds:.1f} s" if seconds < 60 else f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
+
+
+def class_name(network: Network, index: int) -> str:
+    """Return a class's name."""
+    return network.class_names[index]
+
+
+def method_name(method: str, options: dict[str, int]) -> str:
+    """Return a method with those options that are not its defaults."""
+    defaults = METHODS[method].checked()
+    changed = [f"{name}={value}" for name, value in options.items() if value != defaults[name]]
+    return f"{method} ({', '.join(changed)})" if changed else method
+
+
+def position_name(planes: tuple[int, int, int], position: int) -> str:
+    """Return where a flat position lies in a site's planes."""
+    _, height, width = planes
+    channel, rest = divmod(position, height * width)
+    row, column = divmod(rest, width)
+    return f"channel {channel}" if height * width == 1 else f"channel {channel}, row {row}, column {column}"

@@ -1,0 +1,142 @@
+"""What each operation costs, in units of one plain forward and backward pass to the image, and in memory.
+
+    python -m tests.benchmark [networks...] [--quick]
+
+Time: the median of several runs over the median of plain passes run between them in the same process, parameters frozen.
+Memory: peak resident memory of one run above what was resident before it (VmHWM, reset through /proc/self/clear_refs).
+Embedded networks have their own weights and a photo; the others are torchvision's, with random weights and noise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torchvision import models
+
+from core.gradient import pathway_gradient, sweep
+from core.methods import METHODS
+from core.network import Network, trace
+from core.pathway import rank
+from core.zoo import load_network, sample_images
+
+NETWORKS = ("squeezenet1_1", "efficientnet_lite0", "resnet50", "vgg16")
+EMBEDDED = ("squeezenet1_1", "efficientnet_lite0")
+TARGETS = {  # operation: by network, or for all; in plain passes
+    "NeuronMCT": {"squeezenet1_1": 1.5, "vgg16": 1.5},
+    "rank": {"squeezenet1_1": 4.0, "vgg16": 2.0},
+    "pathway + gradient": dict.fromkeys(NETWORKS, 2.0),
+}
+INTGRAD_SHARE, INTGRAD_MEGABYTES = 0.4, 2000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("networks", nargs="*", default=NETWORKS)
+    parser.add_argument("--quick", action="store_true", help="one run each, no GreedyPruning")
+    chosen = parser.parse_args()
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
+    for name in chosen.networks:
+        benchmark(name, runs=1 if chosen.quick else 5, quick=chosen.quick)
+
+
+def benchmark(name: str, runs: int, quick: bool) -> None:
+    weights = "embedded weights, photo chelsea" if name in EMBEDDED else "random weights, noise"
+    started = perf_counter()
+    model, network, image = subject(name)
+    loading = perf_counter() - started
+    target = int(network.run(image).logits.argmax())
+    plain = plain_pass(model, image, target)
+    plain(), plain()
+    unit = median(seconds(plain) for _ in range(2 * runs + 1))
+    print(f"\n{network!r} ({weights})\nloading and tracing {loading:.2f} s, one plain pass {unit * 1000:.0f} ms\n")
+    print(f"{'operation':34}{'passes':>8}{'target':>9}{'seconds':>10}{'MB':>7}")
+    for operation, work in operations(network, image, target, quick).items():
+        ratio, spent = compare(work, plain, runs)
+        report(network, operation, ratio, spent, peak_megabytes(work))
+
+
+def subject(name: str) -> tuple[nn.Module, Network, Tensor]:
+    """The model as the plain pass calls it, its network, and an image."""
+    if name in EMBEDDED:
+        network = load_network(name)
+        return network.program.model, network, network.preprocess(sample_images()["chelsea"].open())
+    torch.manual_seed(0)
+    options = {"aux_logits": False, "init_weights": False} if name == "googlenet" else {}
+    network = trace(models.get_model(name, weights=None, **options).eval(), (3, 224, 224), name=name)
+    return network.program.model, network, torch.randn(1, 3, 224, 224)
+
+
+def plain_pass(model: nn.Module, image: Tensor, target: int) -> Callable[[], Any]:
+    def work() -> Tensor:
+        moved = image.clone().requires_grad_()
+        return torch.autograd.grad(model(moved)[0, target], moved)[0]
+
+    return work
+
+
+def operations(network: Network, image: Tensor, target: int, quick: bool) -> dict[str, Callable[[], Any]]:
+    scores = METHODS["NeuronMCT"](network, image, target)
+    ranking, shuffled = rank(scores), METHODS["Random"](network, image, target)
+    cache, site = network.cache(image), network.sites[len(network.sites) // 2]
+    activation = cache.activations[site.index]
+    sparsities = [i / 25 for i in range(25)]
+    work: dict[str, Callable[[], Any]] = {
+        "NeuronMCT": lambda: METHODS["NeuronMCT"](network, image, target),
+        "rank": lambda: rank(scores),
+        "rank, Random (float64, no zeros)": lambda: rank(shuffled),
+        "pathway + gradient": lambda: pathway_gradient(network, image, target, ranking.pathway(0.9)),
+        "NeuronIntGrad, 11 steps": lambda: METHODS["NeuronIntGrad"](network, image, target, n_steps=11),
+        "Random": lambda: METHODS["Random"](network, image, target),
+        "sweep of 25 sparsities": lambda: sweep(network, image, target, ranking, sparsities),
+        f"resume at {site.name}": lambda: network.resume(cache, site, activation),
+    }
+    return work if quick else work | {"GreedyPruning": lambda: METHODS["GreedyPruning"](network, image, target)}
+
+
+def compare(work: Callable[[], Any], plain: Callable[[], Any], runs: int) -> tuple[float, float]:
+    """Time in plain passes, and in seconds; long work runs once."""
+    first = seconds(work)
+    pairs = [(seconds(plain), seconds(work)) for _ in range(runs if first < 3 else 0)]
+    pairs = pairs or [(median(seconds(plain) for _ in range(3)), first)]
+    spent = median(pair[1] for pair in pairs)
+    return spent / median(pair[0] for pair in pairs), spent
+
+
+def seconds(work: Callable[[], Any]) -> float:
+    started = perf_counter()
+    work()
+    return perf_counter() - started
+
+
+def peak_megabytes(work: Callable[[], Any]) -> float:
+    gc.collect()
+    Path("/proc/self/clear_refs").write_text("5")
+    before = resident("VmRSS")
+    work()
+    return (resident("VmHWM") - before) / 1024
+
+
+def resident(field: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field))
+
+
+def report(network: Network, operation: str, ratio: float, spent: float, megabytes: float) -> None:
+    wanted = TARGETS.get(operation, {}).get(network.name)
+    target = f"<= {wanted:g}" if wanted else ""
+    print(f"{operation:34}{ratio:8.2f}{target:>9}{spent:10.3f}{megabytes:7.0f}", flush=True)
+    if operation.startswith("NeuronIntGrad"):
+        share = ratio / (11 * len(network.sites))
+        print(f"{'  share of 11 x sites passes':34}{share:8.2f}{f'<= {INTGRAD_SHARE}':>9}{f'(<= {INTGRAD_MEGABYTES} MB)':>20}")
+
+
+if __name__ == "__main__":
+    main()

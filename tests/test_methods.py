@@ -1,0 +1,215 @@
+"""Every method against numbers by hand, a slow replica or Captum; then what the whole registry has to keep."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+import torch
+from captum.attr import LayerGradientXActivation
+from torch import nn
+from torch.testing import assert_close
+
+from core.errors import Cancelled, PathwayError
+from core.methods import METHODS
+from core.methods.greedy_pruning import greedy_pruning
+from core.methods.neuron_intgrad import signed_contributions
+from core.metrics import dead_share
+from core.network import Network, trace
+from core.pathway import rank
+from core.tracing import TRACE_LOCK
+from tests import replicas
+from tests.networks import SHAPE, TOYS, ByHand, Residual, architecture, image_of, seeded, toy
+
+# ByHand on (1, 2):  first (3, -1, 2), activation (3, 0, 2);  second (3 - 2 - 0.25, 2 + 1) = (0.75, 3), all positive
+# logits (2 * 0.75 - 3 * 3 + 0.5, 3) = (-7, 3).  Target 0:  dF/da2 = (2, -3),  dF/da1 = (2, -15, -2 - 3) = (2, -15, -5)
+BY_HAND = [[6.0, 0.0, 10.0], [1.5, 9.0]]
+
+
+@cache
+def by_hand() -> tuple[Network, torch.Tensor]:
+    return trace(ByHand().eval(), (2,), name="by hand"), torch.tensor([[1.0, 2.0]])
+
+
+def test_neuron_mct_by_hand():
+    assert [s.tolist() for s in METHODS["NeuronMCT"](*by_hand(), 0)] == BY_HAND
+
+
+def test_neuron_intgrad_by_hand():
+    # Scaled by alpha, site 1 is (alpha - 0.25, 2 alpha + 1): its first neuron is on for 3 of the 4 midpoints, so
+    # mean dF/da1 = (0.75 * 2, -15, -0.75 * 2 - 3) = (1.5, -15, -4.5), times (3, 0, 2). Site 2 sees a linear head.
+    network, image = by_hand()
+    assert [s.tolist() for s in METHODS["NeuronIntGrad"](network, image, 0, n_steps=4)] == [[4.5, 0, 9], [1.5, 9]]
+    signed = signed_contributions(network, network.cache(image), network.sites[0], 0, 4)
+    assert signed.tolist() == [4.5, 0, -9]  # their sum is F(a) - F(0) = -7 - (0 - 3 * 1 + 0.5)
+
+
+def test_greedy_pruning_by_hand():
+    # Five neurons in five steps: one a step, and neuron 1 of site 0, being dead, never.
+    #   step 0: contributions 6 0 10 | 1.5 9   logits -7, 3        1.5 goes: neuron 0 of site 1
+    #   step 1:               0 0  6 |   0 9   logits -8.5, 3      6 goes: neuron 2 of site 0
+    #   step 2:               0 0  0 |   0 3   logits -2.5, 1      3 goes: neuron 1 of site 1
+    #   step 3:               0 0  0 |   0 0   logits 0.5, 0       the prediction is lost, and nothing positive is left
+    # So the last good step is 2: scores 1 and 2 for what was removed, 3 for those at zero, 4 for the one left.
+    network, image = by_hand()
+    scores = greedy_pruning(network, image, 0, steps=5)
+    assert [s.tolist() for s in scores] == [[3, 3, 2], [1, 4]]
+    assert [step.step for step in scores.trajectory] == [0, 1, 2, 3]
+    assert [step.prediction_kept for step in scores.trajectory] == [True, True, True, False]
+    assert_close([step.sparsity for step in scores.trajectory], [0.0, 0.2, 0.4, 0.6])
+    assert_close([step.dead_share for step in scores.trajectory], [1 / 5, 1 / 4, 1 / 3, 1 / 2])
+    logits = torch.tensor([[-7, 3], [-8.5, 3], [-2.5, 1], [0.5, 0]]).double()
+    p = logits.softmax(1)[:, 0]
+    assert_close([step.p_ratio for step in scores.trajectory], (p / p[0]).tolist(), rtol=1e-5, atol=1e-9)
+
+
+@pytest.mark.parametrize("target", [0, 3])
+def test_neuron_mct_equals_captum(target):
+    squeezenet = architecture("squeezenet1_1")
+    residual = seeded(Residual(shared=False))
+    for model, shape in [(squeezenet, (3, 64, 64)), (residual, SHAPE)]:
+        for module in model.modules():
+            if isinstance(module, nn.ReLU):
+                module.inplace = False
+        network = trace(model, shape)
+        image = image_of(network)
+        scores = METHODS["NeuronMCT"](network, image, target)
+        with TRACE_LOCK:
+            for site, score in zip(network.sites, scores, strict=True):
+                layer = model.get_submodule(site.name)
+                wanted = LayerGradientXActivation(model, layer).attribute(image.clone().requires_grad_(), target=target)
+                assert_close(score, wanted[0].abs().detach(), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", TOYS)
+def test_neuron_mct_equals_perturbing_every_neuron(name):
+    network = toy(name, double=True)[1]
+    image = image_of(network)
+    ones = [torch.ones(site.shape, dtype=torch.float64) for site in network.sites]
+    wanted = replicas.contributions(network, image, 2, ones)[1]
+    assert_close(replicas.flattened(METHODS["NeuronMCT"](network, image, 2)), wanted)
+
+
+@pytest.mark.parametrize("name", TOYS)
+def test_neuron_intgrad_equals_one_run_a_step(name):
+    network = toy(name, double=True)[1]
+    image = image_of(network)
+    scores = METHODS["NeuronIntGrad"](network, image, 1, n_steps=7)
+    for site, score in zip(network.sites, scores, strict=True):
+        assert_close(score, replicas.integrated(network, image, 1, site, 7).abs())
+
+
+def test_neuron_intgrad_is_the_same_in_smaller_batches(monkeypatch):
+    network = toy("Branches", double=True)[1]
+    cache, batches = network.cache(image_of(network)), []
+    resume = Network.resume
+
+    def counting(self, cache, site, activation, edit=None):
+        batches.append(len(activation))
+        return resume(self, cache, site, activation, edit)
+
+    monkeypatch.setattr(Network, "resume", counting)
+    for site in network.sites:
+        whole = signed_contributions(network, cache, site, 0, 7)
+        for steps, sizes in [(3, [3, 3, 1]), (1, [1] * 7), (0.1, [1] * 7)]:
+            batches.clear()
+            memory = int(network.tail_bytes(site) * steps)
+            assert_close(signed_contributions(network, cache, site, 0, 7, memory), whole)
+            assert batches == sizes
+
+
+@pytest.mark.parametrize(("name", "n_steps"), [("squeezenet1_1", 300), *((name, 1000) for name in TOYS)])
+def test_neuron_intgrad_is_complete_at_every_site(name, n_steps):
+    """Signed contributions sum to what the site as a whole adds, up to half a midpoint's share."""
+    network = toy(name, double=True)[1] if name in TOYS else trace(architecture(name).double(), (3, 32, 32))
+    cache = network.cache(image_of(network))
+    target = int(cache.logits.argmax())
+    for site in network.sites:
+        signed = signed_contributions(network, cache, site, target, n_steps)
+        without = network.resume(cache, site, torch.zeros(1, *site.shape, dtype=torch.float64)).logits
+        difference = float(cache.logits[0, target] - without[0, target])
+        assert abs(float(signed.sum()) - difference) < 0.5 / n_steps * float(signed.abs().sum())
+
+
+@pytest.mark.parametrize(("name", "steps", "target"), [("Straight", 12, 0), ("Residual", 20, 1), ("Branches", 10, 3)])
+def test_greedy_pruning_equals_pruning_by_hand(name, steps, target):
+    network = toy(name, double=True)[1]
+    image = image_of(network, seed=4)
+    scores = METHODS["GreedyPruning"](network, image, target, steps=steps)
+    wanted, trajectory = replicas.greedy(network, image, target, steps)
+    assert replicas.flattened(scores) == wanted
+    for step, (sparsity, ratio, dead, kept) in zip(scores.trajectory, trajectory, strict=True):
+        assert_close((step.sparsity, step.p_ratio, step.dead_share), (sparsity, ratio, dead), rtol=1e-6, atol=1e-9)
+        assert step.prediction_kept is kept
+
+
+def test_greedy_pruning_keeps_the_prediction_and_fills_the_pathway_with_dead_neurons():
+    network = toy("Residual")[1]
+    image = image_of(network)
+    logits = network.run(image).logits
+    scores = METHODS["GreedyPruning"](network, image, int(logits.argmax()))
+    last = max(step.step for step in scores.trajectory if step.prediction_kept)
+    removed = sum(int((s <= last).sum()) for s in scores)
+    assert removed == last * round(network.neurons / 100) > 0
+    assert scores.trajectory[last].sparsity == pytest.approx(removed / network.neurons)
+    pathway = rank(scores).pathway(removed / network.neurons)
+    assert pathway.size == network.neurons - removed
+    restricted = network.run(image, lambda site, a: a * pathway.masks[site.index]).logits
+    assert restricted.argmax() == logits.argmax()
+    assert scores.trajectory[last].dead_share > 1.5 * scores.trajectory[0].dead_share > 0
+    assert scores.trajectory[last].dead_share == pytest.approx(dead_share(network, image, pathway))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_scores_are_finite_not_negative_seeded_and_shaped_like_their_sites(name):
+    cheap = {option.name: option.low for option in METHODS[name].options}
+    for toy_name in TOYS:
+        network = toy(toy_name)[1]
+        image = image_of(network)
+        scores, again = (METHODS[name](network, image, 1, **cheap) for _ in range(2))
+        assert [tuple(s.shape) for s in scores] == [site.shape for site in network.sites]
+        assert all(bool(s.isfinite().all()) and bool((s >= 0).all()) and not s.requires_grad for s in scores)
+        assert all(torch.equal(a, b) for a, b in zip(scores, again, strict=True))
+        assert sum(float(s.sum()) for s in scores) > 0
+        with torch.no_grad():  # gradients are switched on where they are needed
+            again = METHODS[name](network, image, 1, **cheap)
+        assert all(torch.equal(a, b) for a, b in zip(scores, again, strict=True))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_progress_is_monotone_reaches_its_total_and_can_cancel(name):
+    network, told = toy("Residual")[1], []
+    METHODS[name](network, image_of(network), 0, progress=lambda *step: told.append(step))
+    done = [step[0] for step in told]
+    assert done == sorted(done)
+    assert done[-1] == told[-1][1] > 0
+    assert len({total for _, total, _ in told}) == 1
+    assert all(note for *_, note in told)
+
+    def cancel(done, total, note):
+        told.append(done)
+        raise Cancelled("enough")
+
+    told.clear()
+    with pytest.raises(Cancelled, match="enough"):
+        METHODS[name](network, image_of(network), 0, progress=cancel)
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_refuses_options_targets_and_batches(name):
+    method, network = METHODS[name], toy("Straight")[1]
+    image = image_of(network)
+    assert method.name == name
+    assert method.passes(network, **method.checked()) >= 0
+    for option in method.options:
+        assert option.low <= option.default <= option.high
+        for bad in (option.low - 1, option.high + 1, option.low + 0.5, True, "3", None):
+            with pytest.raises(PathwayError, match=f"{option.name}=.*whole number from {option.low} to {option.high}"):
+                method(network, image, 0, **{option.name: bad})
+    with pytest.raises(PathwayError, match="no option 'temperature'"):
+        method(network, image, 0, temperature=1)
+    with pytest.raises(PathwayError, match="Got target 4"):
+        method(network, image, 4)
+    with pytest.raises(PathwayError, match=r"wanted .*\(1, 3, 8, 8\)"):
+        method(network, image_of(network, batch=2), 0)

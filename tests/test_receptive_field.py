@@ -1,0 +1,283 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchvision import models
+
+from core.errors import PathwayError
+from core.network import Network, Site, trace
+from core.receptive_field import Box, _NoRule, _walk, receptive_field, surrogate_field
+
+WHOLE = (0, 0, 8, 8)
+
+
+class Headed(nn.Module):
+    """``body(x, *parts)`` and a ReLU, its only site."""
+
+    def __init__(self, body: Callable[..., Tensor], *parts: nn.Module) -> None:
+        super().__init__()
+        self.body, self.parts = body, nn.ModuleList(parts)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.body(x, *self.parts)).flatten(1)
+
+
+def traced(*layers: nn.Module) -> Network:
+    return made(nn.Sequential(*layers))
+
+
+def made(body: Callable[..., Tensor], *parts: nn.Module) -> Network:
+    return trace(Headed(body, *parts).eval(), (1, 8, 8))
+
+
+def at(site: Site, channel: int, row: int = 0, column: int = 0) -> int:
+    _, height, width = site.planes
+    return (channel * height + row) * width + column
+
+
+def box(network: Network, row: int, column: int, channel: int = 0) -> Box:
+    """Return a box of site 0, which both ways must agree on."""
+    site = network.sites[0]
+    found = receptive_field(network, site, at(site, channel, row, column))
+    assert found == surrogate_field(network, site, at(site, channel, row, column))
+    return found
+
+
+def test_a_1x1_convolution_sees_its_own_pixel() -> None:
+    assert box(traced(nn.Conv2d(1, 1, 1)), 3, 5) == (5, 3, 6, 4)
+
+
+def test_padding_is_no_pixel() -> None:
+    network = traced(nn.Conv2d(1, 1, 3, stride=2, padding=1))  # window i looks at 2i - 1 .. 2i + 1
+    assert box(network, 0, 0) == (0, 0, 2, 2)
+    assert box(network, 1, 2) == (3, 1, 6, 4)
+    assert box(network, 3, 3) == (5, 5, 8, 8)
+
+
+def test_boxes_grow_with_depth() -> None:
+    network = traced(nn.Conv2d(1, 2, 3, padding=1), nn.Tanh(), nn.Conv2d(2, 1, (1, 3), padding=(0, 1)))
+    assert box(network, 4, 4) == (2, 3, 7, 6)
+    assert box(network, 0, 7) == (5, 0, 8, 2)
+
+
+def test_a_dilated_window_at_the_border_begins_inside() -> None:
+    network = traced(nn.Conv2d(1, 1, 3, padding=2, dilation=2))
+    assert box(network, 1, 0) == (0, 1, 3, 4)  # rows -1, 1, 3; columns -2, 0, 2
+
+
+def test_holes_between_dilated_windows_are_not_filled() -> None:
+    network = traced(nn.Conv2d(1, 1, 3, padding=1, dilation=2), nn.Conv2d(1, 1, 2, dilation=2))
+    # 0 and 2 of the first, which look at -1, 1, 3 and 1, 3, 5; its 1, which looks at 0, is skipped
+    assert box(network, 0, 0) == (1, 1, 6, 6)
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same'")  # torch copies the input, and says so
+def test_same_padding_has_its_smaller_half_first() -> None:
+    network = traced(nn.Conv2d(1, 1, 4, padding="same"))
+    assert box(network, 0, 4) == (3, 0, 7, 3)
+
+
+def test_a_window_in_the_padding_sees_nothing() -> None:
+    assert box(traced(nn.Conv2d(1, 1, 1, padding=1)), 0, 4) == (0, 0, 0, 0)
+
+
+def test_reflected_padding_is_pixels_again() -> None:
+    network = traced(nn.Conv2d(1, 1, 3, padding=2, padding_mode="reflect"))
+    assert box(network, 0, 4) == (2, 0, 5, 3)  # rows 2, 1, 0
+
+
+@pytest.mark.parametrize("pool", [nn.MaxPool2d, nn.AvgPool2d])
+def test_the_last_window_of_ceil_mode_is_cut(pool: Callable[..., nn.Module]) -> None:
+    network = traced(pool(3, 2, ceil_mode=True))
+    assert box(network, 0, 1) == (2, 0, 5, 3)
+    assert box(network, 3, 3) == (6, 6, 8, 8)
+
+
+def test_a_dilated_max_pool() -> None:
+    network = traced(nn.MaxPool2d(2, 2, padding=1, dilation=3, ceil_mode=True))  # window i: 2i - 1 and 2i + 2
+    assert box(network, 0, 1) == (1, 2, 5, 3)
+
+
+def test_functional_pools() -> None:
+    network = made(lambda x: F.avg_pool2d(F.max_pool2d(x, 3, stride=1, padding=1), 2))
+    assert box(network, 0, 1) == (1, 0, 5, 3)
+
+
+def test_a_kernel_size_computed_on_the_way() -> None:
+    network = made(lambda x: F.avg_pool2d(x, x.shape[2:]))
+    assert box(network, 0, 0) == WHOLE
+
+
+@pytest.mark.parametrize("pool", [nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d])
+def test_adaptive_windows_overlap(pool: Callable[..., nn.Module]) -> None:
+    assert box(traced(pool(3)), 0, 1) == (2, 0, 6, 3)  # floor(8/3) .. ceil(16/3)
+
+
+def test_explicit_padding_and_cropping_shift() -> None:
+    network = made(lambda x: x + F.pad(x, (2, -2, 0, 0)))
+    assert box(network, 1, 5) == (3, 1, 6, 2)
+    assert box(network, 1, 1) == (1, 1, 2, 2)
+    assert box(traced(nn.ZeroPad2d((1, 0, 2, 0)), nn.Conv2d(1, 1, 1)), 3, 3) == (2, 1, 3, 2)
+
+
+def test_a_skip_unites() -> None:
+    left, wide = nn.Conv2d(1, 1, (1, 3), padding=(0, 1)), nn.Conv2d(1, 1, (3, 1), padding=(1, 0))
+    network = made(lambda x, left, wide: left(x).add(wide(x)), left, wide)
+    assert box(network, 4, 4) == (3, 3, 6, 6)
+
+
+def test_a_window_in_the_padding_brings_no_columns_to_a_skip() -> None:
+    network = made(lambda x, padded: padded(x) + F.pad(x, (1, -1, 0, 2)), nn.Conv2d(1, 1, 1, padding=(1, 0)))
+    assert box(network, 0, 4) == (3, 0, 4, 1)
+
+
+def test_a_path_that_carries_nothing_is_a_path() -> None:
+    silent = nn.Conv2d(1, 1, 3, padding=1)
+    nn.init.zeros_(silent.weight)
+    assert box(made(lambda x, silent: silent(x) - silent(x), silent), 4, 4) == (3, 3, 6, 6)
+
+
+def test_channels_of_a_concatenation_see_their_own_branch() -> None:
+    narrow, wide, depthwise = nn.Conv2d(1, 1, 1), nn.Conv2d(1, 1, 5, padding=2), nn.Conv2d(2, 2, 3, groups=2)
+    network = made(lambda x, narrow, wide, last: last(torch.cat([narrow(x), wide(x)], 1)), narrow, wide, depthwise)
+    assert box(network, 2, 2, channel=0) == (2, 2, 5, 5)
+    assert box(network, 2, 2, channel=1) == (0, 0, 7, 7)
+
+
+def test_picked_channels() -> None:
+    def picked(x: Tensor, wide: nn.Module) -> Tensor:
+        return torch.cat((wide(x), x), 1)[:, 1:] * 2 + torch.unsqueeze(x[:, 0], 1)
+
+    network = made(picked, nn.Conv2d(1, 1, 3, padding=1))
+    assert box(network, 2, 3) == (3, 2, 4, 3)
+
+
+def test_squeeze_and_excitation_sees_everything() -> None:
+    gate = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(1, 1, 1), nn.Sigmoid())
+    assert box(made(lambda x, gate: gate(x) * x, gate), 2, 3) == WHOLE
+
+
+def test_a_flattened_pixel_is_still_one_pixel() -> None:
+    assert box(traced(nn.MaxPool2d(2), nn.Flatten()), 0, 0, channel=6) == (4, 2, 6, 4)  # row 1, column 2 of 4x4
+
+
+def test_after_a_dense_layer_the_whole_image() -> None:
+    assert box(traced(nn.Flatten(), nn.Linear(64, 3)), 0, 0, channel=2) == WHOLE
+
+
+def test_after_a_global_mean_the_whole_image() -> None:
+    network = made(lambda x: x.mean([2, 3]))
+    assert box(network, 0, 0) == WHOLE
+
+
+def test_a_channel_shuffle_is_followed_by_the_surrogate() -> None:
+    def shuffled(x: Tensor, narrow: nn.Module, wide: nn.Module) -> Tensor:
+        both = torch.cat([narrow(x), wide(x)], 1)
+        return both.view(-1, 2, 2, 8, 8).transpose(1, 2).reshape(-1, 4, 8, 8)  # narrow, wide, narrow, wide
+
+    network = made(shuffled, nn.Conv2d(1, 2, 1), nn.Conv2d(1, 2, 3, padding=1))
+    with pytest.raises(_NoRule):
+        _walk(network.program, network.sites[0].node, 0)
+    assert [box(network, 4, 4, channel) for channel in range(4)] == [(4, 4, 5, 5), (3, 3, 6, 6)] * 2
+
+
+@pytest.mark.parametrize("position", [-1, 64, True, 1.0])
+def test_a_bad_position_is_refused(position: int) -> None:
+    network = traced(nn.Conv2d(1, 1, 1))
+    for field in (receptive_field, surrogate_field):
+        with pytest.raises(PathwayError, match="wanted an integer from 0 to 63"):
+            field(network, network.sites[0], position)
+
+
+def test_a_site_of_another_network_is_refused() -> None:
+    with pytest.raises(PathwayError, match="wanted a site of network"):
+        receptive_field(traced(nn.Conv2d(1, 1, 1)), traced(nn.Conv2d(1, 2, 1)).sites[0], 0)
+
+
+def test_a_network_of_vectors_is_refused() -> None:
+    network = trace(nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)).eval(), (4,))
+    with pytest.raises(PathwayError, match=r"takes inputs of shape \(4,\)"):
+        receptive_field(network, network.sites[0], 0)
+
+
+# Against the surrogate, and against neither
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "options"),
+    [
+        ("squeezenet1_1", 96, {}),
+        ("resnet18", 96, {}),
+        ("googlenet", 96, {"init_weights": False, "transform_input": True}),
+        ("mobilenet_v2", 96, {}),
+        ("mobilenet_v3_small", 64, {}),
+        ("densenet121", 64, {}),
+    ],
+)
+def test_the_walk_equals_the_surrogate(name: str, size: int, options: dict[str, bool]) -> None:
+    network = trace(models.get_model(name, weights=None, **options).eval(), (3, size, size), name=name)
+    chosen = torch.linspace(0, len(network.sites) - 1, 3 if name == "densenet121" else 5).int().tolist()
+    for site in (network.sites[index] for index in chosen):
+        channels, height, width = site.planes
+        places = {(0, 0, 0), (channels // 2, height // 2, width // 2), (channels - 1, height - 1, 0)}
+        for position in (at(site, *place) for place in places):
+            assert _walk(network.program, site.node, position) == surrogate_field(network, site, position), site
+
+
+def test_shufflenet_goes_through_the_fallback() -> None:
+    network = trace(models.shufflenet_v2_x0_5(weights=None).eval(), (3, 64, 64))
+    site = network.sites[len(network.sites) // 2]
+    with pytest.raises(_NoRule):
+        _walk(network.program, site.node, 0)
+    assert receptive_field(network, site, 0) == surrogate_field(network, site, 0)
+    assert receptive_field(network, network.sites[0], 0) == (0, 0, 2, 2)  # a convolution of stride 2, padding 1
+
+
+class Varied(nn.Module):
+    """Stride, ceil_mode, groups, dilation, a concatenation and a skip; each path always carries something."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(2, 4, 3, stride=2, padding=1)
+        self.pool = nn.MaxPool2d(2, 1, ceil_mode=True)
+        self.grouped = nn.Conv2d(4, 4, 3, padding=2, dilation=2, groups=2)
+        self.mixed = nn.Conv2d(4, 4, (3, 1), padding=(1, 0))
+        self.depthwise = nn.Conv2d(8, 8, 2, groups=8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.leaky_relu(self.stem(x), 0.5)
+        y = F.leaky_relu(self.grouped(x), 0.5)
+        joined = torch.cat([self.mixed(x) + x, y], dim=1)
+        return F.relu(self.pool(self.depthwise(joined))).flatten(1)
+
+
+def test_the_pixels_that_change_a_neuron_when_changed() -> None:
+    torch.manual_seed(0)
+    network = trace(Varied().double().eval(), (2, 19, 15))
+    image, size = torch.randn(1, 2, 19, 15, dtype=torch.float64), 19 * 15
+    pushes = torch.eye(size, dtype=torch.float64).view(size, 1, 19, 15) * torch.randn(4, 1, 2, 1, 1).double() * 1e3
+    pushed = image + torch.cat([pushes, -pushes]).flatten(0, 1)  # (8 * pixels, 2, 19, 15)
+    site = network.sites[0]
+    rest = network.run(image, record=True).pre_activations[0].flatten(1)
+    moved = (network.run(pushed, record=True).pre_activations[0].flatten(1) != rest).view(8, 19, 15, -1).any(0)
+    for position in range(site.neurons):
+        rows, columns = moved[:, :, position].nonzero().unbind(1)
+        found = (int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1)
+        assert receptive_field(network, site, position) == found
+
+
+def test_threads_agree_and_nothing_is_left_on_the_network() -> None:
+    network = trace(models.squeezenet1_1(weights=None).eval(), (3, 64, 64))
+    image = torch.randn(1, 3, 64, 64)
+    before, site = network.run(image).logits, network.sites[10]
+    asked = [position * 7 for position in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        boxes = list(pool.map(lambda position: receptive_field(network, site, position), asked))
+        fields = list(pool.map(lambda position: surrogate_field(network, site, position), asked))
+    assert boxes == fields == [receptive_field(network, site, position) for position in asked]
+    assert torch.equal(network.run(image).logits, before)
