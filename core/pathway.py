@@ -211,12 +211,13 @@ def check_sparsity(sparsity: float) -> float:
 
 
 def _keys(flat: Tensor, positions: Tensor) -> tuple[Tensor, Tensor | None]:
-    """Return sortable keys of the scores at these positions; for float64, too wide for a key, also distinct scores."""
+    """Return sortable keys of the scores at these positions; of scores too fine for a key, also the distinct scores."""
     distinct, scores = None, flat[positions]
-    if scores.dtype == torch.float64:
+    single = scores.float()
+    if scores.dtype == torch.float64 and not torch.equal(single.double(), scores):
         distinct, bits = torch.unique(scores, return_inverse=True)
     else:
-        bits = scores.float().view(torch.int32).long()  # the bits of positive floats sort as they do
+        bits = single.view(torch.int32).long()  # the bits of positive floats sort as they do
     keys = positions * _SCRAMBLE[0]
     keys.bitwise_and_(_WORD).bitwise_xor_(keys >> 16).mul_(_SCRAMBLE[1]).bitwise_and_(_WORD)
     return keys.bitwise_or_(bits.bitwise_left_shift_(32)), distinct

@@ -35,7 +35,6 @@ def serve(host: str, port: int, *, open_browser: bool) -> None:
         "server.address": host,
         "server.port": port,
         "server.headless": str(not open_browser).lower(),
-        "browser.serverAddress": "localhost" if host == "0.0.0.0" else host,
     }
     cli.main(["run", str(HERE / "app.py"), *(f"--{name}={value}" for name, value in options.items())])
 

@@ -1,8 +1,8 @@
 """What the pages ask of core: shared answers at once, or a place in the queue.
 
-``RESULTS`` holds what all sessions share, keyed by content (hashes of weights and image, the crop, the target, the method
-and its options), so a second person with the same question waits for nothing. What costs about a pass is computed here and
-now; what costs more is a job.
+``RESULTS`` holds what all sessions share, keyed by content (hashes of weights and image, the crop, the target, the
+method and its options), so a second person with the same question waits for nothing. What costs about a pass is
+computed here and now; what costs more is a job.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 import torch
@@ -28,7 +28,7 @@ from core.pathway import Off, Pathway, Ranking, rank
 from core.progress import Progress
 from core.receptive_field import receptive_field
 from core.weights import download_weights
-from core.zoo import load_network
+from core.zoo import available_networks, load_network
 from explorer.jobs import Jobs, Status
 from explorer.results import Results
 from explorer.view import View
@@ -48,6 +48,7 @@ __all__ = [
     "channel_activation",
     "compare",
     "network",
+    "network_labels",
     "neuron_row",
     "saliency",
     "sample",
@@ -164,6 +165,13 @@ class Comparison:
     nbytes: int = 1024
 
 
+@cache
+def network_labels() -> dict[str, str]:
+    """Return the zoo's networks with ReLUs, and how each is labelled."""
+    entries = [entry for entry in available_networks() if entry.supported]
+    return {e.name: f"{e.name} · {'embedded' if e.embedded else f'{e.megabytes:.0f} MB'}" for e in entries}
+
+
 def network(name: str) -> Network:
     """Return a network of the zoo; see ``core.zoo.load_network`` for its errors."""
     return RESULTS.get(("network", name), lambda: load_network(name))
@@ -204,7 +212,7 @@ def _scene(key: tuple[Hashable, ...], network: Network, photo: Image.Image, crop
 
 
 def scores_key(scene: Scene, method: str, options: dict[str, int]) -> tuple[Hashable, ...]:
-    """Return under what a method's ranking of a scene is shared; the predicted target and the same one named are one."""
+    """Return under what a ranking is shared; a target that is predicted and the same one named are one."""
     return ("scores", *scene.key[1:-1], scene.target, method, *sorted(options.items()))
 
 
@@ -268,7 +276,7 @@ def ask_download(name: str, waiter: str) -> Status:
     )
 
 
-# --- numbers for pictures and tables ------------------------------------------------------------------------------------
+# --- numbers for pictures and tables --------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

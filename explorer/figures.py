@@ -1,7 +1,8 @@
 """Numbers in, pictures out; knows neither Streamlit nor torch.
 
-Maps, masks and mosaics are pictures (a plot of 224 x 224 cells is 80 times the bytes); what has axes is a Plotly figure.
-Magnitudes are cividis, signed values blue, white and orange with white at zero. Methods keep one colour by family.
+Maps, masks and mosaics are pictures (a plot of 224 x 224 cells is 80 times the bytes); what has axes is a Plotly
+figure. Magnitudes are cividis, signed values blue, white and orange with white at zero. Methods keep one colour by
+family.
 """
 
 from __future__ import annotations
@@ -123,10 +124,10 @@ def crop_preview(photo: Image.Image, box: tuple[float, float, float, float]) -> 
     """Return the photo with all that lies outside the crop veiled, at most 320 pixels wide or high."""
     scale = min(1.0, 320 / max(photo.size))
     small = photo.resize([max(1, round(side * scale)) for side in photo.size])
-    edges = tuple(round(edge * scale) for edge in box)
+    left, top, right, bottom = (round(edge * scale) for edge in box)
     veiled = Image.blend(small, Image.new("RGB", small.size, "#888888"), 0.7)
-    veiled.paste(small.crop(edges), edges[:2])
-    ImageDraw.Draw(veiled).rectangle((*edges[:2], edges[2] - 1, edges[3] - 1), outline=MARK_COLOUR, width=2)
+    veiled.paste(small.crop((left, top, right, bottom)), (left, top))
+    ImageDraw.Draw(veiled).rectangle((left, top, right - 1, bottom - 1), outline=MARK_COLOUR, width=2)
     return veiled
 
 
@@ -187,7 +188,7 @@ def layer_strip(
     for (method, values), colour, pattern in zip(shares.items(), colours, ("", "/"), strict=False):
         figure.add_bar(
             x=list(range(len(names))), y=[100 * v for v in values], name=method, customdata=list(names),
-            marker={"color": colour, "line": {"width": 0}, "pattern": {"shape": pattern, "fillmode": "overlay", "size": 5}},
+            marker={"color": colour, "line": {"width": 0}, "pattern": {"shape": pattern, "fillmode": "overlay"}},
             hovertemplate="%{customdata}<br>" + method + ": %{y:.2f} % kept<extra></extra>",
             selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 1}},
         )  # fmt: skip

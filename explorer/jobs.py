@@ -1,9 +1,9 @@
 """Long work: one queue for the whole server.
 
-A session ``ask``s for a result by its key, again and again while it waits. Asking joins what is queued or running under the
-same key, and is the sign that somebody still waits: work that nobody has asked for in ``patience`` seconds is cancelled,
-so a closed tab costs at most that. A finished result goes to the shared ``Results``; an error is kept as text until
-somebody asks to try again.
+A session ``ask``s for a result by its key, again and again while it waits. Asking joins what is queued or running
+under the same key, and is the sign that somebody still waits: work that nobody has asked for in ``patience`` seconds
+is cancelled, so a closed tab costs at most that. A finished result goes to the shared ``Results``; an error is kept
+as text until somebody asks to try again.
 """
 
 from __future__ import annotations

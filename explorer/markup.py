@@ -14,13 +14,15 @@ __all__ = ["answers", "brand", "colour_bar", "facts", "inert_zone", "legend", "m
 def panel_title(title: str, detail: str = "", colour: str = "") -> str:
     """Return a panel's heading, with a square of its method's colour."""
     swatch = f'<span class="swatch" style="background:{colour}"></span>' if colour else ""
-    return f'<div class="panel-title" role="heading" aria-level="3">{swatch}{escape(title)}<small>{escape(detail)}</small></div>'
+    text = f"{swatch}{escape(title)}<small>{escape(detail)}</small>"
+    return f'<div class="panel-title" role="heading" aria-level="3">{text}</div>'
 
 
 def brand(logo: str) -> str:
     """Return the product's name beside its logo, given as the text of an SVG file."""
     source = b64encode(logo.encode()).decode()
-    return f'<div class="brand"><img src="data:image/svg+xml;base64,{source}" alt=""><div><b>Pathway Explorer</b><small>critical pathways in image classifiers</small></div></div>'
+    name = "<b>Pathway Explorer</b><small>critical pathways, neuron by neuron</small>"
+    return f'<div class="brand"><img src="data:image/svg+xml;base64,{source}" alt=""><div>{name}</div></div>'
 
 
 def facts(pairs: Mapping[str, str]) -> str:
@@ -41,7 +43,8 @@ def answers(top: Sequence[tuple[str, float, bool]]) -> str:
 
 def made_from(parts: Mapping[str, object]) -> str:
     """Return the line that says what a picture was made from."""
-    return f'<p class="made-from">{" · ".join(f"{escape(name)} {escape(str(value))}" for name, value in parts.items())}</p>'
+    text = " · ".join(f"{escape(name)} {escape(str(value))}" for name, value in parts.items())
+    return f'<p class="made-from">{text}</p>'
 
 
 def legend(entries: Mapping[str, str]) -> str:
@@ -60,5 +63,5 @@ def inert_zone(share: float, text: str) -> str:
 
 def colour_bar(low: str, high: str, colours: Sequence[str]) -> str:
     """Return a colour scale with what its ends mean."""
-    gradient = ", ".join(colours)
-    return f'<div class="scale">{escape(low)}<i style="background:linear-gradient(90deg, {gradient})"></i>{escape(high)}</div>'
+    bar = f'<i style="background:linear-gradient(90deg, {", ".join(colours)})"></i>'
+    return f'<div class="scale">{escape(low)}{bar}{escape(high)}</div>'

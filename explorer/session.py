@@ -1,8 +1,9 @@
 """One person's session: the view and its way to and from the address bar, what they uploaded, what to tell them.
 
-The view is the one truth. Widgets are set from it before they are drawn, and their callbacks replace it; a callback runs
-before the page does, so while a page runs the view stands still. The address bar is read when a session starts and when it
-changed without a widget having acted (an edited address, a link, the back button), and written at the start of every run.
+The view is the one truth. Widgets are set from it before they are drawn, and their callbacks replace it; a callback
+runs before the page does, so while a page runs the view stands still. The address bar is read when a session starts
+and when it changed without a widget having acted (an edited address, a link, the back button), and written at the
+start of every run.
 
 Uploads stay in the session: pictures as JPEG bytes, at most ``KEPT_PICTURES``; one checkpoint.
 """
@@ -34,7 +35,11 @@ __all__ = [
     "add_pasted",
     "add_picture",
     "change",
+    "dark",
+    "look_at",
+    "look_through",
     "network",
+    "networks",
     "pictures",
     "start",
     "tell",
@@ -64,13 +69,18 @@ def waiter() -> str:
     return str(st.session_state.setdefault("waiter", uuid4().hex))
 
 
+def dark() -> bool:
+    """Return whether the page is dark."""
+    return st.context.theme.type == "dark"
+
+
 def tell(message: str) -> None:
     """Keep a message for the top of the page's next run."""
     st.session_state.setdefault("messages", []).append(message)
 
 
 def start() -> None:
-    """Settle the view for this run: follow the address bar if it changed by itself, then write it; show what is to tell."""
+    """Settle the view for this run: follow the address bar if it changed by itself, then write it; show messages."""
     params = st.query_params.to_dict()
     acted = st.session_state.pop("acted", False)
     if "view" not in st.session_state or (not acted and params != st.session_state["written"]):
@@ -92,8 +102,13 @@ def _from_link(params: dict[str, str]) -> View:
         what = "an uploaded picture, which is not in the link" if found.image.startswith(UPLOAD) else "an unknown photo"
         tell(f"The link asks for {what}; this is {default.image} instead. Upload the picture to see it here.")
         found = replace(found, image=default.image)
-    if found.network.startswith(CHECKPOINT) and found.network not in st.session_state.get("checkpoints", {}):
-        tell(f"The link asks for an uploaded checkpoint, which is not in the link; this is {default.network} instead.")
+    if found.network not in networks():
+        what = (
+            "an uploaded checkpoint, which is not in the link"
+            if found.network.startswith(CHECKPOINT)
+            else (f"{found.network}, which is not a network with ReLUs known here")
+        )
+        tell(f"The link asks for {what}; this is {default.network} instead.")
         found = replace(found, network=default.network)
     return found
 
@@ -102,6 +117,12 @@ def pictures() -> dict[str, Callable[[], Image.Image]]:
     """Return every picture this session may choose: its own first, then the embedded photos."""
     own = {name: lambda data=data: Image.open(io.BytesIO(data)) for name, data in _own_pictures().items()}
     return own | {name: photo.open for name, photo in sample_images().items()}
+
+
+def networks() -> dict[str, str]:
+    """Return every network this session may choose, and how it is labelled: its own first, then the zoo's."""
+    own = {name: f"{loaded.name} · your checkpoint" for name, loaded in st.session_state.get("checkpoints", {}).items()}
+    return own | compute.network_labels()
 
 
 def network(name: str) -> Network:
@@ -127,7 +148,17 @@ def add_picture(data: bytes) -> None:
     own[name] = jpeg(picture, quality=95)
     while len(own) > KEPT_PICTURES:
         own.pop(next(iter(own)))
+    look_at(name)
+
+
+def look_at(name: str) -> None:
+    """Look at another picture, from a callback: uncropped, at its own prediction, no neuron selected."""
     change(lambda v: replace(v, image=name, x=0.5, y=0.5, zoom=1.0, target=None, neuron=None))
+
+
+def look_through(name: str) -> None:
+    """Look through another network, from a callback: at its own prediction, from its first site."""
+    change(lambda v: replace(v, network=name, target=None, neuron=None, site=0))
 
 
 def add_pasted(url: str) -> None:
@@ -140,7 +171,7 @@ def add_pasted(url: str) -> None:
 
 
 def add_checkpoint(data: bytes, architecture: str, filename: str, class_names: list[str] | None) -> None:
-    """Load a person's own weights for this session alone and look through them; keep what was there if they do not fit."""
+    """Load own weights for this session alone and look through them; keep what was there if they do not fit."""
     try:
         loaded = load_checkpoint(
             data, architecture, filename=filename, class_names=class_names, max_bytes=MAX_CHECKPOINT
@@ -150,7 +181,7 @@ def add_checkpoint(data: bytes, architecture: str, filename: str, class_names: l
         return
     name = CHECKPOINT + loaded.weights_hash
     st.session_state["checkpoints"] = {name: loaded}
-    change(lambda v: replace(v, network=name, target=None, neuron=None, site=0))
+    look_through(name)
 
 
 def _own_pictures() -> dict[str, bytes]:

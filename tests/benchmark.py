@@ -2,8 +2,9 @@
 
     python -m tests.benchmark [networks...] [--quick]
 
-Time: the median of several runs over the median of plain passes run between them in the same process, parameters frozen.
-Memory: peak resident memory of one run above what was resident before it (VmHWM, reset through /proc/self/clear_refs).
+Time: the median of several runs over the median of plain passes run between them, in one process, parameters frozen.
+Memory: peak resident memory of one run above what was resident before it (VmHWM, reset through /proc/self/clear_refs),
+in a process of its own whose allocator gives back at once what is freed.
 Embedded networks have their own weights and a photo; the others are torchvision's, with random weights and noise.
 """
 
@@ -11,6 +12,10 @@ from __future__ import annotations
 
 import argparse
 import gc
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
@@ -22,10 +27,11 @@ from torch import Tensor, nn
 from torchvision import models
 
 from core.gradient import pathway_gradient, sweep
+from core.images import sample_images
 from core.methods import METHODS
 from core.network import Network, trace
 from core.pathway import rank
-from core.zoo import load_network, sample_images
+from core.zoo import load_network
 
 NETWORKS = ("squeezenet1_1", "efficientnet_lite0", "resnet50", "vgg16")
 EMBEDDED = ("squeezenet1_1", "efficientnet_lite0")
@@ -41,7 +47,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("networks", nargs="*", default=NETWORKS)
     parser.add_argument("--quick", action="store_true", help="one run each, no GreedyPruning")
+    parser.add_argument("--memory", action="store_true", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
+    if chosen.memory:
+        print(json.dumps(peaks(chosen.networks[0], chosen.quick)))
+        return
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
     for name in chosen.networks:
         benchmark(name, runs=1 if chosen.quick else 5, quick=chosen.quick)
@@ -57,10 +67,11 @@ def benchmark(name: str, runs: int, quick: bool) -> None:
     plain(), plain()
     unit = median(seconds(plain) for _ in range(2 * runs + 1))
     print(f"\n{network!r} ({weights})\nloading and tracing {loading:.2f} s, one plain pass {unit * 1000:.0f} ms\n")
+    megabytes = measured_apart(name, quick)
     print(f"{'operation':34}{'passes':>8}{'target':>9}{'seconds':>10}{'MB':>7}")
     for operation, work in operations(network, image, target, quick).items():
         ratio, spent = compare(work, plain, runs)
-        report(network, operation, ratio, spent, peak_megabytes(work))
+        report(network, operation, ratio, spent, megabytes[operation])
 
 
 def subject(name: str) -> tuple[nn.Module, Network, Tensor]:
@@ -116,6 +127,21 @@ def seconds(work: Callable[[], Any]) -> float:
     return perf_counter() - started
 
 
+def measured_apart(name: str, quick: bool) -> dict[str, float]:
+    command = [sys.executable, "-m", "tests.benchmark", name, "--memory", *(["--quick"] if quick else [])]
+    environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
+    answer = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
+    return dict(json.loads(answer.stdout))
+
+
+def peaks(name: str, quick: bool) -> dict[str, float]:
+    model, network, image = subject(name)
+    target = int(network.run(image).logits.argmax())
+    work = operations(network, image, target, quick)
+    plain_pass(model, image, target)()  # what the libraries allocate once
+    return {operation: peak_megabytes(work[operation]) for operation in work}
+
+
 def peak_megabytes(work: Callable[[], Any]) -> float:
     gc.collect()
     Path("/proc/self/clear_refs").write_text("5")
@@ -135,7 +161,8 @@ def report(network: Network, operation: str, ratio: float, spent: float, megabyt
     print(f"{operation:34}{ratio:8.2f}{target:>9}{spent:10.3f}{megabytes:7.0f}", flush=True)
     if operation.startswith("NeuronIntGrad"):
         share = ratio / (11 * len(network.sites))
-        print(f"{'  share of 11 x sites passes':34}{share:8.2f}{f'<= {INTGRAD_SHARE}':>9}{f'(<= {INTGRAD_MEGABYTES} MB)':>20}")
+        limit = f"<= {INTGRAD_SHARE:g}, {INTGRAD_MEGABYTES} MB"
+        print(f"{'  share of 11 x sites passes':34}{share:8.2f}   {limit}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,96 @@
+"""Where a pathway runs: the strip of all sites, and the masks at one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import streamlit as st
+
+from explorer import compute, figures, markup, session, widgets
+from explorer.columns import Column
+from explorer.compute import Scene
+from explorer.words import method_name, number, percent
+
+__all__ = ["show_layers"]
+
+
+def show_layers(scene: Scene, columns: list[Column]) -> None:
+    """Show the share kept at every site, and for the chosen site each method's mask, by position and by channel."""
+    st.markdown("## Where the pathway runs")
+    if not columns:
+        return
+    sites = scene.network.sites
+    at = min(session.view().site, len(sites) - 1)
+    shares = {
+        c.method: [size / site.neurons for size, site in zip(c.answer.sizes, sites, strict=True)]
+        for c in columns
+        if c.answer
+    }
+    strip = figures.layer_strip(shares, [c.colour for c in columns], [site.name for site in sites], at)
+
+    def clicked() -> None:
+        points = st.session_state["strip"].selection.points
+        if points:
+            site = int(points[0]["x"])
+            session.change(lambda v: replace(v, site=site))
+
+    most = {method: max(range(len(values)), key=values.__getitem__) for method, values in shares.items()}
+    alt = "Share of neurons kept at each site. " + " ".join(
+        f"{method} keeps most at {sites[i].name}, {percent(shares[method][i])}." for method, i in most.items()
+    )
+    st.plotly_chart(
+        strip, key="strip", on_select=clicked, selection_mode="points", config={"displayModeBar": False}, alt=alt
+    )
+    widgets.site(scene.network)
+    with st.container(key="pair"):
+        for place, column in zip(st.columns(2), columns, strict=False):
+            with place:
+                show_mask(scene, column, at)
+
+
+def show_mask(scene: Scene, column: Column, at: int) -> None:
+    if column.scored is None:
+        return
+    site = scene.network.sites[at]
+    planes = compute.site_planes(scene, column.scored, session.view().sparsity, at)
+    kept, dead = int(planes.mask.sum()), int((planes.mask & planes.dead).sum())
+    channels, height, width = site.planes
+    share = percent(kept / site.neurons)
+    busiest = planes.mask.sum((1, 2)).argsort()[::-1][:3]
+    st.html(
+        markup.panel_title(
+            method_name(column.method, column.scored.options),
+            f"{number(kept)} of {number(site.neurons)} kept ({share}), {number(dead)} of them dead",
+            column.colour,
+        )
+    )
+    st.html(
+        markup.legend(
+            {
+                "on the pathway": column.colour,
+                "on it but dead": figures.DEAD_COLOUR,
+                "active, not on it": figures.quiet(session.dark()),
+            }
+        )
+    )
+    words = f"{number(kept)} of {number(site.neurons)} neurons of {site.name} are kept, {number(dead)} of them dead."
+    if height * width > 1:
+        left, right = st.columns([1, 2])
+        counts = planes.mask.sum(0)
+        with left:
+            picture = figures.position_map(planes.mask, planes.dead, column.family, session.dark())
+            row, col = divmod(int(counts.argmax()), width)
+            alt = f"Kept channels per position; most, {counts.max()} of {channels}, at row {row}, column {col}."
+            st.image(figures.png(picture), width="stretch", alt=alt)
+            st.caption(f"Kept channels per position, at most {counts.max()} of {channels}.")
+        place = right
+    else:
+        place = st.container()
+    with place:
+        st.image(
+            figures.png(figures.mosaic(planes.mask, planes.dead, column.family, session.dark())),
+            width="stretch",
+            alt=words,
+        )
+        names = ", ".join(str(c) for c in busiest if planes.mask[c].any())
+        st.caption(f"All {channels} channels, by number. Most neurons kept in: {names or 'none'}.")

@@ -1,0 +1,116 @@
+"""Which neurons rank first, and what one of them sees of the photo."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pandas as pd
+import streamlit as st
+
+from explorer import compute, export, figures, markup, session, widgets
+from explorer.columns import Column
+from explorer.compute import NeuronRow, Scene, Scored
+from explorer.downloads import offer
+from explorer.words import number, position_name
+
+__all__ = ["show_neurons"]
+
+TOP_NEURONS = 200
+
+
+def show_neurons(scene: Scene, columns: list[Column]) -> None:
+    """Show the first method's ranking beside the photo with what the selected neuron sees."""
+    st.markdown("## Which neurons rank first")
+    scored = [column.scored for column in columns if column.scored]
+    if not scored:
+        return
+    view = session.view()
+    sites = scene.network.sites
+    at = min(view.site, len(sites) - 1)
+    widgets.ranking_scope(sites[at].name)
+    rows = compute.top_neurons(scene, scored[0], scored[1:], at if view.only_site else None, TOP_NEURONS)
+    with st.container(key="neurons"):
+        table, picture = st.columns([2.4, 1])
+        with table:
+            show_table(scene, scored, rows)
+        with picture:
+            show_neuron(scene, scored)
+
+
+def show_table(scene: Scene, scored: list[Scored], rows: list[NeuronRow]) -> None:
+    if not rows:
+        st.info(f"{scored[0].method} gives no neuron here a score above 0.")
+        return
+    records = [record(scene, scored, row) for row in rows]
+    chosen = [i for i, row in enumerate(rows) if (row.site, row.position) == session.view().neuron]
+
+    def selected() -> None:
+        picked = st.session_state["neuron_table"].selection.rows
+        neuron = (rows[picked[0]].site, rows[picked[0]].position) if picked else None
+        session.change(lambda v: replace(v, neuron=neuron))
+
+    st.dataframe(
+        pd.DataFrame(records),
+        key="neuron_table",
+        on_select=selected,
+        selection_mode="single-row",
+        hide_index=True,
+        height=430,
+        selection_default={"selection": {"rows": chosen, "columns": []}} if chosen else None,
+        column_config={
+            **{name: st.column_config.NumberColumn(width=64) for name in ("channel", "row", "column")},
+            "score": st.column_config.NumberColumn(format="%.3g"),
+            "activation": st.column_config.NumberColumn(format="%.3g"),
+        },
+        alt=f"The {len(rows)} neurons {scored[0].method} keeps longest; the first is at {records[0]['site']}, channel "
+        f"{records[0]['channel']}, row {records[0]['row']}, column {records[0]['column']}.",
+    )  # fmt: skip
+    made_from = export.provenance(scene, session.view(), scored[0])
+    name = export.file_name(session.view().image, scene.network.name, scored[0].method, "neurons.csv")
+    offer("CSV", name, "text/csv", lambda: export.csv_file(records, made_from), "neurons")
+
+
+def record(scene: Scene, scored: list[Scored], row: NeuronRow) -> dict[str, object]:
+    site = scene.network.sites[row.site]
+    _, height, width = site.planes
+    channel, rest = divmod(row.position, height * width)
+    places = {
+        f"{s.method} rank": None if place is None else place + 1 for s, place in zip(scored, row.ranks, strict=True)
+    }
+    return {
+        "site": site.name, "channel": channel, "row": rest // width, "column": rest % width,
+        "score": row.score, **places, "activation": row.activation,
+    }  # fmt: skip
+
+
+def show_neuron(scene: Scene, scored: list[Scored]) -> None:
+    neuron = session.view().neuron
+    sites = scene.network.sites
+    if neuron is None or neuron[0] >= len(sites) or neuron[1] >= sites[neuron[0]].neurons:
+        st.image(figures.jpeg(scene.picture), width="stretch", alt="The photo; no neuron is selected.")
+        st.caption("Select a row to see on the photo what that neuron can see, and where its channel is active.")
+        return
+    site = sites[neuron[0]]
+    box = compute.sees(scene, neuron)
+    row = compute.neuron_row(scene, scored[0], scored[1:], neuron)
+    where = f"{site.name}, {position_name(site.planes, neuron[1])}"
+    picture = figures.outlined(scene.picture, box, compute.channel_activation(scene, neuron))
+    alt = (
+        f"{where} sees pixels {box[0]} to {box[2]} across and {box[1]} to {box[3]} down; "
+        "its channel is active where the photo is light."
+    )
+    st.image(figures.jpeg(picture, 92), width="stretch", alt=alt)
+    places = {
+        f"Rank, {s.method}": "score 0" if place is None else f"{place + 1:,}"
+        for s, place in zip(scored, row.ranks, strict=True)
+    }
+    st.html(
+        markup.panel_title(where)
+        + markup.facts(
+            {
+                "Activation": number(row.activation) if row.activation else "0, dead",
+                "Sees": f"{box[2] - box[0]} × {box[3] - box[1]} pixels",
+                **places,
+            }
+        )
+    )

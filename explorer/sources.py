@@ -1,0 +1,185 @@
+"""Controls for what one looks at and through: network, checkpoint, photo, crop, target."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import replace
+from functools import cache
+
+import streamlit as st
+from PIL import Image
+
+from core.errors import PathwayError, WeightsMissing
+from core.images import sample_images
+from core.network import Network
+from explorer import browser, compute, figures, session
+from explorer.compute import Scene
+from explorer.session import view
+from explorer.view import View
+from explorer.waiting import waiting
+from explorer.widgets import field
+from explorer.words import percent
+
+__all__ = ["crop", "find_network", "network", "photo", "target"]
+
+PREDICTED = -1  # the target that follows the prediction
+
+
+def network() -> None:
+    """Draw the choice of network, and the way to bring one's own weights."""
+    labels = session.networks()
+    st.session_state["network"] = view().network
+    st.selectbox(
+        "Network",
+        list(labels),
+        format_func=labels.__getitem__,
+        key="network",
+        on_change=lambda: session.look_through(st.session_state["network"]),
+        help="Two networks are embedded. The others are torchvision's; their weights are fetched only if you say so.",
+    )
+    with st.expander("Your own checkpoint"):
+        _checkpoint_form()
+
+
+def _checkpoint_form() -> None:
+    limit = session.MAX_CHECKPOINT // 2**20
+    architecture = st.selectbox("Architecture", list(compute.network_labels()), key="checkpoint_architecture")
+    file = st.file_uploader(
+        "Weights",
+        ["safetensors", "pth", "pt"],
+        max_upload_size=limit,
+        key="checkpoint_file",
+        help=f"A safetensors file or a state dict, at most {limit} MB. It stays in this session; nothing in it is run.",
+    )
+    names = st.text_area("Class names, one a line (optional)", key="checkpoint_names", height=80)
+
+    def load() -> None:
+        if file is not None:
+            lines = [line.strip() for line in names.splitlines() if line.strip()]
+            session.add_checkpoint(file.getvalue(), architecture, file.name, lines or None)
+
+    st.button("Load checkpoint", disabled=file is None, on_click=load)
+
+
+def find_network() -> Network | None:
+    """Return the chosen network; where it cannot be had, say why and what to do, and return None."""
+    name = view().network
+    try:
+        with st.spinner(f"Loading {name} ..."):
+            return session.network(name)
+    except WeightsMissing as missing:
+        _offer_download(missing)
+    except PathwayError as problem:
+        st.error(str(problem))
+        _back_to_default()
+    return None
+
+
+def _offer_download(missing: WeightsMissing) -> None:
+    st.info(str(missing))
+    wanted = st.session_state.setdefault("downloads", set())
+    if missing.name not in wanted:
+        st.button(
+            f"Download {missing.name} ({missing.megabytes:.0f} MB)",
+            type="primary",
+            on_click=lambda: wanted.add(missing.name),
+        )
+        _back_to_default()
+        return
+    waiting(
+        ("download", missing.name),
+        lambda: compute.ask_download(missing.name, session.waiter()),
+        on_cancel=lambda: wanted.discard(missing.name),
+    )
+
+
+def _back_to_default() -> None:
+    default = View().network
+    st.button(f"Back to {default}", on_click=lambda: session.look_through(default))
+
+
+@cache
+def _sample_thumbnail(name: str) -> str:
+    return _data_url(sample_images()[name].open())
+
+
+def _data_url(picture: Image.Image) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(figures.jpeg(figures.thumbnail(picture))).decode()
+
+
+def photo() -> None:
+    """Draw the gallery, and the ways to bring one's own picture: choose, drop or paste."""
+    samples = sample_images()
+    pictures = [
+        {
+            "name": name,
+            "title": samples[name].title if name in samples else "Your picture",
+            "source": _sample_thumbnail(name) if name in samples else _data_url(open_picture()),
+        }
+        for name, open_picture in session.pictures().items()
+    ]
+    st.markdown("Photo")
+
+    browser.picture_picker(
+        pictures, view().image, session.LONGEST, on_picked=session.look_at, on_pasted=session.add_pasted
+    )
+    uploads = st.session_state.setdefault("uploads", 0)
+
+    def uploaded() -> None:
+        file = st.session_state.get(f"upload_{uploads}")
+        if file is not None:
+            session.add_picture(file.getvalue())
+            st.session_state["uploads"] += 1  # a new uploader, so that the file itself is not kept
+
+    st.file_uploader(
+        "Drop, choose or paste (Ctrl+V) a picture",
+        key=f"upload_{uploads}",
+        on_change=uploaded,
+        max_upload_size=20,
+        help="JPEG, PNG, WebP, GIF, BMP or TIFF. It is scaled down, stays in this session and is not in the link.",
+    )
+
+
+def crop(chosen: Network, picture: Image.Image) -> None:
+    """Draw the square that the network sees, and the sliders that move it."""
+    if chosen.preprocessing is None:
+        return
+    with st.expander("Crop"):
+        box = chosen.preprocessing.box(picture.size, view().crop)
+        st.image(
+            figures.jpeg(figures.crop_preview(picture, box)),
+            width="stretch",
+            alt="The photo; the network sees "
+            f"pixels {box[0]:.0f} to {box[2]:.0f} across and {box[1]:.0f} to {box[3]:.0f} down.",
+        )
+        st.slider("Left to right", 0.0, 1.0, step=0.05, **field("x"))
+        st.slider("Top to bottom", 0.0, 1.0, step=0.05, **field("y"))
+        st.slider("Zoom", 1.0, 8.0, step=0.25, **field("zoom"))
+
+
+def target(scene: Scene) -> None:
+    """Draw the choice of target: the predicted class, the next best, or any by search."""
+    probabilities = scene.original.logits.softmax(1)[0]
+    best = probabilities.topk(min(5, scene.network.classes)).indices.tolist()
+    rest = sorted(set(range(scene.network.classes)) - set(best), key=lambda i: scene.network.class_names[i])
+
+    def label(index: int) -> str:
+        if index == PREDICTED:
+            return f"Predicted: {scene.network.class_names[best[0]]} ({percent(float(probabilities[best[0]]))})"
+        return f"{scene.network.class_names[index]} ({percent(float(probabilities[index]))})"
+
+    st.session_state["target"] = PREDICTED if view().target is None else view().target
+
+    def changed() -> None:
+        chosen = st.session_state["target"]
+        if chosen is not None:
+            session.change(lambda v: replace(v, target=None if chosen == PREDICTED else chosen, neuron=None))
+
+    st.selectbox(
+        "Target class",
+        [PREDICTED, *best, *rest],
+        format_func=label,
+        key="target",
+        on_change=changed,
+        help="Whose logit is explained. Type to search.",
+    )
