@@ -7,6 +7,7 @@ computed here and now; what costs more is a job.
 
 from __future__ import annotations
 
+import atexit
 import os
 import time
 from collections.abc import Hashable, Sequence
@@ -63,6 +64,7 @@ __all__ = [
 
 RESULTS = Results(int(os.environ.get("PATHWAY_CACHE_MB", "1024")) * 2**20)
 JOBS = Jobs(RESULTS)
+atexit.register(JOBS.close)  # torch aborts the process if a thread is in it when Python goes
 INLINE_PASSES = 2.0  # a method this cheap is not worth a place in the queue
 
 
@@ -196,7 +198,8 @@ def scene(network: Network, photo: Image.Image, crop: Crop, target: int | None) 
     if target is not None:
         network.check_target(target)
     key = ("scene", network.name, network.weights_hash, image_hash(photo), crop, target)
-    return RESULTS.get(key, lambda: _scene(key, network, photo, crop, target))
+    named = (*key, network.class_names)  # the same weights may come with other names in another session
+    return RESULTS.get(named, lambda: _scene(key, network, photo, crop, target))
 
 
 def _scene(key: tuple[Hashable, ...], network: Network, photo: Image.Image, crop: Crop, target: int | None) -> Scene:

@@ -86,6 +86,7 @@ class Jobs:
         self._errors: OrderedDict[Hashable, Status] = OrderedDict()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
+        self._closed = False
 
     def ask(self, key: Hashable, work: Work, waiter: str) -> Status:
         """Return where the work under a key stands, having queued it if it is neither made, queued nor failed.
@@ -95,10 +96,10 @@ class Jobs:
             work: makes the result, which has ``nbytes``; told nothing but a progress callback.
             waiter: who asks; keep asking to keep it alive.
         """
-        result = self._results.peek(key)
-        if result is not None:
-            return Status("done", result)
-        with self._changed:
+        with self._changed:  # a result is put before its job goes, so one of the two is found here
+            result = self._results.peek(key)
+            if result is not None:
+                return Status("done", result)
             if key in self._errors:
                 return self._errors[key]
             job = self._jobs.setdefault(key, _Job(key, work))
@@ -124,6 +125,16 @@ class Jobs:
         with self._changed:
             self._errors.pop(key, None)
 
+    def close(self) -> None:
+        """Cancel everything and end the thread, once the running job comes to its next step."""
+        with self._changed:
+            self._closed = True
+            for job in self._jobs.values():
+                job.stopped = True
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join(10)
+
     @property
     def pending(self) -> int:
         """Return how many jobs run or wait."""
@@ -146,6 +157,8 @@ class Jobs:
         while True:
             with self._changed:
                 while not self._jobs:
+                    if self._closed:
+                        return
                     self._changed.wait()
                 job = next(iter(self._jobs.values()))
                 if self._abandoned(job):
@@ -161,8 +174,8 @@ class Jobs:
         except Cancelled:
             pass
         except PathwayError as problem:
-            error = str(problem)
-        except Exception as problem:  # the queue outlives whatever one job does
+            error = str(problem) or type(problem).__name__
+        except BaseException as problem:  # the queue outlives whatever one job does
             error = f"{type(problem).__name__}: {problem}"
         with self._changed:
             seconds = self._clock() - (job.started or 0.0)

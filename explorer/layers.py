@@ -31,7 +31,7 @@ def show_layers(scene: Scene, columns: list[Column]) -> None:
     def clicked() -> None:
         points = st.session_state["strip"].selection.points
         if points:
-            site = int(points[0]["x"])
+            site = int(points[0]["point_index"])  # not x, which is the bar's own place beside its neighbour
             session.change(lambda v: replace(v, site=site))
 
     most = {method: max(range(len(values)), key=values.__getitem__) for method, values in shares.items()}

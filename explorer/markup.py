@@ -35,7 +35,8 @@ def answers(top: Sequence[tuple[str, float, bool]]) -> str:
     """Return classes with their probabilities as bars; each is (name, probability, is the target)."""
     rows = "".join(
         f'<li class="{"target" if target else ""}" style="--share:{100 * share:.1f}%">'
-        f'<span title="{escape(name)}">{escape(name)}{" ◂" if target else ""}</span><b>{percent(share)}</b></li>'
+        f'<span title="{escape(name)}">{escape(name)}{" ◂" if target else ""}</span>'
+        f"<b>{escape(percent(share))}</b></li>"
         for name, share, target in top
     )
     return f'<ol class="answers">{rows}</ol>'

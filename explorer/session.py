@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import binascii
 import io
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
@@ -49,6 +50,7 @@ __all__ = [
 
 LONGEST = 1024  # pixels an uploaded picture keeps on its longer side
 KEPT_PICTURES = 4
+LATE = 1.5  # seconds for which a browser may not have heard of the address written last
 MAX_CHECKPOINT = 300 * 2**20
 UPLOAD, CHECKPOINT = "upload-", "checkpoint-"
 
@@ -83,14 +85,25 @@ def start() -> None:
     """Settle the view for this run: follow the address bar if it changed by itself, then write it; show messages."""
     params = st.query_params.to_dict()
     acted = st.session_state.pop("acted", False)
-    if "view" not in st.session_state or (not acted and params != st.session_state["written"]):
+    if "view" not in st.session_state or (not acted and _moved(params)):
         st.session_state["view"] = _from_link(params)
     written = view().params()
     if params != written:
         st.query_params.from_dict(written)
+        st.session_state["overwritten"] = (params, time.monotonic())
     st.session_state["written"] = written
     for message in st.session_state.pop("messages", []):
         st.warning(message)
+
+
+def _moved(params: dict[str, str]) -> bool:
+    """Whether the address bar changed by itself: it does not hold what was written, nor what that just replaced.
+
+    A run that the browser asked for before it heard of the last address still brings the one before.
+    """
+    before, at = st.session_state.get("overwritten", (None, 0.0))
+    late = params == before and time.monotonic() - at < LATE
+    return params != st.session_state["written"] and not late
 
 
 def _from_link(params: dict[str, str]) -> View:

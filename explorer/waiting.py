@@ -22,9 +22,18 @@ def waiting(key: Hashable, ask: Callable[[], Status], *, on_cancel: Callable[[],
         on_cancel: called beside leaving the queue.
     """
     name = f"job_{hash(key)}"
+    cancelled = False
+
+    def cancel() -> None:
+        nonlocal cancelled
+        cancelled = True
+        compute.JOBS.leave(key, session.waiter())
+        on_cancel()
 
     @st.fragment(run_every=0.5)
     def poll() -> None:
+        if cancelled:  # asking once more would start it again
+            st.rerun()
         status = ask()
         if status.state == "done":
             st.rerun()
@@ -42,11 +51,6 @@ def waiting(key: Hashable, ask: Callable[[], Status], *, on_cancel: Callable[[],
                 f"{status.done} of {status.total} {status.note}{left}" if status.total else "Starting ...",
             )
 
-        def cancel() -> None:
-            compute.JOBS.leave(key, session.waiter())
-            on_cancel()
-
-        if st.button("Cancel", key=f"{name}_cancel", on_click=cancel):
-            st.rerun()
+        st.button("Cancel", key=f"{name}_cancel", on_click=cancel)
 
     poll()

@@ -17,6 +17,8 @@ def percent(share: float, digits: int = 1) -> str:
     text = f"{100 * share:.{digits}f}"
     if share > 0 and float(text) == 0:
         return f"< {10**-digits:g} %"
+    if share < 1 and float(text) == 100:
+        return f"> {100 - 10**-digits:g} %"
     return f"{text} %"
 
 
@@ -32,9 +34,10 @@ def ratio(value: float) -> str:
 
 def duration(seconds: float) -> str:
     """Return a time as people say it."""
-    if seconds < 1:
+    if seconds < 0.9995:
         return f"{1000 * seconds:.0f} ms"
-    return f"{seconds:.1f} s" if seconds < 60 else f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{seconds:.1f} s" if seconds < 59.95 else f"{minutes} min {rest} s"
 
 
 def class_name(network: Network, index: int) -> str:

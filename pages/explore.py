@@ -44,7 +44,10 @@ def main() -> None:
     columns = [find_column(scene, method) for method in (session.view().first, session.view().second)]
     with controls:
         show_sparsity(columns)
-    with st.expander("How it is shown", expanded=False):
+    view = session.view()
+    opacity = "" if view.opacity == 100 else f" · {view.opacity} % over the photo"
+    shown = f"off the pathway: {view.off} · {view.style} · {view.scale} scale{opacity}"
+    with st.expander(f"How it is shown – {shown}", key="shown"):
         left, right = st.columns([1, 2.6])
         with left:
             widgets.restriction()

@@ -12,7 +12,7 @@ from torch import nn
 
 from core.methods import METHODS
 from core.network import trace
-from tests.networks import SHAPE, TOYS, architecture, image_of, seeded, toy
+from tests.networks import SHAPE, TOYS, Straight, architecture, image_of, seeded, toy
 
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
@@ -47,6 +47,27 @@ def test_the_copy_is_private_and_frozen():
         for weight in model.parameters():
             weight.zero_()
     assert torch.equal(network.run(image).logits, before)
+
+
+def test_runs_in_the_middle_of_another_trace():
+    network = toy("Residual")[1]
+    image, found = image_of(network), []
+
+    def work():
+        found.append(METHODS["NeuronIntGrad"](network, image, 1, n_steps=2))
+
+    class Meddling(Straight):
+        def forward(self, x):
+            thread = threading.Thread(target=work)
+            thread.start()
+            thread.join()
+            return super().forward(x)
+
+    work()
+    trace(seeded(Meddling()), SHAPE)
+    assert len(found) == 3  # before, while tracing, on the probe
+    for scores in found[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(scores, found[0], strict=True))
 
 
 def test_eight_threads_equal_serial_while_another_traces():

@@ -80,7 +80,7 @@ class Method:
     passes: Callable[..., float]
     options: tuple[Option, ...] = ()
 
-    def checked(self, **chosen: int) -> dict[str, int]:
+    def checked(self, /, **chosen: int) -> dict[str, int]:
         """Return all options, the chosen ones checked and the others at their defaults.
 
         Raises:

@@ -1,0 +1,57 @@
+"""Pictures of every page, light and dark, at 1440 and 800 pixels: ``python -m tests.screenshots FOLDER``.
+
+Without a folder it makes the README's picture, ``assets/screenshots/explore.png``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.test_browser import CHROMIUM, FLAGS, ROOT, idle, serving, start
+
+PAGES = {"explore": "/?site=15&neuron=9-3000"}
+
+
+def main() -> None:
+    """Start the app, photograph every page, and say where the pictures are."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path)
+    folder: Path | None = parser.parse_args().folder
+    with serving() as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        if folder is None:
+            photograph(browser, address, ROOT / "assets" / "screenshots" / "explore.png", "light", 1440, whole=False)
+            return
+        for page, path in PAGES.items():
+            for scheme in ("light", "dark"):
+                for width in (1440, 800):
+                    photograph(
+                        browser, address + path, folder / f"{page}-{scheme}-{width}.png", scheme, width, whole=True
+                    )
+
+
+def photograph(browser: Browser, address: str, path: Path, scheme: str, width: int, *, whole: bool) -> None:
+    """Write one picture, of the whole page or of its first screen."""
+    context = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=scheme)  # type: ignore[arg-type]
+    page = context.new_page()
+    start(page, address)
+    page.get_by_text("The two pathways overlap").wait_for(timeout=120_000)
+    idle(page)
+    if whole:
+        height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
+        page.set_viewport_size({"width": width, "height": int(height) + 40})
+    page.wait_for_timeout(2500)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shot = Image.open(io.BytesIO(page.screenshot()))
+    (shot if whole else shot.quantize(128)).save(path, optimize=True)
+    print(path)
+    context.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,309 @@
+"""The app as a person meets it: the real server, a real browser."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+CHROMIUM = next(
+    (p for p in ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome") if Path(p).exists()), None
+)
+WHY = None
+try:
+    from playwright.sync_api import Browser, Page, expect, sync_playwright
+except ImportError:
+    WHY = "playwright is not installed (pip install -r requirements-dev.txt)"
+if CHROMIUM is None:
+    WHY = "no Chromium on this machine (apt-get install chromium)"
+if WHY and os.environ.get("CI"):
+    raise RuntimeError(f"In CI the browser tests have to run: {WHY}")
+pytestmark = pytest.mark.skipif(WHY is not None, reason=str(WHY))
+
+IDLE = "[data-testid=stApp][data-test-script-state=notRunning]"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@contextmanager
+def serving() -> Iterator[str]:
+    """Start the app as the README says; its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "explorer", "--no-browser", "--host", "127.0.0.1", "--port", str(port)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        wait_for(address, process)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(20)
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with serving() as address:
+        yield address
+
+
+def wait_for(address: str, process: subprocess.Popen[str]) -> None:
+    for _ in range(240):
+        if process.poll() is not None:
+            assert process.stdout is not None
+            raise RuntimeError(f"The app ended: {process.stdout.read()}")
+        try:
+            urllib.request.urlopen(f"{address}/_stcore/health", timeout=1).close()
+        except OSError:
+            time.sleep(0.5)
+        else:
+            return
+    raise RuntimeError("The app did not start in two minutes.")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, server: str) -> Iterator[Page]:
+    """Open the app and watch that it asks no other host for anything and shows no exception."""
+    context = browser.new_context(
+        viewport={"width": 1440, "height": 1000}, permissions=["clipboard-read", "clipboard-write"]
+    )
+    page = context.new_page()
+    elsewhere: list[str] = []
+    page.on(
+        "request", lambda r: None if r.url.startswith((server, "data:", "blob:", "ws:")) else elsewhere.append(r.url)
+    )
+    yield page
+    assert elsewhere == []
+    assert page.get_by_test_id("stException").count() == 0
+    context.close()
+
+
+def idle(page: Page) -> None:
+    page.wait_for_timeout(150)
+    page.wait_for_selector(IDLE, timeout=60_000)
+
+
+def start(page: Page, address: str) -> None:
+    page.goto(address)
+    expect(page.get_by_role("heading", name="Plain gradient")).to_be_visible(timeout=60_000)
+    idle(page)
+
+
+def panel(page: Page, title: str) -> str:
+    """The address of the picture under a panel's title, which changes with the picture."""
+    image = page.locator(".st-key-panels").get_by_role("img", name=re.compile("^" + re.escape(title) + ","))
+    return str(image.get_attribute("src", timeout=60_000))
+
+
+def other_than(page: Page, title: str, old: str) -> None:
+    image = page.locator(".st-key-panels").get_by_role("img", name=re.compile("^" + re.escape(title) + ","))
+    expect(image).not_to_have_attribute("src", old, timeout=60_000)
+
+
+def pick(page: Page, title: str) -> None:
+    page.get_by_role("radio", name=title).click()
+
+
+def test_the_default_view_shows_photo_gradient_and_first_pathway_then_the_second(page: Page, server: str) -> None:
+    start(page, server)
+    expect(page.get_by_role("heading", level=2).first).to_have_text("Which neurons carry tiger cat?")
+    assert panel(page, "NeuronMCT")
+    assert panel(page, "GreedyPruning")  # fills in from the queue
+    expect(page.get_by_text("The two pathways overlap by")).to_be_visible()
+
+
+def test_the_slider_changes_the_pictures_and_the_address(page: Page, server: str) -> None:
+    start(page, server)
+    before, plain = panel(page, "NeuronMCT"), panel(page, "Plain gradient")
+    slider = page.get_by_role("slider", name="Sparsity: share of neurons off the pathway")
+    slider.focus()
+    slider.press("ArrowRight")
+    other_than(page, "NeuronMCT", before)
+    expect(page).to_have_url(re.compile("sparsity=0.905"))
+    assert panel(page, "Plain gradient") == plain
+
+
+def test_the_toggle_swaps_the_families(page: Page, server: str) -> None:
+    start(page, server)
+    page.get_by_test_id("stButtonGroup").get_by_text("pruning", exact=True).click()
+    expect(page).to_have_url(re.compile("first=GreedyPruning&second=NeuronMCT"))
+    idle(page)
+    titles = page.locator(".st-key-panels .panel-title").all_inner_texts()
+    assert [title.split("\n")[0] for title in titles] == ["Photo", "Plain gradient", "GreedyPruning", "NeuronMCT"]
+
+
+def test_another_photo_by_click_and_by_keyboard(page: Page, server: str) -> None:
+    start(page, server)
+    pick(page, "Coffee cup")
+    expect(page.get_by_role("heading", level=2).first).to_have_text("Which neurons carry espresso?")
+    chosen = page.get_by_role("radio", name="Coffee cup")
+    expect(chosen).to_have_attribute("aria-checked", "true")
+    chosen.press("ArrowLeft")
+    expect(page.get_by_role("heading", level=2).first).to_have_text("Which neurons carry tiger cat?")
+
+
+def test_an_uploaded_photo_is_explored_and_said_not_to_be_in_the_link(page: Page, server: str) -> None:
+    start(page, server)
+    picture = Image.open(ROOT / "assets" / "images" / "coffee.png").convert("RGB").resize((300, 300))
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    upload = page.locator("[data-testid=stFileUploader] input").last
+    upload.set_input_files({"name": "cup.png", "mimeType": "image/png", "buffer": buffer.getvalue()})
+    expect(page.get_by_role("radio", name="Your picture")).to_have_attribute("aria-checked", "true", timeout=30_000)
+    expect(page.get_by_role("heading", level=2).first).to_have_text("Which neurons carry espresso?")
+    expect(page.get_by_text("What you uploaded is not in the link.")).to_be_visible()
+
+
+def test_a_file_that_is_no_picture_is_refused_in_words_and_changes_nothing(page: Page, server: str) -> None:
+    start(page, server)
+    upload = page.locator("[data-testid=stFileUploader] input").last
+    upload.set_input_files({"name": "cat.png", "mimeType": "image/png", "buffer": b"not a picture at all"})
+    expect(page.get_by_text("What you looked at is unchanged.")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("heading", level=2).first).to_have_text("Which neurons carry tiger cat?")
+
+
+def test_a_pasted_photo_is_explored(page: Page, server: str) -> None:
+    start(page, server)
+    page.evaluate(
+        """async () => {
+            const canvas = new OffscreenCanvas(260, 260);
+            const brush = canvas.getContext("2d");
+            brush.fillStyle = "#c33"; brush.fillRect(0, 0, 260, 260);
+            brush.fillStyle = "#fff"; brush.beginPath(); brush.arc(130, 130, 70, 0, 7); brush.fill();
+            const blob = await canvas.convertToBlob({ type: "image/png" });
+            const data = new DataTransfer();
+            data.items.add(new File([blob], "red.png", { type: "image/png" }));
+            document.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true }));
+        }"""
+    )
+    expect(page.get_by_role("radio", name="Your picture")).to_have_attribute("aria-checked", "true", timeout=30_000)
+
+
+def test_a_copied_link_brings_the_same_view_back(page: Page, server: str, browser: Browser) -> None:
+    start(page, server)
+    pick(page, "Coffee cup")
+    expect(page.get_by_role("heading", level=2).first).to_have_text("Which neurons carry espresso?")
+    slider = page.get_by_role("slider", name="Sparsity: share of neurons off the pathway")
+    slider.focus()
+    slider.press("ArrowRight")
+    expect(page).to_have_url(re.compile("sparsity=0.905"))
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.get_by_role("button", name="Link copied")).to_be_visible()
+    link = page.evaluate("navigator.clipboard.readText()")
+    assert link == page.url
+
+    other = browser.new_context(viewport={"width": 1440, "height": 1000}).new_page()
+    start(other, link)
+    expect(other.get_by_role("heading", level=2).first).to_have_text("Which neurons carry espresso?")
+    assert (
+        other.get_by_role("slider", name="Sparsity: share of neurons off the pathway").get_attribute("aria-valuetext")
+        == "90.5 %"
+    )
+    assert panel(other, "NeuronMCT").rsplit("/")[-1] == panel(page, "NeuronMCT").rsplit("/")[-1]  # named by content
+    other.context.close()
+
+
+def test_copying_works_without_the_modern_clipboard(browser: Browser, server: str) -> None:
+    """Over plain http on another host there is no navigator.clipboard."""
+    context = browser.new_context(permissions=["clipboard-read"])
+    page = context.new_page()
+    page.add_init_script("Object.defineProperty(navigator, 'clipboard', { value: undefined, configurable: true });")
+    start(page, server)
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.get_by_role("button", name="Link copied")).to_be_visible()
+    context.close()
+
+
+def test_the_back_button_brings_the_last_view_back(page: Page, server: str) -> None:
+    start(page, server)
+    pick(page, "Coffee cup")
+    expect(page.get_by_role("heading", level=2).first).to_have_text("Which neurons carry espresso?")
+    idle(page)
+    assert panel(page, "GreedyPruning")
+    page.wait_for_timeout(2000)  # a person looks before going back
+    page.go_back()
+    expect(page.get_by_role("heading", level=2).first).to_have_text("Which neurons carry tiger cat?", timeout=20_000)
+
+
+def test_quick_moves_of_the_slider_end_where_the_person_ended(page: Page, server: str) -> None:
+    start(page, server)
+    slider = page.get_by_role("slider", name="Sparsity: share of neurons off the pathway")
+    slider.focus()
+    for _ in range(8):
+        slider.press("ArrowRight")
+        page.wait_for_timeout(60)
+    idle(page)
+    expect(page).to_have_url(re.compile(r"sparsity=0.94(&|$)"), timeout=20_000)
+    assert slider.get_attribute("aria-valuetext") == "94.0 %"
+
+
+def test_a_click_on_a_bar_opens_that_site(page: Page, server: str) -> None:
+    start(page, server)
+    assert panel(page, "GreedyPruning")
+    idle(page)
+    bars = page.locator(".st-key-strip .bars .point")  # all bars of the first method, then all of the second
+    sites = bars.count() // 2
+    for site, bar in ((7, 7), (12, sites + 12)):
+        bars.nth(bar).scroll_into_view_if_needed()
+        box = bars.nth(bar).bounding_box()
+        assert box is not None
+        for step in (0, 1):  # Plotly takes a click where it last saw the mouse rest
+            page.mouse.move(box["x"] + box["width"] / 2 + step, box["y"] + box["height"] - 2)
+            page.wait_for_timeout(300)
+        page.mouse.down()
+        page.mouse.up()
+        expect(page).to_have_url(re.compile(rf"site={site}(&|$)"), timeout=20_000)
+        idle(page)
+    expect(page.get_by_text("on the pathway").first).to_be_visible()
+
+
+def test_a_selected_neuron_is_outlined_on_the_photo(page: Page, server: str) -> None:
+    start(page, f"{server}/?neuron=1-0")
+    expect(page.get_by_role("img", name=re.compile("sees pixels 0 to"))).to_be_visible()
+    expect(page.get_by_text("channel 0, row 0, column 0")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [800, 1440])
+def test_nothing_is_cut_off(browser: Browser, server: str, scheme: str, width: int) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+    page = context.new_page()
+    start(page, server)
+    main = "document.querySelector('[data-testid=stMain]')"
+    wide = page.evaluate(f"{main}.scrollWidth - {main}.clientWidth")
+    assert wide <= 0
+    for image in page.locator(".st-key-panels img").all():
+        box = image.bounding_box()
+        assert box is not None
+        assert box["width"] >= 150
+    for image in page.locator("[data-testid=stMain] img").all():
+        assert image.get_attribute("alt")
+    context.close()

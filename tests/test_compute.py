@@ -1,0 +1,345 @@
+"""What the pages are told is what core says, made once and shared."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from math import isnan
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from core.errors import PathwayError
+from core.gradient import pathway_gradient, response, restrict, saliency_map
+from core.images import Crop, Preprocessing, sample_images
+from core.methods import METHODS
+from core.metrics import chance_overlap, dead_neurons, dead_share, fidelity, overlap, site_overlaps
+from core.network import Network, trace
+from core.pathway import rank
+from core.receptive_field import receptive_field
+from explorer import compute
+from explorer.compute import Scene, Scored
+from tests.networks import SHAPE, TOYS, seeded
+
+NAMES = ["cat", "dog", "boat", "fish"]
+PHOTO = Image.effect_noise((12, 9), 90).convert("RGB")
+
+
+def toy(kind: str = "Residual", *, names: list[str] = NAMES, weights_hash: str = "toy") -> Network:
+    return trace(
+        seeded(TOYS[kind]()),
+        SHAPE,
+        name=kind,
+        preprocessing=Preprocessing(size=8, resize=9),
+        class_names=names,
+        weights_hash=weights_hash,
+    )
+
+
+@pytest.fixture(autouse=True)
+def empty() -> Iterator[None]:
+    """Each test with its own results, so that what one made another does not find."""
+    before = compute.RESULTS, compute.JOBS
+    compute.RESULTS = compute.Results(2**30)
+    compute.JOBS = compute.Jobs(compute.RESULTS)
+    yield
+    compute.JOBS.close()
+    compute.RESULTS, compute.JOBS = before
+
+
+@pytest.fixture(scope="module")
+def network() -> Network:
+    return toy()
+
+
+@pytest.fixture
+def scene(network: Network) -> Scene:
+    return compute.scene(network, PHOTO, Crop(), None)
+
+
+def scored(scene: Scene, method: str, **options: int) -> Scored:
+    """Ask until it is there, as a page does."""
+    chosen = METHODS[method].checked(**options)
+    for _ in range(2000):
+        status = compute.ask_scores(scene, method, chosen, "test")
+        if status.state == "done":
+            return status.result
+        assert status.state in ("waiting", "running")
+        time.sleep(0.005)
+    return pytest.fail("did not come within ten seconds")
+
+
+# ------------------------------------------------------------------------------------------------------------- scenes
+
+
+def test_a_scene_is_the_photo_in_the_original_network(network):
+    crop = Crop(0.25, 0.5, 2.0)
+    scene = compute.scene(network, PHOTO, crop, None)
+    image = network.preprocess(PHOTO, crop)
+    run = network.run(image, record=True)
+    assert torch.equal(scene.image, image)
+    assert scene.picture.tobytes() == network.preprocessing.crop(PHOTO, crop).tobytes()
+    assert scene.target == scene.prediction == int(run.logits.argmax())
+    assert all(torch.equal(a, b) for a, b in zip(scene.activations, run.activations, strict=True))
+    plain = restrict(network, image, scene.target)
+    torch.testing.assert_close(scene.original.logits, plain.logits)
+    torch.testing.assert_close(scene.original.gradient, plain.gradient)
+    masks = dead_neurons(network, image)
+    assert all(torch.equal(a, b) for a, b in zip(scene.dead, masks, strict=True))
+    assert scene.dead_share == sum(int(m.sum()) for m in masks) / network.neurons
+    assert 0 < scene.dead_share < 1
+
+
+def test_a_target_is_explained_and_the_prediction_stays_known(network, scene):
+    other = (scene.prediction + 1) % network.classes
+    asked = compute.scene(network, PHOTO, Crop(), other)
+    assert (asked.target, asked.prediction) == (other, scene.prediction)
+    assert not torch.equal(asked.original.gradient, scene.original.gradient)
+    torch.testing.assert_close(asked.original.gradient, pathway_gradient(network, scene.image, other))
+
+
+@pytest.mark.parametrize("target", [4, 999])
+def test_a_target_that_the_network_lacks_is_refused(network, target):
+    with pytest.raises(PathwayError, match="from 0 to 3"):
+        compute.scene(network, PHOTO, Crop(), target)
+
+
+def test_a_scenes_bytes_are_at_least_its_tensors(scene):
+    assert scene.nbytes >= sum(activation.nbytes for activation in scene.activations)
+    assert compute.RESULTS.nbytes >= scene.nbytes
+
+
+# ------------------------------------------------------------------------------------------------------------ answers
+
+
+@pytest.mark.parametrize("off", ["zero", "frozen"])
+@pytest.mark.parametrize("sparsity", [0.0, 0.5, 0.9])
+@pytest.mark.parametrize("target", [None, 1])
+def test_an_answer_is_the_restricted_network(network, off, sparsity, target):
+    scene = compute.scene(network, PHOTO, Crop(), target)
+    ranking = rank(METHODS["NeuronMCT"](network, scene.image, scene.target))
+    pathway = ranking.pathway(sparsity)
+    answer = compute.answer(scene, scored(scene, "NeuronMCT"), sparsity, off)
+    torch.testing.assert_close(answer.restricted.logits, response(network, scene.image, pathway, off=off))
+    torch.testing.assert_close(
+        answer.restricted.gradient, pathway_gradient(network, scene.image, scene.target, pathway, off=off)
+    )
+    expected = fidelity(network, scene.image, scene.target, pathway, off=off)
+    assert answer.p_ratio == pytest.approx(expected.p_ratio, rel=1e-5)
+    assert answer.prediction_kept == expected.prediction_kept
+    assert answer.dead_share == expected.dead_share == dead_share(network, scene.image, pathway)
+    assert (answer.sparsity, answer.sizes, answer.ties) == (pathway.sparsity, pathway.sizes, pathway.ties)
+
+
+def test_a_comparison_is_cores_overlap(network, scene):
+    first, second = scored(scene, "NeuronMCT"), scored(scene, "Random", seed=1)
+    found = compute.compare(scene, first, second, 0.8)
+    a, b = first.ranking.pathway(0.8), second.ranking.pathway(0.8)
+    assert found.overlap == overlap(a, b)
+    assert 0 < found.overlap < 1
+    assert found.chance == chance_overlap(a.size / a.neurons, b.size / b.neurons)
+    assert found.sites == site_overlaps(a, b)
+    assert compute.compare(scene, first, first, 0.8).overlap == 1.0
+    assert compute.compare(scene, first, second, 0.3).overlap != found.overlap
+
+
+def test_the_overlap_of_nothing_with_nothing_is_not_a_number(network, scene):
+    dead = [torch.zeros(site.shape) for site in network.sites]
+    nothing = Scored("Random", {"seed": 77}, rank(dead), (), 0.0)
+    found = compute.compare(scene, nothing, nothing, 0.5)
+    assert isnan(found.overlap)
+    assert isnan(found.chance)
+
+
+# ------------------------------------------------------------------------------------------------------------ sharing
+
+
+def test_equal_requests_give_the_identical_object(network, scene):
+    assert compute.scene(network, PHOTO.copy(), Crop(), None) is scene
+    one = scored(scene, "NeuronMCT")
+    assert scored(scene, "NeuronMCT") is one
+    answer = compute.answer(scene, one, 0.5, "zero")
+    assert compute.answer(scene, one, 0.5, "zero") is answer
+    random = scored(scene, "Random")
+    assert compute.compare(scene, one, random, 0.5) is compute.compare(scene, one, random, 0.5)
+
+
+def test_what_differs_is_not_shared(network, scene):
+    brighter = PHOTO.point(lambda v: min(255, v + 1))
+    scenes = [
+        scene,
+        compute.scene(network, brighter, Crop(), None),
+        compute.scene(network, PHOTO, Crop(0.2), None),
+        compute.scene(network, PHOTO, Crop(), (scene.target + 1) % 4),
+        compute.scene(toy("Straight"), PHOTO, Crop(), None),
+        compute.scene(toy(weights_hash="other"), PHOTO, Crop(), None),
+    ]
+    rankings = [scored(s, "NeuronMCT") for s in scenes] + [scored(scene, "Random", seed=s) for s in (0, 1)]
+    assert len({id(s) for s in scenes}) == len(scenes)
+    assert len({id(r) for r in rankings}) == len(rankings)
+    answers = [compute.answer(scene, rankings[0], s, off) for s in (0.5, 0.6) for off in ("zero", "frozen")]
+    assert len({id(a) for a in answers}) == 4
+
+
+def test_the_predicted_target_and_the_same_one_named_share_scores(network, scene):
+    named = compute.scene(network, PHOTO, Crop(), scene.target)
+    assert scored(named, "NeuronMCT") is scored(scene, "NeuronMCT")
+    other = compute.scene(network, PHOTO, Crop(), (scene.target + 1) % 4)
+    assert scored(other, "NeuronMCT") is not scored(scene, "NeuronMCT")
+
+
+def test_the_same_weights_under_other_class_names_keep_their_own(network, scene):
+    """Two sessions may bring the same file with different names, or one session names its classes later."""
+    renamed = toy(names=["a", "b", "c", "d"])
+    other = compute.scene(renamed, PHOTO, Crop(), None)
+    assert other.network.class_names == ("a", "b", "c", "d")
+    assert compute.scene(network, PHOTO, Crop(), None).network.class_names == tuple(NAMES)
+    assert scored(other, "NeuronMCT") is scored(scene, "NeuronMCT")
+
+
+# --------------------------------------------------------------------------------------------------- quick, and queued
+
+
+def test_cheap_methods_answer_at_once_without_the_queue(scene):
+    for method in ("NeuronMCT", "Random"):
+        status = compute.ask_scores(scene, method, METHODS[method].checked(), "me")
+        assert status.state == "done"
+    assert compute.JOBS.pending == 0
+    assert compute.JOBS._thread is None
+
+
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [("NeuronIntGrad", {"n_steps": 5}), ("GreedyPruning", {"steps": 10}), ("NeuronMCT", {}), ("Random", {"seed": 4})],
+)
+def test_every_method_ends_as_core_does(network, scene, method, options):
+    expected = METHODS[method](network, scene.image, scene.target, **options)
+    found = scored(scene, method, **options)
+    assert (found.method, found.options) == (method, options)
+    assert found.trajectory == expected.trajectory
+    ranking = rank(expected)
+    assert all(torch.equal(a, b) for a, b in zip(found.ranking.ranks, ranking.ranks, strict=True))
+    assert torch.equal(found.ranking.scores, ranking.scores)
+    assert found.seconds > 0
+
+
+def test_costly_methods_wait_in_line_and_say_how_far_they_are(scene):
+    statuses = []
+    for _ in range(4000):
+        statuses.append(compute.ask_scores(scene, "GreedyPruning", {"steps": 200}, "me"))
+        if statuses[-1].state == "done":
+            break
+        time.sleep(0.001)
+    assert statuses[0].state in ("waiting", "running")
+    assert statuses[-1].state == "done"
+    running = [status for status in statuses if status.total]
+    assert running
+    assert [status.done for status in running] == sorted(status.done for status in running)
+    assert {status.total for status in running} == {200}
+
+
+# --------------------------------------------------------------------------------------------------------- numbers
+
+
+def test_the_saliency_map_is_cores(scene):
+    values = compute.saliency(scene.original)
+    assert values.dtype == np.float32
+    np.testing.assert_array_equal(values, saliency_map(scene.original.gradient).numpy())
+
+
+def test_planes_of_a_site_are_mask_and_dead(network, scene):
+    found = scored(scene, "Random")
+    pathway = found.ranking.pathway(0.7)
+    for site in network.sites:
+        planes = compute.site_planes(scene, found, 0.7, site.index)
+        assert planes.mask.shape == planes.dead.shape == site.shape
+        np.testing.assert_array_equal(planes.mask, pathway.masks[site.index].numpy())
+        np.testing.assert_array_equal(planes.dead, scene.activations[site.index][0].numpy() == 0)
+
+
+def test_top_neurons_are_in_order_with_their_numbers(network, scene):
+    found, other = scored(scene, "NeuronMCT"), scored(scene, "Random")
+    scores = METHODS["NeuronMCT"](network, scene.image, scene.target)
+    rows = compute.top_neurons(scene, found, [other], None, 40)
+    assert len(rows) == 40
+    assert [row.ranks[0] for row in rows] == list(range(40))
+    flat = torch.cat([score.flatten() for score in scores]).sort(descending=True).values
+    assert [row.score for row in rows] == pytest.approx(flat[:40].tolist())
+    for row in rows:
+        assert row.score == pytest.approx(float(scores[row.site].flatten()[row.position]))
+        assert row.activation == float(scene.activations[row.site].flatten()[row.position])
+        assert row.ranks[1] == int(other.ranking.ranks[row.site].flatten()[row.position])
+
+
+def test_top_neurons_of_one_site_leave_out_the_others_and_those_without_a_score(network, scene):
+    found = scored(scene, "NeuronMCT")
+    rows = compute.top_neurons(scene, found, [], 1, 10_000)
+    positive = int((METHODS["NeuronMCT"](network, scene.image, scene.target)[1] > 0).sum())
+    assert {row.site for row in rows} == {1}
+    assert len(rows) == positive < network.sites[1].neurons
+    assert all(row.score > 0 for row in rows)
+    places = [row.ranks[0] for row in rows]
+    assert places == sorted(places)
+
+
+def test_a_neuron_without_a_score_has_no_place(scene):
+    found = scored(scene, "NeuronMCT")
+    position = int((scene.activations[0].flatten() == 0).nonzero()[0])
+    row = compute.neuron_row(scene, found, [scored(scene, "Random")], (0, position))
+    assert (row.activation, row.score, row.ranks[0]) == (0.0, 0.0, None)
+    assert row.ranks[1] is not None
+
+
+def test_a_neurons_channel_and_what_it_sees(network, scene):
+    neuron = (1, 2 * 64 + 3 * 8 + 5)  # channel 2, row 3, column 5
+    channel = compute.channel_activation(scene, neuron)
+    np.testing.assert_array_equal(channel, scene.activations[1][0, 2].numpy())
+    assert compute.neuron_row(scene, scored(scene, "Random"), [], neuron).activation == channel[3, 5]
+    assert compute.sees(scene, neuron) == receptive_field(network, network.sites[1], neuron[1]) == (3, 1, 8, 6)
+
+
+def test_a_vector_is_planes_of_one_pixel():
+    vectors = trace(
+        torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(192, 6), torch.nn.ReLU(), torch.nn.Linear(6, 3)).eval(),
+        SHAPE,
+        name="vectors",
+        preprocessing=Preprocessing(size=8, resize=8),
+    )
+    scene = compute.scene(vectors, PHOTO, Crop(), None)
+    planes = compute.site_planes(scene, scored(scene, "Random"), 0.5, 0)
+    assert planes.mask.shape == (6, 1, 1)
+    assert planes.mask.sum() == 3
+    channel = compute.channel_activation(scene, (0, 4))
+    assert channel.shape == (1, 1)
+    assert channel[0, 0] == float(scene.activations[0][0, 4])
+    assert compute.sees(scene, (0, 4)) == (0, 0, 8, 8)
+
+
+# ----------------------------------------------------------------------------------------------------------- the zoo
+
+
+def test_warming_makes_the_default_view():
+    compute.warm()
+    network = compute.network("squeezenet1_1")
+    made = compute.RESULTS.nbytes
+    scene = compute.scene(network, compute.sample("chelsea"), Crop(), None)
+    ranking = compute.ask_scores(scene, "NeuronMCT", {}, "me").result
+    compute.answer(scene, ranking, 0.9, "zero")
+    assert compute.RESULTS.nbytes == made
+    assert scene.network.class_names[scene.target] == "tiger cat"
+
+
+def test_networks_are_loaded_once_and_labelled():
+    assert compute.network("squeezenet1_1") is compute.network("squeezenet1_1")
+    labels = compute.network_labels()
+    assert labels["squeezenet1_1"] == "squeezenet1_1 · embedded"
+    assert labels["alexnet"] == "alexnet · 233 MB"
+    assert "vit_b_16" not in labels
+
+
+def test_facts_of_photos():
+    facts = compute.sample_facts("chelsea")
+    assert facts is sample_images()["chelsea"]
+    assert compute.sample_facts("upload-0123") is None

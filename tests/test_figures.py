@@ -1,0 +1,291 @@
+"""Pictures, pixel by pixel: what a colour says is what the numbers were."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from core.images import Crop, Preprocessing
+from explorer import figures
+
+BLUE, ORANGE, PINK = (0, 114, 178), (230, 159, 0), (204, 121, 167)  # contribution, pruning, dead
+WHITE, RED = (255, 255, 255), (232, 56, 79)
+
+
+def row(picture: Image.Image) -> list[tuple[int, ...]]:
+    """The pixels of the first row."""
+    return [picture.getpixel((x, 0)) for x in range(picture.width)]
+
+
+def grey(side: int = 8, level: int = 128) -> Image.Image:
+    return Image.new("RGB", (side, side), (level, level, level))
+
+
+# ------------------------------------------------------------------------------------------------------- scale's ends
+
+
+def test_a_scale_ends_at_the_999th_thousandth_of_the_magnitudes():
+    values = np.arange(1001, dtype=float)
+    for maps in ([values.reshape(7, 143)], [-values], [values[:501], -values[501:]]):  # over all maps together
+        assert figures.limit(*maps) == pytest.approx(999)
+
+
+@pytest.mark.parametrize("maps", [(), (np.zeros((3, 3)),), (np.zeros((0, 3)),), (np.full((2, 2), np.nan),)])
+def test_where_there_is_nothing_a_scale_ends_at_zero(maps):
+    assert figures.limit(*maps) == 0.0
+
+
+def test_what_is_not_a_number_does_not_count():
+    assert figures.limit(np.array([[np.nan, 2.0], [np.inf, -2.0]])) == 2.0
+
+
+def test_a_few_values_among_many_zeros_do_not_vanish():
+    values = np.zeros((100, 100))
+    values[3, 4] = -0.5
+    end = figures.limit(values)
+    assert end == 0.5
+    assert figures.map_picture(values, end, "magnitude").getpixel((4, 3)) == (254, 232, 56)
+
+
+# --------------------------------------------------------------------------------------------------------------- maps
+
+
+def test_magnitudes_run_from_dark_blue_to_yellow():
+    values = np.array([[0.0, 2.0, -2.0, 5.0, np.nan, 1.0]])
+    dark, bright = (0, 34, 78), (254, 232, 56)  # cividis
+    assert row(figures.map_picture(values, 2.0, "magnitude"))[:5] == [dark, bright, bright, bright, dark]
+    middle = row(figures.map_picture(values, 2.0, "magnitude"))[5]
+    assert all(abs(a - b) <= 3 for a, b in zip(middle, (124, 123, 120), strict=True))
+
+
+def test_signs_are_blue_and_orange_with_white_at_zero():
+    values = np.array([[-2.0, -9.0, -1.0, 0.0, 1.0, 2.0, 9.0, np.nan]], dtype=np.float32)
+    blue, orange = (11, 85, 159), (194, 87, 12)
+    pixels = row(figures.map_picture(values, 2.0, "signed"))
+    assert pixels[:2] == [blue, blue]
+    assert pixels[3] == pixels[7] == WHITE
+    assert pixels[5:7] == [orange, orange]
+    assert all(abs(a - b) <= 2 for a, b in zip(pixels[2], (127, 178, 219), strict=True))
+    assert all(abs(a - b) <= 2 for a, b in zip(pixels[4], (253, 187, 118), strict=True))
+
+
+@pytest.mark.parametrize(("style", "zero"), [("magnitude", (0, 34, 78)), ("signed", WHITE)])
+def test_a_scale_that_ends_at_zero_draws_everything_as_zero(style, zero):
+    assert set(row(figures.map_picture(np.array([[0.0, 3.0, -1.0]]), 0.0, style))) == {zero}
+
+
+def test_a_map_keeps_its_orientation():
+    values = np.zeros((2, 3))
+    values[1, 0] = 1.0
+    picture = figures.map_picture(values, 1.0, "magnitude")
+    assert picture.size == (3, 2)
+    assert picture.getpixel((0, 1)) == (254, 232, 56)
+    assert picture.getpixel((1, 0)) == (0, 34, 78)
+
+
+@pytest.mark.parametrize("style", ["magnitude", "signed"])
+def test_the_bar_beside_a_map_has_the_colours_of_its_ends(style):
+    low, high = (
+        row(figures.map_picture(np.array([[value]]), 1.0, style))[0]
+        for value in (-1.0 if style == "signed" else 0.0, 1.0)
+    )
+    assert [figures._rgb(colour) for colour in (figures.colours(style)[0], figures.colours(style)[-1])] == [low, high]
+
+
+@given(st.integers(1, 6), st.integers(1, 6), st.sampled_from(["magnitude", "signed"]), st.data())
+def test_any_map_can_be_drawn(height, width, style, data):
+    number = st.floats(width=32, allow_infinity=False)
+    values = np.array(data.draw(st.lists(number, min_size=height * width, max_size=height * width)), np.float32)
+    picture = figures.map_picture(values.reshape(height, width), figures.limit(values), style)
+    assert picture.size == (width, height)
+
+
+def test_a_map_over_the_photo():
+    colours = figures.map_picture(np.ones((8, 8)), 1.0, "magnitude")
+    photo = Image.new("RGB", (8, 8), (255, 0, 0))
+    assert figures.over_photo(photo, colours, 100).tobytes() == colours.tobytes()
+    assert set(row(figures.over_photo(photo, colours, 0))) == {(76, 76, 76)}  # red as grey
+    half = row(figures.over_photo(photo, colours, 50))[0]
+    assert half == pytest.approx(((254 + 76) / 2, (232 + 76) / 2, (56 + 76) / 2), abs=1)
+    assert figures.over_photo(grey(16), colours, 50).size == (8, 8)
+
+
+# -------------------------------------------------------------------------------------------------------------- masks
+
+
+def cell(picture: Image.Image, x: int, y: int, across: int, down: int) -> tuple[int, ...]:
+    """The colour in the middle of a cell of a picture that has so many across and down, every pixel of it alike."""
+    picture = picture.convert("RGB")
+    width, height = picture.width // across, picture.height // down
+    pixels = {picture.getpixel((x * width + i, y * height + j)) for i in range(width) for j in range(height)}
+    assert len(pixels) == 1
+    return pixels.pop()
+
+
+MASK = np.array([[[1, 1], [0, 0]], [[0, 0], [0, 1]], [[1, 0], [0, 0]]], bool)  # three channels of 2 x 2
+DEAD = np.array([[[0, 1], [0, 1]], [[1, 1], [1, 1]], [[0, 0], [0, 0]]], bool)
+
+
+@pytest.mark.parametrize(
+    ("dark", "active", "background", "line"),
+    [(False, (203, 208, 216), (243, 244, 246), WHITE), (True, (74, 80, 92), (34, 38, 46), (14, 17, 23))],
+)
+def test_a_mosaic_by_hand(dark, active, background, line):
+    picture = figures.mosaic(MASK, DEAD, "contribution", dark)
+    expected = [
+        [BLUE, PINK, line, background, background, line],  # channel 0 | channel 1
+        [active, background, line, background, PINK, line],
+        [line] * 6,
+        [BLUE, active, line, line, line, line],  # channel 2 | nothing
+        [active, active, line, line, line, line],
+        [line] * 6,
+    ]
+    assert [[cell(picture, x, y, 6, 6) for x in range(6)] for y in range(6)] == expected
+
+
+def test_the_other_family_has_another_colour():
+    assert cell(figures.mosaic(MASK, DEAD, "pruning", dark=False), 0, 0, 6, 6) == ORANGE
+
+
+def test_the_channels_of_a_vector_are_one_plane():
+    mask, dead = np.zeros((5, 1, 1), bool), np.zeros((5, 1, 1), bool)
+    mask[[0, 3, 4]] = dead[4] = True
+    picture = figures.mosaic(mask, dead, "pruning", dark=False)
+    active, beyond = (203, 208, 216), (243, 244, 246)
+    assert [cell(picture, x, 0, 4, 3) for x in range(3)] == [ORANGE, active, active]
+    assert [cell(picture, x, 1, 4, 3) for x in range(3)] == [ORANGE, PINK, beyond]
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (2, 1, 1), (1000, 1, 1), (1, 7, 3), (64, 111, 111), (13, 1, 5)])
+def test_a_mosaic_shows_as_many_kept_neurons_as_there_are(shape):
+    generator = np.random.default_rng(0)
+    mask = generator.random(shape) < 0.3
+    mask[0, 0, 0] = True
+    pixels = np.asarray(figures.mosaic(mask, np.zeros(shape, bool), "contribution", dark=False).convert("RGB"))
+    blue = int((pixels == BLUE).all(-1).sum())
+    factor = blue / int(mask.sum())  # every neuron is a square of pixels of one size
+    assert blue > 0
+    assert np.sqrt(factor) == round(np.sqrt(factor))
+    assert max(pixels.shape) >= 720
+
+
+def test_positions_by_hand():
+    empty = (243, 244, 246)
+    picture = figures.position_map(MASK, DEAD, "contribution", dark=False)
+    halfway = tuple(round((a + b) / 2) for a, b in zip(empty, BLUE, strict=True))
+    assert cell(picture, 0, 0, 2, 2) == BLUE  # two channels there, the most
+    assert cell(picture, 1, 0, 2, 2) == PINK  # one, and it is dead
+    assert cell(picture, 0, 1, 2, 2) == empty
+    assert cell(picture, 1, 1, 2, 2) == PINK
+    alive = figures.position_map(MASK, np.zeros_like(DEAD), "contribution", dark=False)
+    assert cell(alive, 1, 0, 2, 2) == pytest.approx(halfway, abs=2)
+
+
+def test_positions_of_an_empty_mask_are_background():
+    picture = figures.position_map(np.zeros((2, 3, 4), bool), np.ones((2, 3, 4), bool), "pruning", dark=True)
+    assert picture.convert("RGB").getcolors() == [(picture.width * picture.height, (34, 38, 46))]
+
+
+# ------------------------------------------------------------------------------------------------------- boxes, crops
+
+
+def test_the_box_of_a_neuron_lies_where_it_sees():
+    picture = figures.outlined(grey(20), (3, 5, 13, 17))
+    assert picture.size == (40, 40)
+    assert [picture.getpixel((x, 20)) for x in range(5, 12)] == [(128,) * 3, WHITE, RED, RED, RED, WHITE, (128,) * 3]
+    assert [picture.getpixel((x, 20)) for x in range(20, 28)][1:7] == [WHITE, RED, RED, RED, WHITE, (128,) * 3]
+    assert [picture.getpixel((15, y)) for y in range(9, 16)] == [(128,) * 3, WHITE, RED, RED, RED, WHITE, (128,) * 3]
+    assert picture.getpixel((15, 33)) == WHITE
+    assert picture.getpixel((15, 34)) == (128, 128, 128)
+
+
+@pytest.mark.parametrize("box", [(0, 0, 1, 1), (3, 3, 4, 9), (19, 0, 20, 20), (0, 0, 20, 20), (5, 5, 7, 7)])
+def test_small_and_large_boxes_can_be_drawn(box):
+    picture = figures.outlined(grey(20), box)
+    left, top, right, bottom = (2 * edge for edge in box)
+    rows, columns = np.nonzero((np.asarray(picture) != 128).any(-1))
+    assert (columns.min(), rows.min()) == pytest.approx((left, top), abs=3)
+    assert (columns.max(), rows.max()) == pytest.approx((right - 1, bottom - 1), abs=4)
+    assert RED in {colour for _, colour in picture.crop((left, top, right, bottom)).getcolors(9999)}
+
+
+def test_a_channels_activity_is_light():
+    activation = np.zeros((2, 2), np.float32)
+    activation[0, 1] = 3.0
+    shown = figures.outlined(grey(40, 200), (0, 30, 10, 40), activation)
+    light, shade = shown.getpixel((78, 2))[0], shown.getpixel((2, 2))[0]
+    assert light == 200
+    assert shade < 150
+    unlit = figures.outlined(grey(40, 200), (0, 30, 10, 40), np.zeros((2, 2), np.float32))
+    assert unlit.getpixel((2, 2)) == (200, 200, 200)
+
+
+def test_the_crop_is_clear_and_the_rest_veiled():
+    photo = Image.new("RGB", (640, 400), (255, 0, 0))
+    preview = figures.crop_preview(photo, (200.0, 100.0, 400.0, 300.0))
+    assert preview.size == (320, 200)
+    assert preview.getpixel((150, 100)) == (255, 0, 0)
+    assert preview.getpixel((100, 60)) == RED
+    veiled = preview.getpixel((50, 100))
+    assert veiled == pytest.approx((255 * 0.3 + 136 * 0.7, 95, 95), abs=2)
+    assert photo.getpixel((0, 0)) == (255, 0, 0)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1024, 1), (1, 1024), (1024, 3), (300, 451)])
+@pytest.mark.parametrize("crop", [Crop(), Crop(0, 0, 8), Crop(1, 1, 8), Crop(0.3, 0.95, 1)])
+def test_however_thin_the_photo_its_crop_can_be_drawn(size, crop):
+    photo = Image.new("RGB", size, "red")
+    preview = figures.crop_preview(photo, Preprocessing().box(size, crop))
+    assert max(preview.size) <= 320
+    assert RED in {colour for _, colour in preview.getcolors(100_000)}
+    assert figures.thumbnail(photo).size == (112, 112)
+
+
+# --------------------------------------------------------------------------------------------------------- strip
+
+
+def test_the_strip_shows_percentages_site_by_site():
+    shares = {"NeuronMCT": [0.5, 0.0, 0.25], "Random": [0.1, 0.2, 1.0]}
+    strip = figures.layer_strip(shares, ["#0072B2", "#7A7A7A"], ["a", "b", "c"], at=2)
+    assert [bar.name for bar in strip.data] == ["NeuronMCT", "Random"]
+    assert [list(bar.y) for bar in strip.data] == [[50, 0, 25], [10, 20, 100]]
+    assert [list(bar.x) for bar in strip.data] == [[0, 1, 2]] * 2
+    assert [bar.marker.color for bar in strip.data] == ["#0072B2", "#7A7A7A"]
+    assert list(strip.data[0].customdata) == ["a", "b", "c"]
+    assert strip.data[0].marker.pattern.shape != strip.data[1].marker.pattern.shape  # not by colour alone
+    (frame,) = strip.layout.shapes
+    assert (frame.x0, frame.x1) == (1.5, 2.5)
+
+
+# -------------------------------------------------------------------------------------------------------------- files
+
+
+def test_a_png_says_what_it_was_made_from():
+    made_from = {"network": "squeezenet1_1", "crop": [0.5, 0.5, 1.0], "target_name": "Küvasz – «dog»", "p": 0.25}
+    read = Image.open(io.BytesIO(figures.png(grey(), made_from)))
+    assert read.format == "PNG"
+    assert read.tobytes() == grey().tobytes()
+    assert read.text == {
+        "network": "squeezenet1_1", "crop": "[0.5, 0.5, 1.0]", "target_name": "Küvasz – «dog»", "p": "0.25",
+    }  # fmt: skip
+    assert json.loads(read.text["crop"]) == [0.5, 0.5, 1.0]
+
+
+def test_a_png_without_notes_and_a_jpeg():
+    assert Image.open(io.BytesIO(figures.png(grey()))).text == {}
+    read = Image.open(io.BytesIO(figures.jpeg(Image.new("RGB", (9, 5), (200, 30, 30)))))
+    assert (read.format, read.size) == ("JPEG", (9, 5))
+    assert read.getpixel((4, 2)) == pytest.approx((200, 30, 30), abs=4)
+
+
+def test_a_thumbnail_is_the_middle_square():
+    photo = Image.new("RGB", (300, 100), "red")
+    photo.paste((0, 0, 255), (100, 0, 200, 100))
+    thumbnail = figures.thumbnail(photo, 10)
+    assert thumbnail.getcolors() == [(100, (0, 0, 255))]

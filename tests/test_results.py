@@ -1,0 +1,154 @@
+"""The shared results: bounded by bytes, each made once however many ask."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from explorer.results import Results
+
+
+@dataclass(frozen=True)
+class Sized:
+    name: str
+    nbytes: int
+
+
+def held(results: Results, names: str) -> str:
+    """Which of these are there; looking freshens them, so look once."""
+    return "".join(name for name in names if results.peek(name) is not None)
+
+
+def filled(max_bytes: int, **sizes: int) -> Results:
+    results = Results(max_bytes)
+    for name, size in sizes.items():
+        results.put(name, Sized(name, size))
+    return results
+
+
+def test_what_was_used_longest_ago_goes_first():
+    results = filled(100, a=40, b=40, c=30)
+    assert held(results, "abc") == "bc"
+    assert results.nbytes == 70
+
+
+def test_as_many_go_as_room_is_wanted():
+    results = filled(100, a=30, b=30, c=30, d=70)
+    assert held(results, "abcd") == "cd"
+    assert results.nbytes == 100
+
+
+def test_exactly_full_drops_nothing():
+    assert held(filled(100, a=60, b=40), "ab") == "ab"
+
+
+def test_peek_and_get_freshen():
+    results = filled(100, a=40, b=40)
+    results.peek("a")
+    results.put("c", Sized("c", 40))
+    assert held(results, "abc") == "ac"
+    results = filled(100, a=40, b=40)
+    results.get("a", lambda: pytest.fail("made again"))
+    results.put("c", Sized("c", 40))
+    assert held(results, "abc") == "ac"
+
+
+def test_the_newest_stays_even_if_it_alone_is_too_large():
+    results = filled(100, a=40, b=40, big=1000)
+    assert held(results, "ab") == ""
+    assert results.peek("big") == Sized("big", 1000)
+    assert results.nbytes == 1000
+    results.put("c", Sized("c", 1))
+    assert results.peek("big") is None
+    assert results.nbytes == 1
+
+
+def test_replacing_counts_the_new_bytes_alone():
+    results = filled(100, a=40, b=40)
+    results.put("a", Sized("new", 10))
+    assert results.peek("a") == Sized("new", 10)
+    assert results.nbytes == 50
+
+
+@given(st.integers(1, 50), st.lists(st.tuples(st.sampled_from("abcdefg"), st.integers(0, 60))))
+def test_bytes_are_always_those_of_what_is_held(max_bytes: int, puts: list[tuple[str, int]]):
+    results, latest = Results(max_bytes), {}
+    for name, size in puts:
+        latest[name] = Sized(name, size)
+        results.put(name, latest[name])
+        assert results.peek(name) is latest[name]
+    there = [results.peek(name) for name in "abcdefg"]
+    assert results.nbytes == sum(value.nbytes for value in there if value)
+    assert results.nbytes <= max_bytes or sum(value is not None for value in there) == 1
+    assert all(value is None or value is latest[value.name] for value in there)
+
+
+def test_of_sixteen_who_ask_at_once_one_makes_and_all_get_the_same():
+    results, made, together = Results(1000), [], threading.Barrier(16)
+
+    def make() -> Sized:
+        made.append(threading.get_ident())
+        time.sleep(0.05)
+        return Sized("value", 10)
+
+    def ask(_: int) -> Sized:
+        together.wait(5)
+        return results.get("key", make)
+
+    with ThreadPoolExecutor(16) as pool:
+        found = list(pool.map(ask, range(16)))
+    assert len(made) == 1
+    assert all(value is found[0] for value in found)
+    assert results.nbytes == 10
+
+
+def test_different_keys_are_made_at_the_same_time():
+    results, both = Results(1000), threading.Barrier(2)
+
+    def make() -> Sized:
+        both.wait(5)  # breaks if one has to wait for the other
+        return Sized("value", 1)
+
+    with ThreadPoolExecutor(2) as pool:
+        assert len(list(pool.map(lambda key: results.get(key, make), "ab"))) == 2
+
+
+def test_after_a_failure_the_next_one_tries_again():
+    results = Results(100)
+    with pytest.raises(ZeroDivisionError):
+        results.get("key", lambda: Sized("never", 1 // 0))
+    assert results.peek("key") is None
+    assert results.nbytes == 0
+    assert results.get("key", lambda: Sized("value", 1)) == Sized("value", 1)
+
+
+def test_those_who_waited_for_a_failure_try_themselves_one_at_a_time():
+    results, tries, running, together = Results(100), [], [], threading.Barrier(8)
+
+    def make() -> Sized:
+        running.append(1)
+        tries.append(len(running))
+        time.sleep(0.02)
+        running.pop()
+        if len(tries) < 3:
+            raise ValueError("not yet")
+        return Sized("value", 1)
+
+    def ask(_: int) -> Sized | None:
+        together.wait(5)
+        try:
+            return results.get("key", make)
+        except ValueError:
+            return None
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(ask, range(8)))
+    assert tries == [1, 1, 1]
+    assert found.count(None) == 2
+    assert len({id(value) for value in found if value}) == 1
