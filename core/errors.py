@@ -41,4 +41,10 @@ class WeightsMissing(PathwayError):
 
 
 class Cancelled(PathwayError):
-    """A progress callback raised this to stop the work between two steps."""
+    """A progress callback raised this to stop the work between two steps.
+
+    Attributes:
+        best: the best result so far, where the work has one; None elsewhere.
+    """
+
+    best: object | None = None

@@ -181,7 +181,7 @@ def _receive(source: PublishedWeights, file: BinaryIO, progress: Progress) -> st
     for chunk, done, total in _chunks(source):
         file.write(chunk)
         digest.update(chunk)
-        progress(done, total, f"{source.filename}: {done / 2**20:.0f} of {total / 2**20:.0f} MB")
+        progress(done // 2**20, total // 2**20, f"MB of {source.filename}")
     return digest.hexdigest()
 
 

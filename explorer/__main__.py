@@ -16,7 +16,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--host", default="localhost", help="address to listen on; 0.0.0.0 for other machines too")
     parser.add_argument("--port", type=int, default=8501, help="port to listen on (default %(default)s)")
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
+    parser.add_argument("--device", help="cuda, mps or cpu; default the fastest there is")
     chosen = parser.parse_args(arguments)
+    if chosen.device:
+        os.environ["PATHWAY_DEVICE"] = chosen.device
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(HERE.parent), os.environ.get("PYTHONPATH")]))
     serve(chosen.host, chosen.port, open_browser=not chosen.no_browser)
 

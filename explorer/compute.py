@@ -28,7 +28,7 @@ from core.network import Network
 from core.pathway import Off, Pathway, Ranking, rank
 from core.progress import Progress
 from core.receptive_field import receptive_field
-from core.weights import download_weights
+from core.weights import download_weights, find_weights
 from core.zoo import available_networks, load_network
 from explorer.jobs import Jobs, Status
 from explorer.results import Results
@@ -43,6 +43,7 @@ __all__ = [
     "Scene",
     "Scored",
     "SitePlanes",
+    "all_masks",
     "answer",
     "ask_download",
     "ask_scores",
@@ -274,9 +275,11 @@ class _Downloaded:
 
 def ask_download(name: str, waiter: str) -> Status:
     """Return where the download of a network's published weights stands; only ever called because a person asked."""
-    return JOBS.ask(
-        ("download", name), lambda progress: _Downloaded(str(download_weights(name, progress=progress))), waiter
-    )
+    key = ("download", name)
+    if find_weights(name) is not None:
+        return Status("done")
+    RESULTS.drop(key)  # of a download whose file is gone since
+    return JOBS.ask(key, lambda progress: _Downloaded(str(download_weights(name, progress=progress))), waiter)
 
 
 # --- numbers for pictures and tables --------------------------------------------------------------------------------
@@ -312,6 +315,12 @@ def site_planes(scene: Scene, scored: Scored, sparsity: float, site: int) -> Sit
     planes = scene.network.sites[site].planes
     mask = (scored.ranking.ranks[site] < size).view(planes)
     return SitePlanes(mask.cpu().numpy(), scene.dead[site].view(planes).cpu().numpy())
+
+
+def all_masks(scene: Scene, scored: Scored, sparsity: float) -> dict[str, NDArray[np.bool_]]:
+    """Return a pathway's masks by the names of their sites, each shaped like the site's activation."""
+    masks = scored.ranking.pathway(sparsity).masks
+    return {site.name: mask.cpu().numpy() for site, mask in zip(scene.network.sites, masks, strict=True)}
 
 
 def channel_activation(scene: Scene, neuron: tuple[int, int]) -> NDArray[np.float32]:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
+from math import isnan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +45,7 @@ def provenance(
             "off": view.off,
             "p_ratio": answer.p_ratio,
             "prediction_kept": answer.prediction_kept,
-            "dead_share": answer.dead_share,
+            "dead_share": None if isnan(answer.dead_share) else answer.dead_share,
             "ties": answer.ties,
         }
     return made

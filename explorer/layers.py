@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import streamlit as st
+from PIL import Image
 
-from explorer import compute, figures, markup, session, widgets
+from explorer import compute, export, figures, markup, session, widgets
 from explorer.columns import Column
-from explorer.compute import Scene
+from explorer.compute import Scene, Scored
+from explorer.downloads import offer
 from explorer.words import method_name, number, percent
 
 __all__ = ["show_layers"]
@@ -86,11 +88,31 @@ def show_mask(scene: Scene, column: Column, at: int) -> None:
         place = right
     else:
         place = st.container()
+    whole = figures.mosaic(planes.mask, planes.dead, column.family, session.dark())
     with place:
-        st.image(
-            figures.png(figures.mosaic(planes.mask, planes.dead, column.family, session.dark())),
-            width="stretch",
-            alt=words,
-        )
+        st.image(figures.png(whole), width="stretch", alt=words)
         names = ", ".join(str(c) for c in busiest if planes.mask[c].any())
         st.caption(f"All {channels} channels, by number. Most neurons kept in: {names or 'none'}.")
+    offer_masks(scene, column, column.scored, whole, site.name)
+
+
+def offer_masks(scene: Scene, column: Column, scored: Scored, picture: Image.Image, site: str) -> None:
+    view = session.view()
+    made_from = export.provenance(scene, view, scored, column.answer)
+    name = method_name(column.method, scored.options)
+    stem = export.file_name(view.image, scene.network.name, name, "masks")
+    with st.container(horizontal=True, gap="small"):
+        offer(
+            "PNG of this site",
+            f"{stem}.png",
+            "image/png",
+            lambda: figures.png(picture, made_from | {"site": site}),
+            f"mask_png_{name}",
+        )
+        offer(
+            "NPZ of all sites",
+            f"{stem}.npz",
+            "application/octet-stream",
+            lambda: export.npz_file(compute.all_masks(scene, scored, view.sparsity), made_from),
+            f"mask_npz_{name}",
+        )

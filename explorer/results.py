@@ -50,6 +50,11 @@ class Results:
             while self._bytes > self.max_bytes and len(self._entries) > 1:
                 self._drop(next(iter(self._entries)))
 
+    def drop(self, key: Hashable) -> None:
+        """Forget an entry, if there is one."""
+        with self._lock:
+            self._drop(key)
+
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
         """Return the entry, made now if there is none; while one makes it, others that want it wait."""
         found: T | None = self.peek(key)

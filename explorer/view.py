@@ -14,7 +14,7 @@ from core.errors import PathwayError
 from core.images import Crop
 from core.methods import METHODS, Family
 
-__all__ = ["SPARSITIES", "Neuron", "Scale", "Style", "View", "nearest_sparsity"]
+__all__ = ["SPARSITIES", "Neuron", "Scale", "Style", "View", "beside", "nearest_sparsity"]
 
 Scale = Literal["shared", "panel"]
 Style = Literal["magnitude", "signed"]

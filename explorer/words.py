@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from math import isnan
 
 from core.methods import METHODS
 from core.network import Network
 
-__all__ = ["class_name", "duration", "method_name", "number", "percent", "position_name", "ratio"]
+__all__ = ["class_name", "duration", "method_name", "number", "percent", "plain", "position_name", "ratio"]
 
 
 def percent(share: float, digits: int = 1) -> str:
@@ -30,6 +31,11 @@ def number(value: float) -> str:
 def ratio(value: float) -> str:
     """Return a ratio of probabilities."""
     return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
+
+
+def plain(text: str) -> str:
+    """Return text so that Markdown shows it as it is."""
+    return re.sub(r"([\\`*_\[\]$<>~:#|!])", r"\\\1", text)
 
 
 def duration(seconds: float) -> str:

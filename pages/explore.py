@@ -13,7 +13,7 @@ from explorer.layers import show_layers
 from explorer.neurons import show_neurons
 from explorer.panels import show_panels
 from explorer.view import SPARSITIES
-from explorer.words import percent
+from explorer.words import percent, plain
 
 
 def main() -> None:
@@ -38,7 +38,7 @@ def main() -> None:
             widgets.reset()
         with right:
             widgets.copy_link()
-    st.markdown(f"## Which neurons carry *{scene.network.class_names[scene.target]}*?")
+    st.markdown(f"## Which neurons carry *{plain(scene.network.class_names[scene.target])}*?")
     widgets.methods()
     controls = st.container()
     columns = [find_column(scene, method) for method in (session.view().first, session.view().second)]
@@ -64,8 +64,8 @@ def find_scene(photo: Image.Image) -> Scene | None:
     network = session.network(view.network)
     try:
         return compute.scene(network, photo, view.crop, view.target)
-    except PathwayError as problem:
-        st.error(str(problem))
+    except PathwayError:
+        st.error(f"{network.name} has the classes 0 to {network.classes - 1}; the link asks for class {view.target}.")
         st.button("Explain the predicted class", on_click=lambda: session.change(lambda v: replace(v, target=None)))
         return None
 
@@ -76,7 +76,7 @@ def show_sparsity(columns: list[Column]) -> None:
     least = first.ranking.least_sparsity if first else 0.0
     if least > 0.005:
         stops = [stop for stop in SPARSITIES if stop < least]
-        share = len(stops) / (len(SPARSITIES) - 1)
+        share = min(1.0, len(stops) / (len(SPARSITIES) - 1))
         text = f"{first.method} begins to act at {percent(least)}: so many of its neurons score 0" if first else ""
         st.html(markup.inert_zone(share, text))
 

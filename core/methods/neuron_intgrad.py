@@ -23,7 +23,7 @@ from core.progress import Progress, silent
 
 __all__ = ["neuron_intgrad", "signed_contributions"]
 
-MEMORY = 256 * 2**20  # bytes of values, roughly, that one batch of steps may compute
+MEMORY = 512 * 2**20  # bytes of values, roughly, that one batch of steps may compute
 
 
 def neuron_intgrad(
