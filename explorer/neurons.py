@@ -27,7 +27,7 @@ def show_neurons(scene: Scene, columns: list[Column]) -> None:
     view = session.view()
     sites = scene.network.sites
     at = min(view.site, len(sites) - 1)
-    widgets.ranking_scope(sites[at].name)
+    widgets.ranking_scope()
     rows = compute.top_neurons(scene, scored[0], scored[1:], at if view.only_site else None, TOP_NEURONS)
     with st.container(key="neurons"):
         table, picture = st.columns([2.4, 1])

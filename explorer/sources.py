@@ -17,7 +17,7 @@ from explorer.compute import Scene
 from explorer.session import view
 from explorer.view import View
 from explorer.waiting import waiting
-from explorer.widgets import field
+from explorer.widgets import field, settle
 from explorer.words import percent
 
 __all__ = ["crop", "find_network", "network", "photo", "target"]
@@ -28,7 +28,7 @@ PREDICTED = -1  # the target that follows the prediction
 def network() -> None:
     """Draw the choice of network, and the way to bring one's own weights."""
     labels = session.networks()
-    st.session_state["network"] = view().network
+    settle("network", view().network)
     st.selectbox(
         "Network",
         list(labels),
@@ -159,19 +159,21 @@ def crop(chosen: Network, picture: Image.Image) -> None:
 
 def target(scene: Scene) -> None:
     """Draw the choice of target: the predicted class, the next best, or any by search."""
-    probabilities = scene.original.logits.softmax(1)[0]
-    best = probabilities.topk(min(5, scene.network.classes)).indices.tolist()
-    rest = sorted(set(range(scene.network.classes)) - set(best), key=lambda i: scene.network.class_names[i])
+    names = scene.network.class_names
+    probabilities = scene.original.logits.softmax(1)[0].tolist()
+    best = sorted(range(len(names)), key=lambda i: -probabilities[i])[:5]
+    rest = sorted(set(range(len(names))) - set(best), key=lambda i: names[i])
 
     def label(index: int) -> str:
         if index == PREDICTED:
-            return f"Predicted: {scene.network.class_names[best[0]]} ({percent(float(probabilities[best[0]]))})"
-        return f"{scene.network.class_names[index]} ({percent(float(probabilities[index]))})"
+            return f"Predicted: {names[best[0]]} ({percent(probabilities[best[0]])})"
+        return f"{names[index]} ({percent(probabilities[index])}, class {index})"
 
-    st.session_state["target"] = PREDICTED if view().target is None else view().target
+    key = f"target_{hash(scene.key[:-1])}"  # its labels are this scene's; Streamlit tells options apart by label
+    settle(key, PREDICTED if view().target is None else view().target)
 
     def changed() -> None:
-        chosen = st.session_state["target"]
+        chosen = st.session_state[key]
         if chosen is not None:
             session.change(lambda v: replace(v, target=None if chosen == PREDICTED else chosen, neuron=None))
 
@@ -179,7 +181,7 @@ def target(scene: Scene) -> None:
         "Target class",
         [PREDICTED, *best, *rest],
         format_func=label,
-        key="target",
+        key=key,
         on_change=changed,
         help="Whose logit is explained. Type to search.",
     )

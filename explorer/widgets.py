@@ -23,15 +23,22 @@ __all__ = [
     "ranking_scope",
     "reset",
     "restriction",
+    "settle",
     "site",
     "sparsity",
 ]
 
 
+def settle(key: str, value: object) -> None:
+    """Set a widget from the view. What it shows already is left alone: the person may have moved it on meanwhile."""
+    if key not in st.session_state or st.session_state[key] != value:
+        st.session_state[key] = value
+
+
 def field(name: str) -> dict[str, Any]:
     """Return key and callback for a widget over one field of the view, and set the widget from it."""
     key = f"view_{name}"
-    st.session_state[key] = getattr(view(), name)
+    settle(key, getattr(view(), name))
 
     def changed() -> None:
         value = st.session_state[key]
@@ -45,7 +52,7 @@ def methods() -> None:
     """Draw the toggle contribution | pruning, the method within it, and the one beside it."""
     columns = st.columns([1.2, 1, 1], vertical_alignment="bottom")
     with columns[0]:
-        st.session_state["family"] = view().family
+        settle("family", view().family)
 
         def toggled() -> None:
             family = st.session_state["family"]
@@ -81,7 +88,7 @@ def option_controls() -> None:
         chosen = view().chosen_options(method)
         for option in METHODS[method].options:
             key = f"option_{method}_{option.name}"
-            st.session_state[key] = chosen[option.name]
+            settle(key, chosen[option.name])
 
             def changed(method: str = method, name: str = option.name, key: str = key) -> None:
                 session.change(lambda v: v.with_option(method, name, st.session_state[key]))
@@ -142,24 +149,25 @@ def maps() -> None:
 
 def site(chosen: Network) -> None:
     """Draw the choice of site, for those who do not click the strip."""
-    control = field("site")
-    st.session_state[control["key"]] = min(view().site, len(chosen.sites) - 1)
+    key = f"site_{chosen.name}"  # its labels are this network's; Streamlit tells options apart by label
+    settle(key, min(view().site, len(chosen.sites) - 1))
     st.selectbox(
         "Site",
         range(len(chosen.sites)),
-        **control,
+        key=key,
+        on_change=lambda: session.change(lambda v: replace(v, site=st.session_state[key])),
         format_func=lambda i: f"{i} · {chosen.sites[i].name} · {' × '.join(map(str, chosen.sites[i].shape))}",
         help="One ReLU call of the network. Click a bar above, or choose here.",
     )
 
 
-def ranking_scope(site_name: str) -> None:
+def ranking_scope() -> None:
     """Draw whether the ranking lists all sites or the chosen one."""
     st.segmented_control(
         "Ranking over",
         [False, True],
         required=True,
-        format_func=lambda only: f"only {site_name}" if only else "all sites",
+        format_func=lambda only: "the chosen site" if only else "all sites",
         label_visibility="collapsed",
         **field("only_site"),
     )

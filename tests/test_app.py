@@ -155,6 +155,11 @@ def test_every_picture_says_in_words_what_it_shows():
 # ------------------------------------------------------------------------------------------------- controls and links
 
 
+def control(at, kind, key):
+    """A widget by its key, or by the part of it that does not name the scene or the network its labels come from."""
+    return next(widget for widget in getattr(at, kind) if widget.key == key or str(widget.key).startswith(f"{key}_"))
+
+
 CONTROLS = [
     ("segmented_control", "family", "pruning", {}, {"first": "GreedyPruning", "second": "NeuronMCT"}),
     ("selectbox", "view_first", "NeuronIntGrad", {}, {"first": "NeuronIntGrad"}),
@@ -170,7 +175,7 @@ CONTROLS = [
     ("slider", "view_y", 0.75, QUICK, {"y": 0.75}),
     ("slider", "view_zoom", 2.0, QUICK, {"zoom": 2.0}),
     ("selectbox", "target", 285, QUICK, {"target": 285}),
-    ("selectbox", "view_site", 20, QUICK, {"site": 20}),
+    ("selectbox", "site", 20, QUICK, {"site": 20}),
     ("segmented_control", "view_only_site", True, QUICK, {"only_site": True}),
     ("selectbox", "network", "efficientnet_lite0", QUICK, {"network": "efficientnet_lite0"}),
     ("number_input", "option_Random_seed", 7, QUICK, {"options": (("Random.seed", 7),)}),
@@ -185,10 +190,10 @@ def test_a_control_changes_the_view_and_the_address_and_its_link_brings_both_bac
     params = params or SLOW if "options" not in change else params
     at = opened(params)
     before = view(at)
-    at = ran(getattr(at, kind)(key=key).set_value(value))
+    at = ran(control(at, kind, key).set_value(value))
     assert view(at) == replace(before, **change)
     assert link(at) == view(at).params()
-    assert getattr(at, kind)(key=key).value == value
+    assert control(at, kind, key).value == value
     assert warnings(at) == ""
     if key != "view_first":  # there both methods are in line
         shows_the_page(at)
@@ -196,7 +201,7 @@ def test_a_control_changes_the_view_and_the_address_and_its_link_brings_both_bac
     other = opened(link(at))
     assert view(other) == view(at)
     assert link(other) == link(at)
-    assert getattr(other, kind)(key=key).value == value
+    assert control(other, kind, key).value == value
     assert warnings(other) == ""
 
 
@@ -211,7 +216,7 @@ def test_reset_brings_the_first_view_back():
 def test_following_the_prediction_again_takes_the_target_out_of_the_link():
     at = opened({"target": "285", **QUICK})
     assert heading(at) == "## Which neurons carry *Egyptian cat*?"
-    at = ran(at.selectbox(key="target").set_value(-1))
+    at = ran(control(at, "selectbox", "target").set_value(-1))
     assert view(at).target is None
     assert heading(at) == "## Which neurons carry *tiger cat*?"
 
@@ -223,12 +228,13 @@ def test_controls_show_what_a_link_says():
     )  # fmt: skip
     values = {
         "view_sparsity": at.select_slider, "view_off": at.segmented_control, "view_style": at.segmented_control,
-        "view_scale": at.segmented_control, "view_opacity": at.slider, "view_site": at.selectbox, "view_x": at.slider,
+        "view_scale": at.segmented_control, "view_opacity": at.slider, "view_x": at.slider,
         "view_y": at.slider, "view_zoom": at.slider, "view_only_site": at.segmented_control,
         "option_Random_seed": at.number_input, "view_second": at.selectbox,
     }  # fmt: skip
     shown = {key: widgets(key=key).value for key, widgets in values.items()}
-    assert list(shown.values()) == [0.95, "frozen", "signed", "panel", 35, 4, 0.2, 0.3, 3.0, True, 12, "Random"]
+    assert control(at, "selectbox", "site").value == 4
+    assert list(shown.values()) == [0.95, "frozen", "signed", "panel", 35, 0.2, 0.3, 3.0, True, 12, "Random"]
     assert set(at.dataframe[0].value["site"]) == {"features.4.squeeze_activation"}
 
 
@@ -236,7 +242,7 @@ def test_several_moves_in_one_session_all_stay():
     at = opened(QUICK)
     at = ran(at.select_slider(key="view_sparsity").set_value(0.8))
     at = ran(at.segmented_control(key="view_style").set_value("signed"))
-    at = ran(at.selectbox(key="view_site").set_value(5))
+    at = ran(control(at, "selectbox", "site").set_value(5))
     assert link(at) == {"second": "Random", "sparsity": "0.8", "style": "signed", "site": "5"}
 
 
@@ -571,7 +577,7 @@ def test_an_own_checkpoint_is_looked_through_in_this_session_alone():
     shows_the_page(at)
     assert heading(at).split("*")[1] in CLASSES
     assert at.selectbox(key="network").options[0] == "fruit · your checkpoint"
-    assert len(at.selectbox(key="target").options) == 6
+    assert len(control(at, "selectbox", "target").options) == 6
     assert "&lt;b&gt;cherry&lt;/b&gt;" in html(at)
     assert "<b>cherry" not in html(at)
     other = opened(link(at))

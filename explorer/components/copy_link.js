@@ -1,21 +1,21 @@
 // A button that copies the page's address, over https and over plain http, where the clipboard has no modern interface.
+// Every run of the page calls this again on the same elements, so it keeps nothing but what they hold.
+
+const LABEL = "Copy link";
+const SHOWN_MS = 2500;
 
 export default function copyLink({ parentElement }) {
   const button = parentElement.querySelector("button");
   const status = parentElement.querySelector("[role=status]");
-  const label = button.textContent;
-  let timer;
   button.onclick = async () => {
     const copied = await copy(window.location.href);
     button.textContent = copied ? "Link copied" : "Copy it from the address bar";
     status.textContent = button.textContent;
-    clearTimeout(timer);
-    timer = setTimeout(() => {
-      button.textContent = label;
+    setTimeout(() => {
+      button.textContent = LABEL;
       status.textContent = "";
-    }, 2500);
+    }, SHOWN_MS);
   };
-  return () => clearTimeout(timer);
 }
 
 async function copy(text) {
