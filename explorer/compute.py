@@ -180,8 +180,9 @@ def network(name: str) -> Network:
     return RESULTS.get(("network", name), lambda: load_network(name))
 
 
+@cache
 def sample(name: str) -> Image.Image:
-    """Return one of the embedded photos."""
+    """Return one of the embedded photos; nobody may draw on it, all share it."""
     return sample_images()[name].open()
 
 

@@ -18,6 +18,8 @@ from explorer.view import View
 
 __all__ = ["csv_file", "file_name", "npz_file", "provenance"]
 
+TORCH = version("torch")
+
 
 def provenance(
     scene: Scene, view: View, scored: Scored | None = None, answer: Answer | None = None
@@ -33,7 +35,7 @@ def provenance(
         "target": scene.target,
         "target_name": scene.network.class_names[scene.target],
         "device": str(scene.network.device),
-        "torch": version("torch"),
+        "torch": TORCH,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     if scored is not None:

@@ -16,6 +16,7 @@ import io
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 from uuid import uuid4
 
@@ -129,7 +130,7 @@ def _from_link(params: dict[str, str]) -> View:
 def pictures() -> dict[str, Callable[[], Image.Image]]:
     """Return every picture this session may choose: its own first, then the embedded photos."""
     own = {name: lambda data=data: Image.open(io.BytesIO(data)) for name, data in _own_pictures().items()}
-    return own | {name: photo.open for name, photo in sample_images().items()}
+    return own | {name: partial(compute.sample, name) for name in sample_images()}
 
 
 def networks() -> dict[str, str]:

@@ -6,6 +6,7 @@ import streamlit as st
 from PIL import Image
 
 from core.errors import PathwayError
+from core.network import Network
 from explorer import compute, markup, session, sources, widgets
 from explorer.columns import Column, find_column
 from explorer.compute import Scene
@@ -17,34 +18,36 @@ from explorer.words import percent, plain
 
 
 def main() -> None:
-    with st.sidebar:
-        sources.network()
+    # What the slider changes is drawn first; the sidebar, which it does not change, after it.
     network = sources.find_network()
-    if network is None:
-        return
     photo = session.pictures()[session.view().image]()
+    scene = find_scene(network, photo) if network else None
+    columns = show_pathways(scene) if scene else []
     with st.sidebar:
-        sources.photo()
-        sources.crop(network, photo)
-    scene = find_scene(photo)
-    if scene is None:
-        return
-    with st.sidebar:
-        sources.target(scene)
-        with st.expander("Options of the methods"):
-            widgets.option_controls()
-        left, right = st.columns(2)
-        with left:
-            widgets.reset()
-        with right:
-            widgets.copy_link()
-    st.markdown(f"## Which neurons carry *{plain(scene.network.class_names[scene.target])}*?")
-    widgets.methods()
-    controls = st.container()
-    columns = [find_column(scene, method) for method in (session.view().first, session.view().second)]
-    with controls:
-        show_sparsity(columns)
+        show_sources(network, photo, scene)
+    if scene:
+        ready = [column for column in columns if column.scored]
+        show_layers(scene, ready)
+        show_neurons(scene, ready)
+
+
+def find_scene(network: Network, photo: Image.Image) -> Scene | None:
     view = session.view()
+    try:
+        return compute.scene(network, photo, view.crop, view.target)
+    except PathwayError:
+        st.error(f"{network.name} has the classes 0 to {network.classes - 1}; the link asks for class {view.target}.")
+        st.button("Explain the predicted class", on_click=lambda: session.change(lambda v: replace(v, target=None)))
+        return None
+
+
+def show_pathways(scene: Scene) -> list[Column]:
+    st.markdown(f"## Which neurons carry *{plain(scene.network.class_names[scene.target])}*?")
+    with st.container(key="methods"):
+        widgets.methods()
+    view = session.view()
+    columns = [find_column(scene, method) for method in (view.first, view.second)]
+    show_sparsity(columns)
     opacity = "" if view.opacity == 100 else f" · {view.opacity} % over the photo"
     shown = f"off the pathway: {view.off} · {view.style} · {view.scale} scale{opacity}"
     with st.expander(f"How it is shown – {shown}", key="shown"):
@@ -54,20 +57,23 @@ def main() -> None:
         with right:
             widgets.maps()
     show_panels(scene, columns)
-    ready = [column for column in columns if column.scored]
-    show_layers(scene, ready)
-    show_neurons(scene, ready)
+    return columns
 
 
-def find_scene(photo: Image.Image) -> Scene | None:
-    view = session.view()
-    network = session.network(view.network)
-    try:
-        return compute.scene(network, photo, view.crop, view.target)
-    except PathwayError:
-        st.error(f"{network.name} has the classes 0 to {network.classes - 1}; the link asks for class {view.target}.")
-        st.button("Explain the predicted class", on_click=lambda: session.change(lambda v: replace(v, target=None)))
-        return None
+def show_sources(network: Network | None, photo: Image.Image, scene: Scene | None) -> None:
+    sources.network()
+    sources.photo()
+    if network:
+        sources.crop(network, photo)
+    if scene:
+        sources.target(scene)
+        with st.expander("Options of the methods"):
+            widgets.option_controls()
+    left, right = st.columns(2)
+    with left:
+        widgets.reset()
+    with right:
+        widgets.copy_link()
 
 
 def show_sparsity(columns: list[Column]) -> None:

@@ -6,10 +6,8 @@ Without a folder it makes the README's picture, ``assets/screenshots/explore.png
 from __future__ import annotations
 
 import argparse
-import io
 from pathlib import Path
 
-from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.test_browser import CHROMIUM, FLAGS, ROOT, idle, serving, start
@@ -47,8 +45,7 @@ def photograph(browser: Browser, address: str, path: Path, scheme: str, width: i
         page.set_viewport_size({"width": width, "height": int(height) + 40})
     page.wait_for_timeout(2500)
     path.parent.mkdir(parents=True, exist_ok=True)
-    shot = Image.open(io.BytesIO(page.screenshot()))
-    (shot if whole else shot.quantize(128)).save(path, optimize=True)
+    page.screenshot(path=path)
     print(path)
     context.close()
 
