@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import streamlit as st
@@ -12,7 +13,7 @@ from explorer.compute import Answer, Scene, Scored
 from explorer.waiting import waiting
 from explorer.words import method_name
 
-__all__ = ["Column", "find_column", "show_waiting"]
+__all__ = ["Column", "find_column", "offer_start", "show_waiting"]
 
 
 @dataclass(frozen=True)
@@ -39,27 +40,38 @@ def find_column(scene: Scene, method: str) -> Column:
     view = session.view()
     options = view.chosen_options(method)
     key = compute.scores_key(scene, method, options)
-    if key in st.session_state.setdefault("cancelled", set()) and compute.RESULTS.peek(key) is None:
+    if key in cancelled() and compute.RESULTS.peek(key) is None:
+        scored = compute.best_so_far(scene, method, options)
+    else:
+        scored = compute.ask_scores(scene, method, options, session.waiter()).result
+    if scored is None:
         return Column(method)
-    status = compute.ask_scores(scene, method, options, session.waiter())
-    if status.state != "done":
-        return Column(method)
-    return Column(method, status.result, compute.answer(scene, status.result, view.sparsity, view.off))
+    return Column(method, scored, compute.answer(scene, scored, view.sparsity, view.off))
+
+
+def cancelled() -> set[Hashable]:
+    """Return the keys of the scores that this person cancelled."""
+    keys: set[Hashable] = st.session_state.setdefault("cancelled", set())
+    return keys
 
 
 def show_waiting(scene: Scene, column: Column) -> None:
     """Show a method's progress and a way to cancel it, or, cancelled, a way to start it again."""
     options = session.view().chosen_options(column.method)
     key = compute.scores_key(scene, column.method, options)
-    cancelled = st.session_state["cancelled"]
     st.html(markup.panel_title(method_name(column.method, options), METHODS[column.method].summary, column.colour))
-    if key in cancelled:
+    if key in cancelled():
         st.info("Cancelled.")
-        st.button("Start it", key=f"start_{column.method}", on_click=lambda: cancelled.discard(key))
+        offer_start(key, column.method)
         return
     st.skeleton(height=210)
     waiting(
         key,
         lambda: compute.ask_scores(scene, column.method, options, session.waiter()),
-        on_cancel=lambda: cancelled.add(key),
+        on_cancel=lambda: cancelled().add(key),
     )
+
+
+def offer_start(key: Hashable, method: str) -> None:
+    """Draw the button that starts cancelled work again."""
+    st.button("Start it", key=f"start_{method}", on_click=lambda: cancelled().discard(key))

@@ -20,17 +20,18 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from core.errors import Cancelled
 from core.gradient import Restricted, restrict, saliency_map
 from core.images import Crop, SampleImage, image_hash, sample_images
-from core.methods import METHODS, Step
+from core.methods import METHODS, Scores, Step
 from core.metrics import chance_overlap, overlap, probability_ratio, share_within, site_overlaps
 from core.network import Network
 from core.pathway import Off, Pathway, Ranking, rank
-from core.progress import Progress
+from core.progress import Progress, silent
 from core.receptive_field import receptive_field
 from core.weights import download_weights, find_weights
 from core.zoo import available_networks, load_network
-from explorer.jobs import Jobs, Status
+from explorer.jobs import Jobs, Status, best_key
 from explorer.results import Results
 from explorer.view import View
 
@@ -47,6 +48,7 @@ __all__ = [
     "answer",
     "ask_download",
     "ask_scores",
+    "best_so_far",
     "channel_activation",
     "compare",
     "network",
@@ -114,13 +116,24 @@ class Scene:
 
 @dataclass(frozen=True)
 class Scored:
-    """A method's ranking of a scene's neurons, what the method went through, and how long it took."""
+    """A method's ranking of a scene's neurons.
 
+    Attributes:
+        key: what it was made from, by content.
+        method, options: what made it.
+        ranking: of all neurons.
+        trajectory: what the method went through.
+        seconds: what making it took.
+        complete: False for the best that cancelled work had found.
+    """
+
+    key: tuple[Hashable, ...]
     method: str
     options: dict[str, int]
     ranking: Ranking
     trajectory: tuple[Step, ...]
     seconds: float
+    complete: bool = True
 
     @property
     def nbytes(self) -> int:
@@ -218,7 +231,8 @@ def _scene(key: tuple[Hashable, ...], network: Network, photo: Image.Image, crop
 
 def scores_key(scene: Scene, method: str, options: dict[str, int]) -> tuple[Hashable, ...]:
     """Return under what a ranking is shared; a target that is predicted and the same one named are one."""
-    return ("scores", *scene.key[1:-1], scene.target, method, *sorted(options.items()))
+    target = scene.target if METHODS[method].uses_target else None
+    return ("scores", *scene.key[1:-1], target, method, *sorted(options.items()))
 
 
 def ask_scores(scene: Scene, method: str, options: dict[str, int], waiter: str) -> Status:
@@ -229,16 +243,27 @@ def ask_scores(scene: Scene, method: str, options: dict[str, int], waiter: str) 
     return JOBS.ask(key, lambda progress: _score(scene, method, options, progress), waiter)
 
 
-def _score(scene: Scene, method: str, options: dict[str, int], progress: Progress | None = None) -> Scored:
-    start = time.perf_counter()
-    told = {} if progress is None else {"progress": progress}
-    scores = METHODS[method](scene.network, scene.image, scene.target, **told, **options)  # type: ignore[arg-type]
-    return Scored(method, options, rank(scores), scores.trajectory, time.perf_counter() - start)
+def _score(scene: Scene, method: str, options: dict[str, int], progress: Progress = silent) -> Scored:
+    key, start = scores_key(scene, method, options), time.perf_counter()
+    try:
+        scores = METHODS[method](scene.network, scene.image, scene.target, progress=progress, **options)
+    except Cancelled as stop:
+        if isinstance(stop.best, Scores):
+            partial = (*key, "cancelled", time.monotonic_ns())  # no two are alike
+            seconds = time.perf_counter() - start
+            stop.best = Scored(partial, method, options, rank(stop.best), (), seconds, complete=False)
+        raise
+    return Scored(key, method, options, rank(scores), scores.trajectory, time.perf_counter() - start)
+
+
+def best_so_far(scene: Scene, method: str, options: dict[str, int]) -> Scored | None:
+    """Return the best that a cancelled method had found, None where it had nothing."""
+    return RESULTS.peek(best_key(scores_key(scene, method, options)))
 
 
 def answer(scene: Scene, scored: Scored, sparsity: float, off: Off) -> Answer:
     """Return the scene restricted to a method's pathway at a sparsity; one forward and one backward pass, shared."""
-    key = ("answer", scores_key(scene, scored.method, scored.options), sparsity, off)
+    key = ("answer", scene.target, scored.key, sparsity, off)
     return RESULTS.get(key, lambda: _answer(scene, scored.ranking.pathway(sparsity), off))
 
 
@@ -257,15 +282,14 @@ def _answer(scene: Scene, pathway: Pathway, off: Off) -> Answer:
     )
 
 
-def compare(scene: Scene, first: Scored, second: Scored, sparsity: float) -> Comparison:
+def compare(first: Scored, second: Scored, sparsity: float) -> Comparison:
     """Return how alike the pathways of two methods are at a sparsity."""
-    keys = [scores_key(scene, scored.method, scored.options) for scored in (first, second)]
 
     def make() -> Comparison:
         a, b = (scored.ranking.pathway(sparsity) for scored in (first, second))
         return Comparison(overlap(a, b), chance_overlap(1 - a.sparsity, 1 - b.sparsity), site_overlaps(a, b))
 
-    return RESULTS.get(("comparison", *keys, sparsity), make)
+    return RESULTS.get(("comparison", first.key, second.key, sparsity), make)
 
 
 @dataclass(frozen=True)

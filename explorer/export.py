@@ -39,7 +39,12 @@ def provenance(
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     if scored is not None:
-        made |= {"method": scored.method, "options": scored.options, "method_seconds": round(scored.seconds, 4)}
+        made |= {
+            "method": scored.method,
+            "options": scored.options,
+            "method_seconds": round(scored.seconds, 4),
+            "complete": scored.complete,
+        }
     if answer is not None:
         made |= {
             "sparsity_asked": view.sparsity,

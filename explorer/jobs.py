@@ -19,7 +19,7 @@ from core.errors import Cancelled, PathwayError
 from core.progress import Progress
 from explorer.results import Results
 
-__all__ = ["Jobs", "Status", "Work"]
+__all__ = ["Jobs", "Status", "Work", "best_key"]
 
 Work = Callable[[Progress], Any]
 State = Literal["done", "running", "waiting", "failed"]
@@ -69,6 +69,11 @@ class _Job:
     total: int = 0
     note: str = ""
     stopped: bool = False  # by the last one who waited
+
+
+def best_key(key: Hashable) -> Hashable:
+    """Return under what the best result so far of cancelled work lies, where it had one."""
+    return ("best", key)
 
 
 class Jobs:
@@ -171,8 +176,9 @@ class Jobs:
         error = ""
         try:
             self._results.put(job.key, job.work(lambda done, total, note: self._step(job, done, total, note)))
-        except Cancelled:
-            pass
+        except Cancelled as stop:
+            if stop.best is not None:
+                self._results.put(best_key(job.key), stop.best)
         except PathwayError as problem:
             error = str(problem) or type(problem).__name__
         except BaseException as problem:  # the queue outlives whatever one job does

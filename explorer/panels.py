@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
+from core.methods import METHODS
 from explorer import compute, export, figures, markup, session
-from explorer.columns import Column, show_waiting
+from explorer.columns import Column, offer_start, show_waiting
 from explorer.compute import Answer, Scene, Scored
 from explorer.downloads import offer
 from explorer.words import duration, method_name, number, percent, ratio
@@ -38,7 +39,7 @@ def show_panels(scene: Scene, columns: list[Column]) -> None:
                 else:
                     show_waiting(scene, column)
     if all(column.scored for column in columns):
-        show_comparison(scene, columns)
+        show_comparison(columns)
 
 
 def show_photo(scene: Scene) -> None:
@@ -109,6 +110,11 @@ def show_pathway(
         "gradient in": duration(answer.seconds),
     }
     st.html(markup.made_from(parts))
+    if not METHODS[column.method].uses_target:
+        st.caption("These scores do not depend on the target class.")
+    if not scored.complete:
+        st.info("Cancelled: this is the best it had found.")
+        offer_start(compute.scores_key(scene, column.method, scored.options), column.method)
     offer_map(scene, name, values, end, export.provenance(scene, view, scored, answer))
 
 
@@ -130,10 +136,10 @@ def offer_map(scene: Scene, name: str, values: figures.Floats, end: float, made_
         )
 
 
-def show_comparison(scene: Scene, columns: list[Column]) -> None:
+def show_comparison(columns: list[Column]) -> None:
     first, second = (column.scored for column in columns)
     if first and second:
-        found = compute.compare(scene, first, second, session.view().sparsity)
+        found = compute.compare(first, second, session.view().sparsity)
         st.markdown(
             f"The two pathways overlap by **{percent(found.overlap)}** (intersection over union); two independent ones "
             f"of their sizes would by {percent(found.chance)}."

@@ -88,20 +88,16 @@ def option_controls() -> None:
         chosen = view().chosen_options(method)
         for option in METHODS[method].options:
             key = f"option_{method}_{option.name}"
-            settle(key, chosen[option.name])
+            settle(key, bool(chosen[option.name]) if (option.low, option.high) == (0, 1) else chosen[option.name])
 
             def changed(method: str = method, name: str = option.name, key: str = key) -> None:
-                session.change(lambda v: v.with_option(method, name, st.session_state[key]))
+                session.change(lambda v: v.with_option(method, name, int(st.session_state[key])))
 
-            st.number_input(
-                f"{method}: {option.name}",
-                option.low,
-                option.high,
-                step=1,
-                key=key,
-                on_change=changed,
-                help=option.help,
-            )
+            label = f"{method}: {option.name.replace('_', ' ')}"
+            if (option.low, option.high) == (0, 1):
+                st.toggle(label, key=key, on_change=changed, help=option.help)
+            else:
+                st.number_input(label, option.low, option.high, step=1, key=key, on_change=changed, help=option.help)
 
 
 def sparsity() -> None:

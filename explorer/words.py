@@ -54,7 +54,12 @@ def class_name(network: Network, index: int) -> str:
 def method_name(method: str, options: dict[str, int]) -> str:
     """Return a method with those options that are not its defaults."""
     defaults = METHODS[method].checked()
-    changed = [f"{name}={value}" for name, value in options.items() if value != defaults[name]]
+    switches = {option.name for option in METHODS[method].options if (option.low, option.high) == (0, 1)}
+    changed = [
+        name.replace("_", " ") if name in switches else f"{name}={value}"
+        for name, value in options.items()
+        if value != defaults[name]
+    ]
     return f"{method} ({', '.join(changed)})" if changed else method
 
 

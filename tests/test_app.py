@@ -62,10 +62,10 @@ def go_on(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """GreedyPruning begins its work, and waits at its first step until this is set."""
     method, event = METHODS["GreedyPruning"], threading.Event()
 
-    def held(*inputs: Any, progress: Any, steps: int) -> Any:
+    def held(*inputs: Any, progress: Any, steps: int, **options: int) -> Any:
         while not event.wait(0.01):
             progress(0, steps, "steps")
-        return method.function(*inputs, progress=progress, steps=steps)
+        return method.function(*inputs, progress=progress, steps=steps, **options)
 
     monkeypatch.setitem(METHODS, "GreedyPruning", replace(method, function=held))
     return event

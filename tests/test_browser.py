@@ -114,6 +114,7 @@ def idle(page: Page) -> None:
 def start(page: Page, address: str) -> None:
     page.goto(address)
     expect(page.get_by_role("heading", name="Plain gradient")).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("radio", checked=True).first).to_be_visible(timeout=60_000)  # the gallery
     idle(page)
 
 

@@ -135,20 +135,20 @@ def test_an_answer_is_the_restricted_network(network, off, sparsity, target):
 
 def test_a_comparison_is_cores_overlap(network, scene):
     first, second = scored(scene, "NeuronMCT"), scored(scene, "Random", seed=1)
-    found = compute.compare(scene, first, second, 0.8)
+    found = compute.compare(first, second, 0.8)
     a, b = first.ranking.pathway(0.8), second.ranking.pathway(0.8)
     assert found.overlap == overlap(a, b)
     assert 0 < found.overlap < 1
     assert found.chance == chance_overlap(a.size / a.neurons, b.size / b.neurons)
     assert found.sites == site_overlaps(a, b)
-    assert compute.compare(scene, first, first, 0.8).overlap == 1.0
-    assert compute.compare(scene, first, second, 0.3).overlap != found.overlap
+    assert compute.compare(first, first, 0.8).overlap == 1.0
+    assert compute.compare(first, second, 0.3).overlap != found.overlap
 
 
 def test_the_overlap_of_nothing_with_nothing_is_not_a_number(network, scene):
     dead = [torch.zeros(site.shape) for site in network.sites]
-    nothing = Scored("Random", {"seed": 77}, rank(dead), (), 0.0)
-    found = compute.compare(scene, nothing, nothing, 0.5)
+    nothing = Scored(("nothing",), "Random", {"seed": 77}, rank(dead), (), 0.0)
+    found = compute.compare(nothing, nothing, 0.5)
     assert isnan(found.overlap)
     assert isnan(found.chance)
 
@@ -163,7 +163,7 @@ def test_equal_requests_give_the_identical_object(network, scene):
     answer = compute.answer(scene, one, 0.5, "zero")
     assert compute.answer(scene, one, 0.5, "zero") is answer
     random = scored(scene, "Random")
-    assert compute.compare(scene, one, random, 0.5) is compute.compare(scene, one, random, 0.5)
+    assert compute.compare(one, random, 0.5) is compute.compare(one, random, 0.5)
 
 
 def test_what_differs_is_not_shared(network, scene):
@@ -212,12 +212,20 @@ def test_cheap_methods_answer_at_once_without_the_queue(scene):
 
 @pytest.mark.parametrize(
     ("method", "options"),
-    [("NeuronIntGrad", {"n_steps": 5}), ("GreedyPruning", {"steps": 10}), ("NeuronMCT", {}), ("Random", {"seed": 4})],
+    [
+        ("NeuronIntGrad", {"n_steps": 5}),
+        ("GreedyPruning", {"steps": 10}),
+        ("GreedyPruning", {"as_released": 1}),
+        ("DGR(init=1)", {"iterations": 20}),
+        ("NeuronMCT", {}),
+        ("Random", {"seed": 4}),
+    ],
 )
 def test_every_method_ends_as_core_does(network, scene, method, options):
     expected = METHODS[method](network, scene.image, scene.target, **options)
     found = scored(scene, method, **options)
-    assert (found.method, found.options) == (method, options)
+    assert (found.method, found.options) == (method, METHODS[method].checked(**options))
+    assert found.complete
     assert found.trajectory == expected.trajectory
     ranking = rank(expected)
     assert all(torch.equal(a, b) for a, b in zip(found.ranking.ranks, ranking.ranks, strict=True))
@@ -228,7 +236,7 @@ def test_every_method_ends_as_core_does(network, scene, method, options):
 def test_costly_methods_wait_in_line_and_say_how_far_they_are(scene):
     statuses = []
     for _ in range(4000):
-        statuses.append(compute.ask_scores(scene, "GreedyPruning", {"steps": 200}, "me"))
+        statuses.append(compute.ask_scores(scene, "GreedyPruning", METHODS["GreedyPruning"].checked(steps=200), "me"))
         if statuses[-1].state == "done":
             break
         time.sleep(0.001)
@@ -238,6 +246,32 @@ def test_costly_methods_wait_in_line_and_say_how_far_they_are(scene):
     assert running
     assert [status.done for status in running] == sorted(status.done for status in running)
     assert {status.total for status in running} == {200}
+
+
+def test_cancelled_dgr_leaves_the_best_it_had_found(scene):
+    options = METHODS["DGR(init=1)"].checked(iterations=5000)
+    key = compute.scores_key(scene, "DGR(init=1)", options)
+    assert compute.best_so_far(scene, "DGR(init=1)", options) is None
+    while compute.ask_scores(scene, "DGR(init=1)", options, "me").done < 3:
+        time.sleep(0.001)
+    compute.JOBS.leave(key, "me")
+    while compute.JOBS.pending:
+        time.sleep(0.001)
+    best = compute.best_so_far(scene, "DGR(init=1)", options)
+    assert not best.complete
+    assert best.key != key
+    assert compute.RESULTS.peek(key) is None
+    assert compute.answer(scene, best, 0.5, "zero").sparsity == pytest.approx(0.5, abs=0.01)
+
+
+def test_scores_that_ignore_the_target_are_shared_between_targets_and_answers_are_not(network):
+    one, other = (compute.scene(network, PHOTO, Crop(), target) for target in (0, 1))
+    options = METHODS["Random"].checked()
+    assert compute.scores_key(one, "Random", options) == compute.scores_key(other, "Random", options)
+    assert compute.scores_key(one, "NeuronMCT", {}) != compute.scores_key(other, "NeuronMCT", {})
+    scored = compute.ask_scores(one, "Random", options, "me").result
+    first, second = (compute.answer(scene, scored, 0.5, "zero") for scene in (one, other))
+    assert not torch.equal(first.restricted.gradient, second.restricted.gradient)
 
 
 # --------------------------------------------------------------------------------------------------------- numbers

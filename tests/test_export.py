@@ -116,6 +116,7 @@ def test_provenance_names_everything_it_takes_to_make_it_again(network):
         "torch": version("torch"),
         "method": "Random",
         "options": {"seed": 3},
+        "complete": True,
         "sparsity_asked": 0.5,
         "sparsity": 0.5,
         "off": "frozen",

@@ -13,7 +13,7 @@ from torch.testing import assert_close
 from core.errors import Cancelled, PathwayError
 from core.methods import METHODS
 from core.methods.greedy_pruning import greedy_pruning
-from core.methods.neuron_intgrad import signed_contributions
+from core.methods.neuron_intgrad import midpoints, signed_contributions
 from core.metrics import dead_share
 from core.network import Network, trace
 from core.pathway import rank
@@ -40,7 +40,7 @@ def test_neuron_intgrad_by_hand():
     # mean dF/da1 = (0.75 * 2, -15, -0.75 * 2 - 3) = (1.5, -15, -4.5), times (3, 0, 2). Site 2 sees a linear head.
     network, image = by_hand()
     assert [s.tolist() for s in METHODS["NeuronIntGrad"](network, image, 0, n_steps=4)] == [[4.5, 0, 9], [1.5, 9]]
-    signed = signed_contributions(network, network.cache(image), network.sites[0], 0, 4)
+    signed = signed_contributions(network, network.cache(image), network.sites[0], 0, midpoints(4))
     assert signed.tolist() == [4.5, 0, -9]  # their sum is F(a) - F(0) = -7 - (0 - 3 * 1 + 0.5)
 
 
@@ -110,11 +110,11 @@ def test_neuron_intgrad_is_the_same_in_smaller_batches(monkeypatch):
 
     monkeypatch.setattr(Network, "resume", counting)
     for site in network.sites:
-        whole = signed_contributions(network, cache, site, 0, 7)
+        whole = signed_contributions(network, cache, site, 0, midpoints(7))
         for steps, sizes in [(3, [3, 3, 1]), (1, [1] * 7), (0.1, [1] * 7)]:
             batches.clear()
             memory = int(network.tail_bytes(site) * steps)
-            assert_close(signed_contributions(network, cache, site, 0, 7, memory), whole)
+            assert_close(signed_contributions(network, cache, site, 0, midpoints(7), memory), whole)
             assert batches == sizes
 
 
@@ -125,7 +125,7 @@ def test_neuron_intgrad_is_complete_at_every_site(name, n_steps):
     cache = network.cache(image_of(network))
     target = int(cache.logits.argmax())
     for site in network.sites:
-        signed = signed_contributions(network, cache, site, target, n_steps)
+        signed = signed_contributions(network, cache, site, target, midpoints(n_steps))
         without = network.resume(cache, site, torch.zeros(1, *site.shape, dtype=torch.float64)).logits
         difference = float(cache.logits[0, target] - without[0, target])
         assert abs(float(signed.sum()) - difference) < 0.5 / n_steps * float(signed.abs().sum())
@@ -141,6 +141,39 @@ def test_greedy_pruning_equals_pruning_by_hand(name, steps, target):
     for step, (sparsity, ratio, dead, kept) in zip(scores.trajectory, trajectory, strict=True):
         assert_close((step.sparsity, step.p_ratio, step.dead_share), (sparsity, ratio, dead), rtol=1e-6, atol=1e-9)
         assert step.prediction_kept is kept
+
+
+@pytest.mark.parametrize("name", ["Straight", "Residual", "Branches"])
+def test_neuron_intgrad_as_released_adds_up_its_steps(name):
+    network = toy(name, double=True)[1]
+    image = image_of(network)
+    scores = METHODS["NeuronIntGrad"](network, image, 1, as_released=1)
+    for site, got in zip(network.sites, scores, strict=True):
+        activation = network.run(image, record=True).activations[site.index].detach()
+        scale, total = 0.0, torch.zeros_like(activation)
+        for j in range(11):
+            scale += j * 0.1  # the released code's line: the scale is never set back
+            scaled = (scale * activation).requires_grad_()
+            logits = network.run(image, lambda where, a, here=scaled, at=site: here if where == at else a).logits
+            total += torch.autograd.grad(logits[0, 1], scaled)[0]
+        assert scale == pytest.approx(5.5)
+        assert_close(got, (activation * total / 11).abs()[0])
+
+
+@pytest.mark.parametrize(("name", "target"), [("Straight", 0), ("Residual", 1), ("Branches", 3)])
+def test_greedy_pruning_as_released_brings_back_what_it_removed(name, target):
+    network = toy(name, double=True)[1]
+    image = image_of(network, seed=4)
+    scores = METHODS["GreedyPruning"](network, image, target, as_released=1)
+    on = [True] * network.neurons
+    for step in range(99):
+        masks = [mask.to(network.dtype) for mask in replicas.shaped(network, [float(kept) for kept in on])]
+        _, contributions = replicas.contributions(network, image, target, masks)
+        weakest = replicas.order(contributions)[::-1][: round(network.neurons * step / 100)]
+        on = [i not in weakest for i in range(network.neurons)]
+    assert replicas.flattened(scores) == [float(kept) for kept in on]
+    assert len(scores.trajectory) == 100
+    assert rank(scores).pathway(0).sparsity == pytest.approx(1 - sum(on) / network.neurons)
 
 
 def test_greedy_pruning_keeps_the_prediction_and_fills_the_pathway_with_dead_neurons():
@@ -162,7 +195,7 @@ def test_greedy_pruning_keeps_the_prediction_and_fills_the_pathway_with_dead_neu
 
 @pytest.mark.parametrize("name", METHODS)
 def test_scores_are_finite_not_negative_seeded_and_shaped_like_their_sites(name):
-    cheap = {option.name: option.low for option in METHODS[name].options}
+    cheap = {option.name: 150 if option.name == "iterations" else option.low for option in METHODS[name].options}
     for toy_name in TOYS:
         network = toy(toy_name)[1]
         image = image_of(network)

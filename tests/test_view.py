@@ -194,11 +194,11 @@ def test_every_method_of_another_family_may_stand_beside_one_baselines_last(meth
 def test_options_are_kept_for_each_method_and_dropped_at_their_default():
     view = View().with_option("NeuronIntGrad", "n_steps", 5).with_option("GreedyPruning", "steps", 50)
     assert view.options == (("GreedyPruning.steps", 50), ("NeuronIntGrad.n_steps", 5))
-    assert view.chosen_options("NeuronIntGrad") == {"n_steps": 5}
-    assert view.chosen_options("GreedyPruning") == {"steps": 50}
+    assert view.chosen_options("NeuronIntGrad") == {"n_steps": 5, "as_released": 0}
+    assert view.chosen_options("GreedyPruning") == {"steps": 50, "as_released": 0}
     assert view.chosen_options("NeuronMCT") == {}
     assert view.with_option("NeuronIntGrad", "n_steps", 11).options == (("GreedyPruning.steps", 50),)
-    assert View().chosen_options("NeuronIntGrad") == {"n_steps": 11}
+    assert View().chosen_options("NeuronIntGrad") == {"n_steps": 11, "as_released": 0}
 
 
 def test_the_order_of_setting_options_does_not_matter():

@@ -51,7 +51,7 @@ class Scores(list[Tensor]):
 
 @dataclass(frozen=True)
 class Option:
-    """A whole number that a person may choose."""
+    """A whole number that a person may choose; from 0 to 1 it is a switch."""
 
     name: str
     default: int
@@ -71,6 +71,7 @@ class Method:
         function: does the work.
         passes: about how many forward-and-backward passes it costs, given the network and options.
         options: what may be chosen.
+        uses_target: whether another target gives other scores.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Method:
     function: Callable[..., Scores]
     passes: Callable[..., float]
     options: tuple[Option, ...] = ()
+    uses_target: bool = True
 
     def checked(self, /, **chosen: int) -> dict[str, int]:
         """Return all options, the chosen ones checked and the others at their defaults.

@@ -5,7 +5,9 @@ Neurons that score zero are never removed, so dead ones stay: the pathway satisf
 that do not matter. It ends at the last step that kept the prediction. The score is ordinal: the step of removal, and
 above all of those the neurons never removed, in the order of |a · dF/da| at that last step.
 
-The paper's released code revives what it removed and flips with period 2; this is the algorithm as described.
+As released, the paper's code is another algorithm: in step i of 99 it turns everything on and removes the i % smallest
+positive scores, measured in the network of the step before; what was removed scores 0 there and so comes back. It
+undoes itself, and its pathway has a sparsity of its own. ``as_released`` does the same.
 
 References:
     [Khakzar21] Khakzar et al., Neural Response Interpretation through the Lens of Critical Pathways, CVPR 2021.
@@ -24,9 +26,17 @@ from core.progress import Progress, silent
 
 __all__ = ["greedy_pruning"]
 
+RELEASED_STEPS = 99
+
 
 def greedy_pruning(
-    network: Network, image: Tensor, target: int, *, steps: int = 100, progress: Progress = silent
+    network: Network,
+    image: Tensor,
+    target: int,
+    *,
+    steps: int = 100,
+    as_released: int = 0,
+    progress: Progress = silent,
 ) -> Scores:
     """Return the ordinal scores of every neuron, in float64, and the trajectory of all steps. [Khakzar21]
 
@@ -34,29 +44,62 @@ def greedy_pruning(
         image: (1, *network.input_shape).
         target: class index whose gradient scores neurons; the prediction that must stay is the original one.
         steps: removals; each takes round(N / steps) neurons and costs one forward and backward pass.
+        as_released: 1 for what the released code does, whatever ``steps``; its pathway's neurons score 1.
         progress: told after each step.
     """
-    dead = dead_neurons(network, image)
-    with torch.no_grad():
-        original = network.run(image).logits
-    removed_at = torch.zeros(network.neurons, dtype=torch.int32, device=image.device)  # 0 = not removed
-    last, last_contributions, trajectory = 0, torch.empty(0), []
+    pruning = _Pruning(network, image, target)
+    return _as_released(pruning, progress) if as_released else _as_described(pruning, steps, progress)
+
+
+def _as_described(pruning: _Pruning, steps: int, progress: Progress) -> Scores:
+    network = pruning.network
+    removed_at = torch.zeros(network.neurons, dtype=torch.int32, device=network.device)  # 0 = not removed
+    last, last_contributions = 0, torch.empty(0)
     for step in range(steps + 1):
-        pathway = Pathway(network.by_site(removed_at == 0))
-        logits, contributions = _contributions(network, image, target, pathway)
-        kept = bool(logits.argmax() == original.argmax())
-        ratio = probability_ratio(logits, original, target)
-        trajectory.append(Step(step, pathway.sparsity, ratio, share_within(pathway, dead), kept))
-        if kept:
+        state, contributions = pruning.look(removed_at == 0)
+        if state.prediction_kept:
             last, last_contributions = step, contributions
         weakest = lowest(contributions, round(network.neurons / steps))
         done = step if len(weakest) else steps  # it ends early when nothing contributes any more
-        progress(done, steps, f"steps, {pathway.sparsity:.0%} removed, p ratio {ratio:.2g}")
+        progress(done, steps, f"steps, {state.sparsity:.0%} removed, p ratio {state.p_ratio:.2g}")
         if step == steps or not len(weakest):
             break
         removed_at[weakest] = step + 1
     scores = _ordinal(removed_at, last, last_contributions)
-    return Scores(network.by_site(scores), tuple(trajectory))
+    return Scores(network.by_site(scores), tuple(pruning.trajectory))
+
+
+def _as_released(pruning: _Pruning, progress: Progress) -> Scores:
+    neurons = pruning.network.neurons
+    on = torch.ones(neurons, dtype=torch.bool, device=pruning.network.device)
+    for step in range(RELEASED_STEPS):
+        state, contributions = pruning.look(on)
+        on = torch.ones_like(on)
+        on[lowest(contributions, round(neurons * step / 100))] = False
+        progress(step + 1, RELEASED_STEPS, f"steps as released, p ratio {state.p_ratio:.2g}")
+    pruning.look(on)
+    return Scores(pruning.network.by_site(on.float()), tuple(pruning.trajectory))
+
+
+class _Pruning:
+    """One image's network while it is pruned: looks at what is left, and remembers what it saw."""
+
+    def __init__(self, network: Network, image: Tensor, target: int) -> None:
+        self.network, self.trajectory = network, list[Step]()
+        self._image, self._target = image, target
+        self._dead = dead_neurons(network, image)
+        with torch.no_grad():
+            self._original = network.run(image).logits
+
+    def look(self, on: Tensor) -> tuple[Step, Tensor]:
+        """Return the state of the network with only these neurons, (N,) bool, and their |a · dF/da|, (N,)."""
+        pathway = Pathway(self.network.by_site(on))
+        logits, contributions = _contributions(self.network, self._image, self._target, pathway)
+        kept = bool(logits.argmax() == self._original.argmax())
+        ratio = probability_ratio(logits, self._original, self._target)
+        step = Step(len(self.trajectory), pathway.sparsity, ratio, share_within(pathway, self._dead), kept)
+        self.trajectory.append(step)
+        return step, contributions
 
 
 def _contributions(network: Network, image: Tensor, target: int, pathway: Pathway) -> tuple[Tensor, Tensor]:
