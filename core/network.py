@@ -66,6 +66,12 @@ class Site:
         channels, height, width = (*self.shape, 1, 1)[:3]
         return channels, height, width
 
+    def place(self, position: int) -> tuple[int, int, int]:
+        """Return channel, row and column of a flat position."""
+        _, height, width = self.planes
+        channel, rest = divmod(position, height * width)
+        return channel, *divmod(rest, width)
+
 
 Edit = Callable[[Site, Tensor], Tensor]
 

@@ -41,11 +41,13 @@ class Pathway:
         masks: one bool tensor a site, shaped like its activation without the batch axis, True = on the pathway.
         requested: the sparsity asked for; None for masks made otherwise.
         ties: how many neurons share the score at which the ranking was cut.
+        ties_kept: how many of those are on the pathway, chosen by the fixed order of ties.
     """
 
     masks: tuple[Tensor, ...]
     requested: float | None = None
     ties: int = 0
+    ties_kept: int = 0
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:
@@ -111,7 +113,7 @@ class Ranking:
             PathwayError: the sparsity lies outside.
         """
         size = self.size(sparsity)
-        return Pathway(tuple(ranks < size for ranks in self.ranks), sparsity, self._ties(size))
+        return Pathway(tuple(ranks < size for ranks in self.ranks), sparsity, *self._ties(size))
 
     def top(self, count: int, site: int | None = None) -> list[tuple[int, int]]:
         """Return (site, flat position) of the first neurons with a score above 0, over all sites or of one.
@@ -134,10 +136,12 @@ class Ranking:
         place = int(self.ranks[site].flatten()[position])
         return float(self.scores[place]) if place < len(self.scores) else 0.0
 
-    def _ties(self, size: int) -> int:
+    def _ties(self, size: int) -> tuple[int, int]:
+        """How many neurons share the score at the cut, and how many of them lie before it; 0 if it parts none."""
         if not 0 < size < len(self.scores) or self.scores[size - 1] != self.scores[size]:
-            return 0
-        return int((self.scores == self.scores[size]).count_nonzero())
+            return 0, 0
+        larger = int((self.scores > self.scores[size]).count_nonzero())
+        return int((self.scores == self.scores[size]).count_nonzero()), size - larger
 
 
 def rank(scores: Sequence[Tensor]) -> Ranking:

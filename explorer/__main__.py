@@ -17,21 +17,42 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--port", type=int, default=8501, help="port to listen on (default %(default)s)")
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
     parser.add_argument("--device", help="cuda, mps or cpu; default the fastest there is")
+    parser.add_argument(
+        "--threads", type=int, default=1,
+        help="threads of one computation (default %(default)s: many people share the cores, and rounding, on which "
+        "GreedyPruning can depend, does not change with them)",
+    )  # fmt: skip
     chosen = parser.parse_args(arguments)
     if chosen.device:
         os.environ["PATHWAY_DEVICE"] = chosen.device
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(HERE.parent), os.environ.get("PYTHONPATH")]))
+    if "PATHWAY_WEIGHTS" in os.environ:
+        os.environ["PATHWAY_WEIGHTS"] = str(Path(os.environ["PATHWAY_WEIGHTS"]).resolve())  # serving changes folders
+    problem = prepare(max(1, chosen.threads))
+    if problem:
+        parser.error(problem)
     serve(chosen.host, chosen.port, open_browser=not chosen.no_browser)
 
 
-def serve(host: str, port: int, *, open_browser: bool) -> None:
-    """Serve the app in this process, which has torch and the default view ready before the first visitor comes."""
-    from streamlit.web import cli
+def prepare(threads: int) -> str:
+    """Load torch and make the default view ready before the first visitor comes; return what is wrong, if anything."""
+    import torch
 
+    from core.errors import PathwayError
     from explorer import compute
 
+    torch.set_num_threads(threads)
     print("Making the first view ready ...", flush=True)
-    compute.warm()
+    try:
+        compute.warm()
+    except PathwayError as problem:
+        return str(problem)
+    return ""
+
+
+def serve(host: str, port: int, *, open_browser: bool) -> None:
+    """Serve the app in this process."""
+    from streamlit.web import cli
+
     os.chdir(HERE)  # where .streamlit/config.toml lies
     sys.argv = ["streamlit", "run"]
     options = {

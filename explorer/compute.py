@@ -24,7 +24,7 @@ from core.errors import Cancelled
 from core.gradient import Restricted, restrict, saliency_map
 from core.images import Crop, SampleImage, image_hash, sample_images
 from core.methods import METHODS, Scores, Step
-from core.metrics import chance_overlap, overlap, probability_ratio, share_within, site_overlaps
+from core.metrics import chance_overlap, overlap, probability_ratio, share_within
 from core.network import Network
 from core.pathway import Off, Pathway, Ranking, rank
 from core.progress import Progress, silent
@@ -82,6 +82,7 @@ class Scene:
         original: logits and gradient of the original network.
         activations: one a site, (1, *site.shape).
         seconds: what making it took.
+        network_bytes: of a network that is not the zoo's: a scene may outlive the session it came from.
     """
 
     key: tuple[Hashable, ...]
@@ -92,11 +93,13 @@ class Scene:
     original: Restricted
     activations: tuple[Tensor, ...]
     seconds: float
+    network_bytes: int = 0
 
     @property
     def nbytes(self) -> int:
-        """Return the bytes it holds beside the network."""
-        return sum(a.nbytes for a in self.activations) + self.image.nbytes + self.original.gradient.nbytes
+        """Return the bytes it holds: a byte a neuron for ``dead``, and the network where no other entry holds it."""
+        held = sum(a.nbytes for a in self.activations) + self.image.nbytes + self.original.gradient.nbytes
+        return held + self.network.neurons + self.network_bytes
 
     @property
     def prediction(self) -> int:
@@ -136,6 +139,11 @@ class Scored:
     complete: bool = True
 
     @property
+    def ordinal(self) -> bool:
+        """Return whether scores are places, which say no more than the ranks; such methods give them in float64."""
+        return self.ranking.scores.dtype == torch.float64
+
+    @property
     def nbytes(self) -> int:
         """Return the bytes it holds."""
         return self.ranking.nbytes
@@ -149,7 +157,7 @@ class Answer:
         restricted: logits and pathway gradient.
         sparsity: as achieved.
         sizes: neurons on the pathway, one number a site.
-        ties: neurons sharing the score at which the ranking was cut.
+        ties, ties_kept: neurons sharing the score at which the ranking was cut, and those of them on the pathway.
         p_ratio: the target's probability over its original one.
         prediction_kept: whether the restricted network predicts what the original one does.
         dead_share: of the pathway.
@@ -160,6 +168,7 @@ class Answer:
     sparsity: float
     sizes: tuple[int, ...]
     ties: int
+    ties_kept: int
     p_ratio: float
     prediction_kept: bool
     dead_share: float
@@ -173,11 +182,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Comparison:
-    """How alike two pathways are: overlap over all sites, at each, and what chance would give."""
+    """How alike two pathways are: their overlap, and what chance would give."""
 
     overlap: float
     chance: float
-    sites: list[float]
     nbytes: int = 1024
 
 
@@ -225,8 +233,9 @@ def _scene(key: tuple[Hashable, ...], network: Network, photo: Image.Image, crop
     target = int(run.logits.argmax()) if target is None else target
     original = restrict(network, image, target)
     preprocessing = network.preprocessing
+    own = 0 if RESULTS.peek(("network", network.name)) is network else network.nbytes
     picture = preprocessing.crop(photo, crop) if preprocessing else photo
-    return Scene(key, network, picture, image, target, original, run.activations, time.perf_counter() - start)
+    return Scene(key, network, picture, image, target, original, run.activations, time.perf_counter() - start, own)
 
 
 def scores_key(scene: Scene, method: str, options: dict[str, int]) -> tuple[Hashable, ...]:
@@ -275,6 +284,7 @@ def _answer(scene: Scene, pathway: Pathway, off: Off) -> Answer:
         pathway.sparsity,
         pathway.sizes,
         pathway.ties,
+        pathway.ties_kept,
         probability_ratio(restricted.logits, scene.original.logits, scene.target),
         int(restricted.logits.argmax()) == scene.prediction,
         share_within(pathway, scene.dead),
@@ -287,7 +297,7 @@ def compare(first: Scored, second: Scored, sparsity: float) -> Comparison:
 
     def make() -> Comparison:
         a, b = (scored.ranking.pathway(sparsity) for scored in (first, second))
-        return Comparison(overlap(a, b), chance_overlap(1 - a.sparsity, 1 - b.sparsity), site_overlaps(a, b))
+        return Comparison(overlap(a, b), chance_overlap(1 - a.sparsity, 1 - b.sparsity))
 
     return RESULTS.get(("comparison", first.key, second.key, sparsity), make)
 
@@ -351,9 +361,8 @@ def all_masks(scene: Scene, scored: Scored, sparsity: float) -> dict[str, NDArra
 def channel_activation(scene: Scene, neuron: tuple[int, int]) -> NDArray[np.float32]:
     """Return the activation of a neuron's channel over positions, (H, W)."""
     site = scene.network.sites[neuron[0]]
-    _, height, width = site.planes
     activation = scene.activations[site.index][0].view(site.planes)
-    return activation[neuron[1] // (height * width)].float().cpu().numpy()
+    return activation[site.place(neuron[1])[0]].float().cpu().numpy()
 
 
 def sees(scene: Scene, neuron: tuple[int, int]) -> tuple[int, int, int, int]:

@@ -21,6 +21,7 @@ __all__ = [
     "DEAD_COLOUR",
     "FAMILY_COLOURS",
     "Floats",
+    "background",
     "colours",
     "crop_preview",
     "jpeg",
@@ -93,12 +94,21 @@ def map_picture(values: Floats, end: float, style: str) -> Image.Image:
     return Image.fromarray(_TABLES[style][index])
 
 
-def over_photo(picture: Image.Image, colours: Image.Image, opacity: int) -> Image.Image:
-    """Return a map laid over the photo in grey, 100 % showing the map alone."""
+def over_photo(picture: Image.Image, values: Floats, end: float, style: str, opacity: int) -> Image.Image:
+    """Return a map laid over the photo in grey, the stronger the more it covers; 100 % shows the map alone.
+
+    Args:
+        picture: what the network sees.
+        values, end, style: as for ``map_picture``.
+        opacity: in percent, of the strongest values.
+    """
+    colours = map_picture(values, end, style)
     if opacity >= 100:
         return colours
     grey = picture.convert("L").convert("RGB").resize(colours.size)
-    return Image.blend(grey, colours, opacity / 100)
+    strength = np.sqrt(np.clip(np.abs(np.nan_to_num(values)) / end, 0, 1)) if end > 0 else np.zeros_like(values)
+    cover = Image.fromarray((strength * opacity * 2.55).astype(np.uint8))
+    return Image.composite(colours, grey, cover)
 
 
 def outlined(picture: Image.Image, box: tuple[int, int, int, int], activation: Floats | None = None) -> Image.Image:
@@ -148,7 +158,7 @@ def position_map(mask: Bools, dead: Bools, family: str, dark: bool) -> Image.Ima
     counts = mask.sum(0)
     shade = np.round(counts / max(1, counts.max()) * (_SHADES - 1)).astype(np.uint8)
     shade[(counts > 0) & ((mask & dead).sum(0) == counts)] = _SHADES
-    palette = [*_between(_background(dark), FAMILY_COLOURS[family], _SHADES), _rgb(DEAD_COLOUR)]
+    palette = [*_between(background(dark), FAMILY_COLOURS[family], _SHADES), _rgb(DEAD_COLOUR)]
     return _enlarged(_indexed(shade, palette), 360)
 
 
@@ -170,7 +180,7 @@ def mosaic(mask: Bools, dead: Bools, family: str, dark: bool) -> Image.Image:
     grid = np.full((rows * columns, height + 1, width + 1), 4, np.uint8)  # lines between cells
     grid[:channels, :height, :width] = np.where(mask, 2 + dead, 1 - dead)
     whole = grid.reshape(rows, columns, height + 1, width + 1).swapaxes(1, 2)
-    colours = (_background(dark), quiet(dark), FAMILY_COLOURS[family], DEAD_COLOUR, _line(dark))
+    colours = (background(dark), quiet(dark), FAMILY_COLOURS[family], DEAD_COLOUR, _line(dark))
     cells = whole.reshape(rows * (height + 1), columns * (width + 1))
     return _enlarged(_indexed(cells, [_rgb(colour) for colour in colours]), 720)
 
@@ -255,7 +265,8 @@ def _enlarged(picture: Image.Image, least: int) -> Image.Image:
     return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
 
 
-def _background(dark: bool) -> str:
+def background(dark: bool) -> str:
+    """Return the ground of masks, and the colour of neurons that are dead and not on the pathway."""
     return "#22262E" if dark else "#F3F4F6"
 
 

@@ -22,7 +22,7 @@ def show_layers(scene: Scene, columns: list[Column]) -> None:
     if not columns:
         return
     sites = scene.network.sites
-    at = min(session.view().site, len(sites) - 1)
+    at = session.view().site
     shares = {
         c.method: [size / site.neurons for size, site in zip(c.answer.sizes, sites, strict=True)]
         for c in columns
@@ -72,6 +72,7 @@ def show_mask(scene: Scene, column: Column, at: int) -> None:
                 "on the pathway": column.colour,
                 "on it but dead": figures.DEAD_COLOUR,
                 "active, not on it": figures.quiet(session.dark()),
+                "dead, not on it": figures.background(session.dark()),
             }
         )
     )
@@ -84,7 +85,10 @@ def show_mask(scene: Scene, column: Column, at: int) -> None:
             row, col = divmod(int(counts.argmax()), width)
             alt = f"Kept channels per position; most, {counts.max()} of {channels}, at row {row}, column {col}."
             st.image(figures.png(picture), width="stretch", alt=alt)
-            st.caption(f"Kept channels per position, at most {counts.max()} of {channels}.")
+            st.caption(
+                f"Kept channels per position: full colour where {counts.max()} of {channels}, "
+                "pink where all that are kept are dead."
+            )
         place = right
     else:
         place = st.container()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -25,10 +26,8 @@ def show_neurons(scene: Scene, columns: list[Column]) -> None:
     if not scored:
         return
     view = session.view()
-    sites = scene.network.sites
-    at = min(view.site, len(sites) - 1)
     widgets.ranking_scope()
-    rows = compute.top_neurons(scene, scored[0], scored[1:], at if view.only_site else None, TOP_NEURONS)
+    rows = compute.top_neurons(scene, scored[0], scored[1:], view.site if view.only_site else None, TOP_NEURONS)
     with st.container(key="neurons"):
         table, picture = st.columns([2.4, 1])
         with table:
@@ -42,26 +41,25 @@ def show_table(scene: Scene, scored: list[Scored], rows: list[NeuronRow]) -> Non
         st.info(f"{scored[0].method} gives no neuron here a score above 0.")
         return
     records = [record(scene, scored, row) for row in rows]
-    chosen = [i for i, row in enumerate(rows) if (row.site, row.position) == session.view().neuron]
+    view = session.view()
+    chosen = [i for i, row in enumerate(rows) if (row.site, row.position) == view.neuron]
+
+    key = f"neuron_table_{hash((scored[0].key, view.only_site and view.site, session.looks()))}"  # its rows
 
     def selected() -> None:
-        picked = st.session_state["neuron_table"].selection.rows
+        picked = st.session_state[key].selection.rows
         neuron = (rows[picked[0]].site, rows[picked[0]].position) if picked else None
         session.change(lambda v: replace(v, neuron=neuron))
 
     st.dataframe(
         pd.DataFrame(records),
-        key="neuron_table",
+        key=key,
         on_select=selected,
         selection_mode="single-row",
         hide_index=True,
         height=430,
         selection_default={"selection": {"rows": chosen, "columns": []}} if chosen else None,
-        column_config={
-            **{name: st.column_config.NumberColumn(width=64) for name in ("channel", "row", "column")},
-            "score": st.column_config.NumberColumn(format="%.3g"),
-            "activation": st.column_config.NumberColumn(format="%.3g"),
-        },
+        column_config=column_widths(list(records[0])),
         alt=f"The {len(rows)} neurons {scored[0].method} keeps longest; the first is at {records[0]['site']}, channel "
         f"{records[0]['channel']}, row {records[0]['row']}, column {records[0]['column']}.",
     )  # fmt: skip
@@ -70,30 +68,37 @@ def show_table(scene: Scene, scored: list[Scored], rows: list[NeuronRow]) -> Non
     offer("CSV", name, "text/csv", lambda: export.csv_file(records, made_from), "neurons")
 
 
+def column_widths(names: list[str]) -> dict[str, Any]:
+    narrow = {name: st.column_config.NumberColumn(width=58) for name in ("channel", "row", "column")}
+    ranks = {name: st.column_config.NumberColumn(width=112, format="localized") for name in names if "rank" in name}
+    values = {name: st.column_config.NumberColumn(width=84, format="%.3g") for name in names if name.endswith("score")}
+    return {**narrow, **ranks, **values, "activation": st.column_config.NumberColumn(width=76, format="%.3g")}
+
+
 def record(scene: Scene, scored: list[Scored], row: NeuronRow) -> dict[str, object]:
     site = scene.network.sites[row.site]
-    _, height, width = site.planes
-    channel, rest = divmod(row.position, height * width)
+    channel, line, column = site.place(row.position)
     places = {
         f"{s.method} rank": None if place is None else place + 1 for s, place in zip(scored, row.ranks, strict=True)
     }
+    score = {} if scored[0].ordinal else {f"{scored[0].method} score": row.score}
     return {
-        "site": site.name, "channel": channel, "row": rest // width, "column": rest % width,
-        "score": row.score, **places, "activation": row.activation,
+        "site": site.name, "channel": channel, "row": line, "column": column,
+        **places, **score, "activation": row.activation,
     }  # fmt: skip
 
 
 def show_neuron(scene: Scene, scored: list[Scored]) -> None:
     neuron = session.view().neuron
     sites = scene.network.sites
-    if neuron is None or neuron[0] >= len(sites) or neuron[1] >= sites[neuron[0]].neurons:
+    if neuron is None:
         st.image(figures.jpeg(scene.picture), width="stretch", alt="The photo; no neuron is selected.")
         st.caption("Select a row to see on the photo what that neuron can see, and where its channel is active.")
         return
     site = sites[neuron[0]]
     box = compute.sees(scene, neuron)
     row = compute.neuron_row(scene, scored[0], scored[1:], neuron)
-    where = f"{site.name}, {position_name(site.planes, neuron[1])}"
+    where = f"{site.name}, {position_name(site, neuron[1])}"
     picture = figures.outlined(scene.picture, box, compute.channel_activation(scene, neuron))
     alt = (
         f"{where} sees pixels {box[0]} to {box[2]} across and {box[1]} to {box[3]} down; "

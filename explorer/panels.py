@@ -28,7 +28,7 @@ def show_panels(scene: Scene, columns: list[Column]) -> None:
             end = figures.limit(plain)
             show_map(scene, "Plain gradient", "the original network, all neurons", plain, end, "own scale")
             show_answer(scene, scene.original.logits.softmax(1)[0].tolist())
-            st.html(markup.made_from({"gradient in": duration(scene.seconds)}))
+            st.html(markup.made_from({"image, activations and gradient in": duration(scene.seconds)}))
             offer_map(scene, "gradient", plain, end, export.provenance(scene, view))
         for panel, column in zip(panels[2:], columns, strict=True):
             with panel:
@@ -68,7 +68,7 @@ def show_map(
 ) -> None:
     view = session.view()
     st.html(markup.panel_title(title, detail, colour))
-    picture = figures.over_photo(scene.picture, figures.map_picture(values, end, view.style), view.opacity)
+    picture = figures.over_photo(scene.picture, values, end, view.style, view.opacity)
     strongest = divmod(int(abs(values).argmax()), values.shape[1])
     alt = (
         f"{title}, {view.style}: strongest at row {strongest[0]}, column {strongest[1]} of {values.shape[0]}; "
@@ -80,9 +80,12 @@ def show_map(
 
 
 def show_answer(scene: Scene, probabilities: list[float]) -> None:
-    best = sorted(range(len(probabilities)), key=lambda i: -probabilities[i])[:5]
+    best = sorted(range(len(probabilities)), key=lambda i: -probabilities[i])
     names = scene.network.class_names
-    st.html(markup.answers([(names[i], probabilities[i], i == scene.target) for i in best]))
+    cut = probabilities[best[5]] if len(best) > 5 else -1.0  # classes as likely as the sixth are in no order
+    shown = [(names[i], probabilities[i], i == scene.target) for i in best[:5] if probabilities[i] != cut]
+    equal = probabilities.count(cut)
+    st.html(markup.answers(shown, f"{number(equal)} classes alike, {percent(cut)} each" if len(shown) < 5 else ""))
 
 
 def show_pathway(
@@ -92,6 +95,7 @@ def show_pathway(
     name = method_name(column.method, scored.options)
     scale = "shared scale" if view.scale == "shared" else "own scale"
     show_map(scene, name, f"pathway gradient, {column.family}", values, end, scale, column.colour)
+    show_answer(scene, answer.restricted.logits.softmax(1)[0].tolist())
     st.html(
         markup.facts(
             {
@@ -102,10 +106,9 @@ def show_pathway(
             }
         )
     )
-    show_answer(scene, answer.restricted.logits.softmax(1)[0].tolist())
     parts = {
         "off": view.off,
-        "ties": number(answer.ties),
+        "chosen among equal scores": f"{number(answer.ties_kept)} of {number(answer.ties)}" if answer.ties else "none",
         "scores in": duration(scored.seconds),
         "gradient in": duration(answer.seconds),
     }
@@ -121,9 +124,10 @@ def show_pathway(
 def offer_map(scene: Scene, name: str, values: figures.Floats, end: float, made_from: dict[str, object]) -> None:
     view = session.view()
     stem = export.file_name(view.image, scene.network.name, name)
+    shown = made_from | {"style": view.style, "scale": view.scale, "scale_end": end}
 
     def picture() -> bytes:
-        return figures.png(figures.map_picture(values, end, view.style), made_from | {"scale_end": end})
+        return figures.png(figures.map_picture(values, end, view.style), shown)
 
     with st.container(horizontal=True, gap="small"):
         offer("PNG", f"{stem}.png", "image/png", picture, f"png_{name}")

@@ -29,7 +29,8 @@ from core.network import Network
 from core.zoo import load_checkpoint
 from explorer import compute
 from explorer.figures import jpeg
-from explorer.view import View
+from explorer.view import Neuron, View
+from explorer.words import plain
 
 __all__ = [
     "LONGEST",
@@ -38,8 +39,11 @@ __all__ = [
     "add_picture",
     "change",
     "dark",
+    "fit",
+    "look_anew",
     "look_at",
     "look_through",
+    "looks",
     "network",
     "networks",
     "pictures",
@@ -51,6 +55,7 @@ __all__ = [
 
 LONGEST = 1024  # pixels an uploaded picture keeps on its longer side
 KEPT_PICTURES = 4
+KEPT_MESSAGES = 3
 LATE = 1.5  # seconds for which a browser may not have heard of the address written last
 MAX_CHECKPOINT = 300 * 2**20
 UPLOAD, CHECKPOINT = "upload-", "checkpoint-"
@@ -62,7 +67,8 @@ def view() -> View:
 
 
 def change(make: Callable[[View], View]) -> None:
-    """Replace the view, from a widget's callback."""
+    """Replace the view, from a widget's callback; what was told before it has been read."""
+    st.session_state["messages"] = []
     st.session_state["view"] = make(view())
     st.session_state["acted"] = True
 
@@ -72,14 +78,36 @@ def waiter() -> str:
     return str(st.session_state.setdefault("waiter", uuid4().hex))
 
 
+def fit(network: Network) -> None:
+    """Take out of the view what a link asks for and this network does not have, and say so."""
+    v, sites = view(), network.sites
+    fitted = replace(
+        v,
+        target=v.target if v.target is None or v.target < network.classes else None,
+        site=min(v.site, len(sites) - 1),
+        neuron=v.neuron if v.neuron and _has(network, v.neuron) else None,
+    )
+    if fitted != v:
+        lost = [f"{name}={value}" for name, value in v.params().items() if fitted.params().get(name) != value]
+        tell(f"{network.name} does not have what the link asks for: {', '.join(lost)}.")
+        st.session_state["view"] = fitted
+        st.rerun()
+
+
+def _has(network: Network, neuron: Neuron) -> bool:
+    return neuron[0] < len(network.sites) and neuron[1] < network.sites[neuron[0]].neurons
+
+
 def dark() -> bool:
     """Return whether the page is dark."""
     return st.context.theme.type == "dark"
 
 
 def tell(message: str) -> None:
-    """Keep a message for the top of the page's next run."""
-    st.session_state.setdefault("messages", []).append(message)
+    """Show a message on top of the page until the person's next step."""
+    told = st.session_state.setdefault("messages", [])
+    if message not in told:
+        told[:] = [*told, message][-KEPT_MESSAGES:]
 
 
 def start() -> None:
@@ -93,8 +121,8 @@ def start() -> None:
         st.query_params.from_dict(written)
         st.session_state["overwritten"] = (params, time.monotonic())
     st.session_state["written"] = written
-    for message in st.session_state.pop("messages", []):
-        st.warning(message)
+    for message in st.session_state.get("messages", []):
+        st.warning(plain(message))
 
 
 def _moved(params: dict[str, str]) -> bool:
@@ -165,14 +193,25 @@ def add_picture(data: bytes) -> None:
     look_at(name)
 
 
+def looks() -> int:
+    """Return how often the person began anew: another picture, another network, or Reset."""
+    return int(st.session_state.get("looks", 0))
+
+
+def look_anew(make: Callable[[View], View]) -> None:
+    """Replace the view, from a callback, and forget what was selected in tables."""
+    change(make)
+    st.session_state["looks"] = looks() + 1
+
+
 def look_at(name: str) -> None:
     """Look at another picture, from a callback: uncropped, at its own prediction, no neuron selected."""
-    change(lambda v: replace(v, image=name, x=0.5, y=0.5, zoom=1.0, target=None, neuron=None))
+    look_anew(lambda v: replace(v, image=name, x=0.5, y=0.5, zoom=1.0, target=None, neuron=None))
 
 
 def look_through(name: str) -> None:
     """Look through another network, from a callback: at its own prediction, from its first site."""
-    change(lambda v: replace(v, network=name, target=None, neuron=None, site=0))
+    look_anew(lambda v: replace(v, network=name, target=None, neuron=None, site=0))
 
 
 def add_pasted(url: str) -> None:

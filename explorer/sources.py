@@ -18,7 +18,7 @@ from explorer.session import view
 from explorer.view import View
 from explorer.waiting import waiting
 from explorer.widgets import field, settle
-from explorer.words import percent
+from explorer.words import percent, plain
 
 __all__ = ["crop", "find_network", "network", "photo", "target"]
 
@@ -43,12 +43,13 @@ def network() -> None:
 
 def _checkpoint_form() -> None:
     limit = session.MAX_CHECKPOINT // 2**20
+    loads = st.session_state.setdefault("loads", 0)
     architecture = st.selectbox("Architecture", list(compute.network_labels()), key="checkpoint_architecture")
     file = st.file_uploader(
         "Weights",
         ["safetensors", "pth", "pt"],
         max_upload_size=limit,
-        key="checkpoint_file",
+        key=f"checkpoint_{loads}",
         help=f"A safetensors file or a state dict, at most {limit} MB. It stays in this session; nothing in it is run.",
     )
     names = st.text_area("Class names, one a line (optional)", key="checkpoint_names", height=80)
@@ -57,6 +58,7 @@ def _checkpoint_form() -> None:
         if file is not None:
             lines = [line.strip() for line in names.splitlines() if line.strip()]
             session.add_checkpoint(file.getvalue(), architecture, file.name, lines or None)
+            st.session_state["loads"] += 1  # a new uploader, so that the file itself is not kept
 
     st.button("Load checkpoint", disabled=file is None, on_click=load)
 
@@ -70,13 +72,13 @@ def find_network() -> Network | None:
     except WeightsMissing as missing:
         _offer_download(missing)
     except PathwayError as problem:
-        st.error(str(problem))
+        st.error(plain(str(problem)))
         _back_to_default()
     return None
 
 
 def _offer_download(missing: WeightsMissing) -> None:
-    st.info(str(missing))
+    st.info(plain(str(missing)))
     wanted = st.session_state.setdefault("downloads", set())
     if missing.name not in wanted:
         st.button(
@@ -118,7 +120,7 @@ def photo() -> None:
         }
         for name, open_picture in session.pictures().items()
     ]
-    st.markdown("Photo")
+    st.html('<p class="label">Photo</p>')
 
     browser.picture_picker(
         pictures, view().image, session.LONGEST, on_picked=session.look_at, on_pasted=session.add_pasted
@@ -169,7 +171,7 @@ def target(scene: Scene) -> None:
             return f"Predicted: {names[best[0]]} ({percent(probabilities[best[0]])})"
         return f"{names[index]} ({percent(probabilities[index])}, class {index})"
 
-    key = f"target_{hash(scene.key[:-1])}"  # its labels are this scene's; Streamlit tells options apart by label
+    key = f"target_{hash((scene.key[:-1], names))}"  # Streamlit tells options apart by their labels
     settle(key, PREDICTED if view().target is None else view().target)
 
     def changed() -> None:

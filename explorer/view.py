@@ -43,7 +43,7 @@ class View:
         options: chosen options that are not defaults, as ("Method.option", value).
         sparsity: share of neurons off the pathway, one of ``SPARSITIES``.
         off: how neurons off the pathway are held.
-        scale: one colour scale for all maps, or one a panel.
+        scale: one colour scale for the pathway gradients, or one a panel.
         style: magnitude or sign of the maps.
         opacity: of a map over the photo, in percent; 100 shows the map alone.
         site: index of the site looked into.

@@ -8,7 +8,7 @@ import streamlit as st
 
 from explorer import compute, session
 from explorer.jobs import Status
-from explorer.words import duration
+from explorer.words import duration, plain
 
 __all__ = ["waiting"]
 
@@ -38,7 +38,7 @@ def waiting(key: Hashable, ask: Callable[[], Status], *, on_cancel: Callable[[],
         if status.state == "done":
             st.rerun()
         if status.state == "failed":
-            st.error(f"That did not work: {status.error}")
+            st.error(plain(f"That did not work: {status.error}"))
             st.button("Try again", key=f"{name}_retry", on_click=lambda: compute.JOBS.forget_error(key))
             return
         if status.state == "waiting":

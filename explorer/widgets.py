@@ -50,7 +50,7 @@ def field(name: str) -> dict[str, Any]:
 
 def methods() -> None:
     """Draw the toggle contribution | pruning, the method within it, and the one beside it."""
-    columns = st.columns([1.2, 1, 1], vertical_alignment="bottom")
+    columns = st.columns([1.2, 1, 1], vertical_alignment="top")
     with columns[0]:
         settle("family", view().family)
 
@@ -130,7 +130,7 @@ def maps() -> None:
             required=True,
             format_func=lambda scale: "shared" if scale == "shared" else "per panel",
             **field("scale"),
-            help="Shared: one scale for all gradients shown. Per panel: each ends at its own 99.9th percentile.",
+            help="Shared: one scale for both pathway gradients. Per panel: each ends at its own 99.9th percentile.",
         )
     with columns[2]:
         st.slider(
@@ -146,7 +146,7 @@ def maps() -> None:
 def site(chosen: Network) -> None:
     """Draw the choice of site, for those who do not click the strip."""
     key = f"site_{chosen.name}"  # its labels are this network's; Streamlit tells options apart by label
-    settle(key, min(view().site, len(chosen.sites) - 1))
+    settle(key, view().site)
     st.selectbox(
         "Site",
         range(len(chosen.sites)),
@@ -178,4 +178,4 @@ def copy_link() -> None:
 
 def reset() -> None:
     """Draw the button that brings the first view back; uploads stay in the gallery."""
-    st.button("Reset", on_click=lambda: session.change(lambda _: View()), width="stretch")
+    st.button("Reset", on_click=lambda: session.look_anew(lambda _: View()), width="stretch")

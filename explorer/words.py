@@ -6,9 +6,9 @@ import re
 from math import isnan
 
 from core.methods import METHODS
-from core.network import Network
+from core.network import Site
 
-__all__ = ["class_name", "duration", "method_name", "number", "percent", "plain", "position_name", "ratio"]
+__all__ = ["duration", "method_name", "number", "percent", "plain", "position_name", "ratio"]
 
 
 def percent(share: float, digits: int = 1) -> str:
@@ -46,11 +46,6 @@ def duration(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 59.95 else f"{minutes} min {rest} s"
 
 
-def class_name(network: Network, index: int) -> str:
-    """Return a class's name."""
-    return network.class_names[index]
-
-
 def method_name(method: str, options: dict[str, int]) -> str:
     """Return a method with those options that are not its defaults."""
     defaults = METHODS[method].checked()
@@ -63,9 +58,7 @@ def method_name(method: str, options: dict[str, int]) -> str:
     return f"{method} ({', '.join(changed)})" if changed else method
 
 
-def position_name(planes: tuple[int, int, int], position: int) -> str:
-    """Return where a flat position lies in a site's planes."""
-    _, height, width = planes
-    channel, rest = divmod(position, height * width)
-    row, column = divmod(rest, width)
-    return f"channel {channel}" if height * width == 1 else f"channel {channel}, row {row}, column {column}"
+def position_name(site: Site, position: int) -> str:
+    """Return where a flat position lies at a site."""
+    channel, row, column = site.place(position)
+    return f"channel {channel}" if site.planes[1:] == (1, 1) else f"channel {channel}, row {row}, column {column}"

@@ -1,11 +1,8 @@
 """Explore: one photo, one network, one pathway beside another."""
 
-from dataclasses import replace
-
 import streamlit as st
 from PIL import Image
 
-from core.errors import PathwayError
 from core.network import Network
 from explorer import compute, markup, session, sources, widgets
 from explorer.columns import Column, find_column
@@ -21,7 +18,10 @@ def main() -> None:
     # What the slider changes is drawn first; the sidebar, which it does not change, after it.
     network = sources.find_network()
     photo = session.pictures()[session.view().image]()
-    scene = find_scene(network, photo) if network else None
+    if network:
+        session.fit(network)
+    view = session.view()
+    scene = compute.scene(network, photo, view.crop, view.target) if network else None
     columns = show_pathways(scene) if scene else []
     with st.sidebar:
         show_sources(network, photo, scene)
@@ -29,16 +29,6 @@ def main() -> None:
         ready = [column for column in columns if column.scored]
         show_layers(scene, ready)
         show_neurons(scene, ready)
-
-
-def find_scene(network: Network, photo: Image.Image) -> Scene | None:
-    view = session.view()
-    try:
-        return compute.scene(network, photo, view.crop, view.target)
-    except PathwayError:
-        st.error(f"{network.name} has the classes 0 to {network.classes - 1}; the link asks for class {view.target}.")
-        st.button("Explain the predicted class", on_click=lambda: session.change(lambda v: replace(v, target=None)))
-        return None
 
 
 def show_pathways(scene: Scene) -> list[Column]:

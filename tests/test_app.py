@@ -6,6 +6,7 @@ import base64
 import hashlib
 import http.server
 import io
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -106,7 +107,8 @@ def html(at: AppTest) -> str:
 
 
 def warnings(at: AppTest) -> str:
-    return "\n".join(element.value for element in at.warning)
+    """What the warnings say, without the marks that keep Markdown from reading them."""
+    return re.sub(r"\\(.)", r"\1", "\n".join(element.value for element in at.warning))
 
 
 def heading(at: AppTest) -> str:
@@ -271,26 +273,37 @@ def test_a_broken_link_opens_the_default_and_names_what_it_could_not_follow(link
     assert named in warnings(at)
     assert link(at) == QUICK
     shows_the_page(at)
-    assert warnings(ran(at)) == ""  # said once
+    assert named in warnings(ran(at))  # a job that ends runs the page again: still to be read
+    assert warnings(ran(at.segmented_control(key="view_style").set_value("signed"))) == ""  # the person has gone on
 
 
-@pytest.mark.parametrize("params", [{"site": "999"}, {"neuron": "999-0"}, {"neuron": "0-999999999"}])
-def test_a_link_made_for_a_larger_network_still_opens(params):
-    shows_the_page(opened({**params, **QUICK}))
+def test_what_a_link_says_is_shown_as_text():
+    at = opened({"![a](http://nowhere.invalid/a.png)": "[x](http://nowhere.invalid)", **QUICK})
+    assert "\\!\\[a\\]" in at.warning[0].value
+    assert "=\\[x\\]" in at.warning[0].value
+
+
+@pytest.mark.parametrize(
+    ("params", "left"),
+    [
+        ({"site": "999"}, {"site": "25"}),
+        ({"neuron": "999-0"}, {}),
+        ({"neuron": "0-999999999"}, {}),
+        ({"target": "1000"}, {}),
+    ],
+)
+def test_a_link_made_for_a_larger_network_opens_without_what_this_one_lacks_and_says_so(params, left):
+    at = opened({**params, **QUICK})
+    shows_the_page(at)
+    assert link(at) == {**left, **QUICK}
+    ((name, value),) = params.items()
+    assert f"squeezenet1_1 does not have what the link asks for: {name}={value}" in warnings(at)
 
 
 def test_a_selected_neuron_is_described():
     at = opened({"neuron": "0-12345", **QUICK})
     channel, rest = divmod(12345, 111 * 111)
     assert f"features.1, channel {channel}, row {rest // 111}, column {rest % 111}" in html(at)
-
-
-def test_a_target_the_network_lacks_is_explained_with_a_way_out():
-    at = opened({"target": "1000", **QUICK})
-    assert "0 to 999" in at.error[0].value
-    at = ran(button(at, "Explain the predicted class").click())
-    assert (view(at).target, len(at.error)) == (None, 0)
-    shows_the_page(at)
 
 
 def test_an_edited_address_is_followed_by_a_running_session():
@@ -524,7 +537,7 @@ def pasted(url: str) -> AppTest:
 def test_a_pasted_picture_is_looked_at():
     at = pasted("data:image/png;base64," + base64.b64encode(encoded(HALVES, "PNG")).decode())
     assert uploaded(at).getpixel((60, 16)) == pytest.approx((20, 20, 220), abs=6)
-    assert "messages" not in at.session_state
+    assert at.session_state["messages"] == []
 
 
 @pytest.mark.parametrize("url", ["", "data:image/png;base64,", "data:image/png;base64,é?", "https://example.org/cat.png",
@@ -564,7 +577,7 @@ def checkpoint() -> bytes:
 
 
 def load(at: AppTest, data: bytes, names: str = "", filename: str = "fruit.safetensors") -> AppTest:
-    at.file_uploader(key="checkpoint_file").upload(filename, data)
+    control(at, "file_uploader", "checkpoint").upload(filename, data)
     at = ran(at.text_area(key="checkpoint_names").set_value(names))
     return ran(button(at, "Load checkpoint").click())
 
@@ -619,7 +632,7 @@ def test_a_checkpoint_that_does_not_fit_is_refused_and_changes_nothing(data, nam
 
 def test_a_network_without_weights_says_where_they_belong_and_how_to_get_back(no_weights):
     at = opened({"network": "alexnet", **QUICK})
-    said = at.info[0].value
+    said = re.sub(r"\\(.)", r"\1", at.info[0].value)
     assert "alexnet-owt-7be5be79.pth" in said
     assert str(no_weights) in said
     assert button(at, "Download alexnet (233 MB)")

@@ -15,7 +15,7 @@ from core.errors import PathwayError
 from core.gradient import pathway_gradient, response, restrict, saliency_map
 from core.images import Crop, Preprocessing, sample_images
 from core.methods import METHODS
-from core.metrics import chance_overlap, dead_neurons, dead_share, fidelity, overlap, site_overlaps
+from core.metrics import chance_overlap, dead_neurons, dead_share, fidelity, overlap
 from core.network import Network, trace
 from core.pathway import rank
 from core.receptive_field import receptive_field
@@ -140,7 +140,6 @@ def test_a_comparison_is_cores_overlap(network, scene):
     assert found.overlap == overlap(a, b)
     assert 0 < found.overlap < 1
     assert found.chance == chance_overlap(a.size / a.neurons, b.size / b.neurons)
-    assert found.sites == site_overlaps(a, b)
     assert compute.compare(first, first, 0.8).overlap == 1.0
     assert compute.compare(first, second, 0.3).overlap != found.overlap
 

@@ -106,14 +106,20 @@ def test_any_map_can_be_drawn(height, width, style, data):
     assert picture.size == (width, height)
 
 
-def test_a_map_over_the_photo():
-    colours = figures.map_picture(np.ones((8, 8)), 1.0, "magnitude")
+def test_a_map_over_the_photo_covers_it_where_it_is_strong():
+    values = np.zeros((8, 8), np.float32)
+    values[0, 0], values[0, 1] = 1.0, -0.25
     photo = Image.new("RGB", (8, 8), (255, 0, 0))
-    assert figures.over_photo(photo, colours, 100).tobytes() == colours.tobytes()
-    assert set(row(figures.over_photo(photo, colours, 0))) == {(76, 76, 76)}  # red as grey
-    half = row(figures.over_photo(photo, colours, 50))[0]
-    assert half == pytest.approx(((254 + 76) / 2, (232 + 76) / 2, (56 + 76) / 2), abs=1)
-    assert figures.over_photo(grey(16), colours, 50).size == (8, 8)
+    alone = figures.map_picture(values, 1.0, "signed")
+    assert figures.over_photo(photo, values, 1.0, "signed", 100).tobytes() == alone.tobytes()
+    assert set(row(figures.over_photo(photo, values, 1.0, "signed", 0))) == {(76, 76, 76)}  # red as grey
+    strong, weak, none, *_ = row(figures.over_photo(photo, values, 1.0, "signed", 50))
+    full = row(alone)
+    assert strong == pytest.approx([(c + 76) / 2 for c in full[0]], abs=1)
+    assert weak == pytest.approx([c * 0.25 + 76 * 0.75 for c in full[1]], abs=1.5)  # the root of a quarter, of half
+    assert none == (76, 76, 76)
+    assert set(row(figures.over_photo(photo, np.zeros((8, 8)), 0.0, "magnitude", 60))) == {(76, 76, 76)}
+    assert figures.over_photo(grey(16), values, 1.0, "signed", 50).size == (8, 8)
 
 
 # -------------------------------------------------------------------------------------------------------------- masks

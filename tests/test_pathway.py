@@ -53,7 +53,9 @@ def test_equals_sorting_in_plain_python(values, dtype):
         assert pathway.sparsity == 1 - len(wanted) / neurons
         cut = flat[best[len(wanted) - 1]] if 0 < len(wanted) < len(best) else None
         shared = [i for i in best if flat[i] == cut]
-        assert pathway.ties == (len(shared) if len(set(shared) & set(wanted)) < len(shared) else 0)
+        parted = len(set(shared) & set(wanted)) < len(shared)
+        assert pathway.ties == (len(shared) if parted else 0)
+        assert pathway.ties_kept == (len(set(shared) & set(wanted)) if parted else 0)
     assert ranking.least_sparsity == pytest.approx(1 - len(best) / neurons)
     assert ranking.scores.tolist() == [flat[i] for i in best]
 
@@ -99,6 +101,7 @@ def test_ties_fall_on_all_sites_and_positions_alike():
     pathway = ranking.pathway(0.9)
     assert pathway.size == 2000
     assert pathway.ties == 20_000
+    assert pathway.ties_kept == pathway.size  # all scores are equal
     assert all(70 <= size <= 130 for size in pathway.sizes)  # 100 +- 3 sigma
     assert all(0.07 <= share <= 0.13 for share in pathway.kept_shares)
     planes = torch.stack([mask.sum((1, 2)) for mask in pathway.masks]).sum(0)  # per channel, 200 expected

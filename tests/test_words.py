@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from explorer import markup, words
+from core.network import Site
+from explorer import markup
 from explorer.words import duration, method_name, number, percent, position_name, ratio
 
 
@@ -73,16 +74,17 @@ def test_a_method_is_named_with_the_options_that_were_changed():
 
 
 @pytest.mark.parametrize(
-    ("planes", "position", "text"),
+    ("shape", "position", "text"),
     [
         ((64, 111, 110), 0, "channel 0, row 0, column 0"),
         ((64, 111, 110), 2 * 111 * 110 + 3 * 110 + 4, "channel 2, row 3, column 4"),
-        ((1000, 1, 1), 17, "channel 17"),
+        ((1000,), 17, "channel 17"),
         ((4, 1, 3), 5, "channel 1, row 0, column 2"),
     ],
 )
-def test_a_position_by_name(planes, position, text):
-    assert position_name(planes, position) == text
+def test_a_position_by_name(shape, position, text):
+    site = Site(0, "relu", shape, float("inf"), None)
+    assert position_name(site, position) == text
 
 
 # -------------------------------------------------------------------------------------------------------------- HTML
@@ -138,6 +140,7 @@ def test_answers_are_a_list_with_bars_and_the_target_marked():
         '<b>38.5 %</b></li><li class="" style="--share:0.0%"><span title="lynx">lynx</span><b>&lt; 0.1 %</b></li></ol>'
     )
     assert read(html).text == "tiger cat ◂38.5 %lynx< 0.1 %"
+    assert read(markup.answers([], "999 classes alike")).text == "999 classes alike"
 
 
 def test_a_title_is_a_heading_with_its_methods_colour():
@@ -148,10 +151,3 @@ def test_a_title_is_a_heading_with_its_methods_colour():
 
 def test_the_brand_carries_its_logo_inside():
     assert 'src="data:image/svg+xml;base64,PHN2Zy8+"' in markup.brand("<svg/>")
-
-
-def test_a_class_is_named_as_its_network_does():
-    class Two:
-        class_names = ("cat", "dog")
-
-    assert words.class_name(Two(), 1) == "dog"
