@@ -193,6 +193,8 @@ def test_a_file_that_is_no_picture_is_refused_in_words_and_changes_nothing(page:
 
 def test_a_pasted_photo_is_explored(page: Page, server: str) -> None:
     start(page, server)
+    assert panel(page, "GreedyPruning")
+    idle(page)
     page.evaluate(
         """async () => {
             const canvas = new OffscreenCanvas(260, 260);
