@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from core.methods import METHODS
-from explorer import compute, figures, markup, session
+from explorer import compute, markup, palette, session
 from explorer.compute import Answer, Scene, Scored
 from explorer.waiting import waiting
 from explorer.words import method_name
@@ -32,7 +32,7 @@ class Column:
     @property
     def colour(self) -> str:
         """Return the family's colour."""
-        return figures.FAMILY_COLOURS[self.family]
+        return palette.FAMILIES[self.family]
 
 
 def find_column(scene: Scene, method: str) -> Column:

@@ -1,8 +1,7 @@
-"""Numbers in, pictures out; knows neither Streamlit nor torch.
+"""Pictures: numbers in, pixels out; knows neither Streamlit nor torch.
 
-Maps, masks and mosaics are pictures (a plot of 224 x 224 cells is 80 times the bytes); what has axes is a Plotly
-figure. Magnitudes are cividis, signed values blue, white and orange with white at zero. Methods keep one colour by
-family.
+Maps, masks and mosaics are pictures (a plot of 224 x 224 cells is 80 times the bytes); what has axes is in ``charts``.
+Magnitudes are cividis, signed values blue, white and orange with white at zero.
 """
 
 from __future__ import annotations
@@ -12,20 +11,17 @@ import json
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import plotly.graph_objects as go
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, PngImagePlugin
-from plotly.colors import sequential, unlabel_rgb
+from plotly.colors import sequential
+
+from explorer.palette import DEAD, MARK, background, line, quiet, rgb
 
 __all__ = [
-    "DEAD_COLOUR",
-    "FAMILY_COLOURS",
     "Floats",
-    "background",
     "colours",
     "crop_preview",
     "jpeg",
-    "layer_strip",
     "limit",
     "map_picture",
     "mosaic",
@@ -33,30 +29,19 @@ __all__ = [
     "over_photo",
     "png",
     "position_map",
-    "quiet",
     "thumbnail",
 ]
 
 Floats = NDArray[np.floating]
 Bools = NDArray[np.bool_]
 
-FAMILY_COLOURS = {"contribution": "#0072B2", "pruning": "#E69F00", "baseline": "#7A7A7A"}
-DEAD_COLOUR = "#CC79A7"
-MARK_COLOUR = "#E8384F"
 _SHADES = 200
 _SIGNED = ["#0B559F", "#7FB2DB", "#FFFFFF", "#FDBB76", "#C2570C"]
 
 
-def _rgb(colour: str) -> tuple[int, int, int]:
-    if colour.startswith("rgb"):
-        red, green, blue = (round(float(c)) for c in unlabel_rgb(colour))
-        return red, green, blue
-    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
-
-
 def _table(colours: Sequence[str]) -> NDArray[np.uint8]:
     """255 colours between the given ones, (255, 3); an odd number has a middle, where signed zero is."""
-    anchors = np.array([_rgb(c) for c in colours], dtype=float)
+    anchors = np.array([rgb(c) for c in colours], dtype=float)
     at = np.linspace(0, len(anchors) - 1, 255)
     channels = [np.interp(at, range(len(anchors)), anchors[:, i]) for i in range(3)]
     return np.stack(channels, axis=1).round().astype(np.uint8)
@@ -131,7 +116,7 @@ def outlined(picture: Image.Image, box: tuple[int, int, int, int], activation: F
     draw = ImageDraw.Draw(shown)
     draw.rectangle((left, top, right - 1, bottom - 1), outline="#FFFFFF", width=5)
     inset = min(right - left, bottom - top) > 2  # else there is no room within the white
-    draw.rectangle((left + inset, top + inset, right - 1 - inset, bottom - 1 - inset), outline=MARK_COLOUR, width=3)
+    draw.rectangle((left + inset, top + inset, right - 1 - inset, bottom - 1 - inset), outline=MARK, width=3)
     return shown
 
 
@@ -143,33 +128,33 @@ def crop_preview(photo: Image.Image, box: tuple[float, float, float, float]) -> 
     right, bottom = max(round(box[2] * scale), left + 1), max(round(box[3] * scale), top + 1)  # however thin the photo
     veiled = Image.blend(small, Image.new("RGB", small.size, "#888888"), 0.7)
     veiled.paste(small.crop((left, top, right, bottom)), (left, top))
-    ImageDraw.Draw(veiled).rectangle((left, top, right - 1, bottom - 1), outline=MARK_COLOUR, width=2)
+    ImageDraw.Draw(veiled).rectangle((left, top, right - 1, bottom - 1), outline=MARK, width=2)
     return veiled
 
 
-def position_map(mask: Bools, dead: Bools, family: str, dark: bool) -> Image.Image:
-    """Return how many channels are on the pathway at each position, from background to the family's colour.
+def position_map(mask: Bools, dead: Bools, colour: str, dark: bool) -> Image.Image:
+    """Return how many channels are on the pathway at each position, from background to the method's colour.
 
     Args:
         mask, dead: (C, H, W).
-        family: whose colour.
+        colour: of the method.
         dark: whether the page is.
     """
     counts = mask.sum(0)
     shade = np.round(counts / max(1, counts.max()) * (_SHADES - 1)).astype(np.uint8)
     shade[(counts > 0) & ((mask & dead).sum(0) == counts)] = _SHADES
-    palette = [*_between(background(dark), FAMILY_COLOURS[family], _SHADES), _rgb(DEAD_COLOUR)]
+    palette = [*_between(background(dark), colour, _SHADES), rgb(DEAD)]
     return _enlarged(_indexed(shade, palette), 360)
 
 
-def mosaic(mask: Bools, dead: Bools, family: str, dark: bool) -> Image.Image:
+def mosaic(mask: Bools, dead: Bools, colour: str, dark: bool) -> Image.Image:
     """Return all channels of a site side by side, left to right and down, one cell of H x W positions each.
 
-    On the pathway: the family's colour; on it and dead: pink; off it but active: grey; off it and dead: background.
+    On the pathway: the method's colour; on it and dead: pink; off it but active: grey; off it and dead: background.
 
     Args:
         mask, dead: (C, H, W); the channels of a vector are drawn as one plane.
-        family: whose colour.
+        colour: of the method.
         dark: whether the page is.
     """
     if mask.shape[1:] == (1, 1):
@@ -180,38 +165,9 @@ def mosaic(mask: Bools, dead: Bools, family: str, dark: bool) -> Image.Image:
     grid = np.full((rows * columns, height + 1, width + 1), 4, np.uint8)  # lines between cells
     grid[:channels, :height, :width] = np.where(mask, 2 + dead, 1 - dead)
     whole = grid.reshape(rows, columns, height + 1, width + 1).swapaxes(1, 2)
-    colours = (background(dark), quiet(dark), FAMILY_COLOURS[family], DEAD_COLOUR, _line(dark))
+    colours = (background(dark), quiet(dark), colour, DEAD, line(dark))
     cells = whole.reshape(rows * (height + 1), columns * (width + 1))
-    return _enlarged(_indexed(cells, [_rgb(colour) for colour in colours]), 720)
-
-
-def layer_strip(
-    shares: Mapping[str, Sequence[float]], colours: Sequence[str], names: Sequence[str], at: int
-) -> go.Figure:
-    """Return the share of neurons on the pathway at every site, in order, one bar a method; the chosen site is framed.
-
-    Args:
-        shares: per method, one share in [0, 1] a site.
-        colours: one a method.
-        names: of the sites.
-        at: index of the chosen site.
-    """
-    figure = go.Figure()
-    for (method, values), colour, pattern in zip(shares.items(), colours, ("", "/"), strict=False):
-        figure.add_bar(
-            x=list(range(len(names))), y=[100 * v for v in values], name=method, customdata=list(names),
-            marker={"color": colour, "line": {"width": 0}, "pattern": {"shape": pattern, "fillmode": "overlay"}},
-            hovertemplate="%{customdata}<br>" + method + ": %{y:.2f} % kept<extra></extra>",
-            selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 1}},
-        )  # fmt: skip
-    figure.add_vrect(x0=at - 0.5, x1=at + 0.5, line={"color": MARK_COLOUR, "width": 2}, fillcolor="rgba(232,56,79,.08)")
-    figure.update_layout(
-        height=230, margin={"l": 8, "r": 8, "t": 8, "b": 8}, bargap=0.18, bargroupgap=0.0, barmode="group",
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}, dragmode=False, clickmode="event+select",
-    )  # fmt: skip
-    figure.update_xaxes(title="site, from image to logits", tickmode="auto", nticks=14, showgrid=False, fixedrange=True)
-    figure.update_yaxes(title="neurons kept, %", rangemode="tozero", fixedrange=True)
-    return figure
+    return _enlarged(_indexed(cells, [rgb(colour) for colour in colours]), 720)
 
 
 def thumbnail(picture: Image.Image, side: int = 112) -> Image.Image:
@@ -255,7 +211,7 @@ def _indexed(cells: NDArray[np.uint8], palette: Sequence[tuple[int, int, int]]) 
 
 
 def _between(start: str, end: str, count: int) -> list[tuple[int, int, int]]:
-    first, last = np.array(_rgb(start)), np.array(_rgb(end))
+    first, last = np.array(rgb(start)), np.array(rgb(end))
     shades = first + np.linspace(0, 1, count)[:, None] * (last - first)
     return [(int(r), int(g), int(b)) for r, g, b in shades.round()]
 
@@ -263,17 +219,3 @@ def _between(start: str, end: str, count: int) -> list[tuple[int, int, int]]:
 def _enlarged(picture: Image.Image, least: int) -> Image.Image:
     factor = max(1, -(-least // max(picture.size)))
     return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
-
-
-def background(dark: bool) -> str:
-    """Return the ground of masks, and the colour of neurons that are dead and not on the pathway."""
-    return "#22262E" if dark else "#F3F4F6"
-
-
-def quiet(dark: bool) -> str:
-    """Return the grey of neurons that are active but not on the pathway."""
-    return "#4A505C" if dark else "#CBD0D8"
-
-
-def _line(dark: bool) -> str:
-    return "#0E1117" if dark else "#FFFFFF"

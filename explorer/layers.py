@@ -7,7 +7,7 @@ from dataclasses import replace
 import streamlit as st
 from PIL import Image
 
-from explorer import compute, export, figures, markup, session, widgets
+from explorer import charts, compute, export, figures, markup, palette, session, widgets
 from explorer.columns import Column
 from explorer.compute import Scene, Scored
 from explorer.downloads import offer
@@ -28,7 +28,7 @@ def show_layers(scene: Scene, columns: list[Column]) -> None:
         for c in columns
         if c.answer
     }
-    strip = figures.layer_strip(shares, [c.colour for c in columns], [site.name for site in sites], at)
+    strip = charts.layer_strip(shares, [c.colour for c in columns], [site.name for site in sites], at)
 
     def clicked() -> None:
         points = st.session_state["strip"].selection.points
@@ -70,9 +70,9 @@ def show_mask(scene: Scene, column: Column, at: int) -> None:
         markup.legend(
             {
                 "on the pathway": column.colour,
-                "on it but dead": figures.DEAD_COLOUR,
-                "active, not on it": figures.quiet(session.dark()),
-                "dead, not on it": figures.background(session.dark()),
+                "on it but dead": palette.DEAD,
+                "active, not on it": palette.quiet(session.dark()),
+                "dead, not on it": palette.background(session.dark()),
             }
         )
     )
@@ -81,7 +81,7 @@ def show_mask(scene: Scene, column: Column, at: int) -> None:
         left, right = st.columns([1, 2])
         counts = planes.mask.sum(0)
         with left:
-            picture = figures.position_map(planes.mask, planes.dead, column.family, session.dark())
+            picture = figures.position_map(planes.mask, planes.dead, column.colour, session.dark())
             row, col = divmod(int(counts.argmax()), width)
             alt = f"Kept channels per position; most, {counts.max()} of {channels}, at row {row}, column {col}."
             st.image(figures.png(picture), width="stretch", alt=alt)
@@ -92,7 +92,7 @@ def show_mask(scene: Scene, column: Column, at: int) -> None:
         place = right
     else:
         place = st.container()
-    whole = figures.mosaic(planes.mask, planes.dead, column.family, session.dark())
+    whole = figures.mosaic(planes.mask, planes.dead, column.colour, session.dark())
     with place:
         st.image(figures.png(whole), width="stretch", alt=words)
         names = ", ".join(str(c) for c in busiest if planes.mask[c].any())

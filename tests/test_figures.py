@@ -13,6 +13,7 @@ from PIL import Image
 
 from core.images import Crop, Preprocessing
 from explorer import figures
+from explorer.palette import FAMILIES, rgb
 
 BLUE, ORANGE, PINK = (0, 114, 178), (230, 159, 0), (204, 121, 167)  # contribution, pruning, dead
 WHITE, RED = (255, 255, 255), (232, 56, 79)
@@ -95,7 +96,7 @@ def test_the_bar_beside_a_map_has_the_colours_of_its_ends(style):
         row(figures.map_picture(np.array([[value]]), 1.0, style))[0]
         for value in (-1.0 if style == "signed" else 0.0, 1.0)
     )
-    assert [figures._rgb(colour) for colour in (figures.colours(style)[0], figures.colours(style)[-1])] == [low, high]
+    assert [rgb(colour) for colour in (figures.colours(style)[0], figures.colours(style)[-1])] == [low, high]
 
 
 @given(st.integers(1, 6), st.integers(1, 6), st.sampled_from(["magnitude", "signed"]), st.data())
@@ -143,7 +144,7 @@ DEAD = np.array([[[0, 1], [0, 1]], [[1, 1], [1, 1]], [[0, 0], [0, 0]]], bool)
     [(False, (203, 208, 216), (243, 244, 246), WHITE), (True, (74, 80, 92), (34, 38, 46), (14, 17, 23))],
 )
 def test_a_mosaic_by_hand(dark, active, background, line):
-    picture = figures.mosaic(MASK, DEAD, "contribution", dark)
+    picture = figures.mosaic(MASK, DEAD, FAMILIES["contribution"], dark)
     expected = [
         [BLUE, PINK, line, background, background, line],  # channel 0 | channel 1
         [active, background, line, background, PINK, line],
@@ -156,13 +157,13 @@ def test_a_mosaic_by_hand(dark, active, background, line):
 
 
 def test_the_other_family_has_another_colour():
-    assert cell(figures.mosaic(MASK, DEAD, "pruning", dark=False), 0, 0, 6, 6) == ORANGE
+    assert cell(figures.mosaic(MASK, DEAD, FAMILIES["pruning"], dark=False), 0, 0, 6, 6) == ORANGE
 
 
 def test_the_channels_of_a_vector_are_one_plane():
     mask, dead = np.zeros((5, 1, 1), bool), np.zeros((5, 1, 1), bool)
     mask[[0, 3, 4]] = dead[4] = True
-    picture = figures.mosaic(mask, dead, "pruning", dark=False)
+    picture = figures.mosaic(mask, dead, FAMILIES["pruning"], dark=False)
     active, beyond = (203, 208, 216), (243, 244, 246)
     assert [cell(picture, x, 0, 4, 3) for x in range(3)] == [ORANGE, active, active]
     assert [cell(picture, x, 1, 4, 3) for x in range(3)] == [ORANGE, PINK, beyond]
@@ -173,7 +174,9 @@ def test_a_mosaic_shows_as_many_kept_neurons_as_there_are(shape):
     generator = np.random.default_rng(0)
     mask = generator.random(shape) < 0.3
     mask[0, 0, 0] = True
-    pixels = np.asarray(figures.mosaic(mask, np.zeros(shape, bool), "contribution", dark=False).convert("RGB"))
+    pixels = np.asarray(
+        figures.mosaic(mask, np.zeros(shape, bool), FAMILIES["contribution"], dark=False).convert("RGB")
+    )
     blue = int((pixels == BLUE).all(-1).sum())
     factor = blue / int(mask.sum())  # every neuron is a square of pixels of one size
     assert blue > 0
@@ -183,18 +186,18 @@ def test_a_mosaic_shows_as_many_kept_neurons_as_there_are(shape):
 
 def test_positions_by_hand():
     empty = (243, 244, 246)
-    picture = figures.position_map(MASK, DEAD, "contribution", dark=False)
+    picture = figures.position_map(MASK, DEAD, FAMILIES["contribution"], dark=False)
     halfway = tuple(round((a + b) / 2) for a, b in zip(empty, BLUE, strict=True))
     assert cell(picture, 0, 0, 2, 2) == BLUE  # two channels there, the most
     assert cell(picture, 1, 0, 2, 2) == PINK  # one, and it is dead
     assert cell(picture, 0, 1, 2, 2) == empty
     assert cell(picture, 1, 1, 2, 2) == PINK
-    alive = figures.position_map(MASK, np.zeros_like(DEAD), "contribution", dark=False)
+    alive = figures.position_map(MASK, np.zeros_like(DEAD), FAMILIES["contribution"], dark=False)
     assert cell(alive, 1, 0, 2, 2) == pytest.approx(halfway, abs=2)
 
 
 def test_positions_of_an_empty_mask_are_background():
-    picture = figures.position_map(np.zeros((2, 3, 4), bool), np.ones((2, 3, 4), bool), "pruning", dark=True)
+    picture = figures.position_map(np.zeros((2, 3, 4), bool), np.ones((2, 3, 4), bool), FAMILIES["pruning"], dark=True)
     assert picture.convert("RGB").getcolors() == [(picture.width * picture.height, (34, 38, 46))]
 
 
@@ -251,22 +254,6 @@ def test_however_thin_the_photo_its_crop_can_be_drawn(size, crop):
     assert max(preview.size) <= 320
     assert RED in {colour for _, colour in preview.getcolors(100_000)}
     assert figures.thumbnail(photo).size == (112, 112)
-
-
-# --------------------------------------------------------------------------------------------------------- strip
-
-
-def test_the_strip_shows_percentages_site_by_site():
-    shares = {"NeuronMCT": [0.5, 0.0, 0.25], "Random": [0.1, 0.2, 1.0]}
-    strip = figures.layer_strip(shares, ["#0072B2", "#7A7A7A"], ["a", "b", "c"], at=2)
-    assert [bar.name for bar in strip.data] == ["NeuronMCT", "Random"]
-    assert [list(bar.y) for bar in strip.data] == [[50, 0, 25], [10, 20, 100]]
-    assert [list(bar.x) for bar in strip.data] == [[0, 1, 2]] * 2
-    assert [bar.marker.color for bar in strip.data] == ["#0072B2", "#7A7A7A"]
-    assert list(strip.data[0].customdata) == ["a", "b", "c"]
-    assert strip.data[0].marker.pattern.shape != strip.data[1].marker.pattern.shape  # not by colour alone
-    (frame,) = strip.layout.shapes
-    assert (frame.x0, frame.x1) == (1.5, 2.5)
 
 
 # -------------------------------------------------------------------------------------------------------------- files
