@@ -14,8 +14,9 @@ from __future__ import annotations
 from core.errors import Cancelled, ImageError, PathwayError, WeightsMissing
 from core.gradient import pathway_gradient, response, restrict, saliency_map, sweep
 from core.images import Crop, Preprocessing, open_image, sample_images
+from core.membership import Membership, membership
 from core.methods import METHODS
-from core.metrics import chance_overlap, dead_share, fidelity, overlap
+from core.metrics import chance_overlap, dead_share, fidelity, fidelity_curve, overlap
 from core.network import Network, Site, trace
 from core.pathway import Pathway, Ranking, rank
 from core.receptive_field import receptive_field
@@ -26,6 +27,7 @@ __all__ = [
     "Cancelled",
     "Crop",
     "ImageError",
+    "Membership",
     "Network",
     "Pathway",
     "PathwayError",
@@ -36,8 +38,10 @@ __all__ = [
     "chance_overlap",
     "dead_share",
     "fidelity",
+    "fidelity_curve",
     "load_checkpoint",
     "load_network",
+    "membership",
     "open_image",
     "overlap",
     "pathway_gradient",

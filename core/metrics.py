@@ -13,9 +13,9 @@ from math import nan
 import torch
 from torch import Tensor
 
-from core.gradient import response
 from core.network import Network
-from core.pathway import Off, Pathway
+from core.pathway import Off, Pathway, Ranking, check_off, check_sparsity, restriction
+from core.progress import Progress, silent
 
 __all__ = [
     "Fidelity",
@@ -23,6 +23,7 @@ __all__ = [
     "dead_neurons",
     "dead_share",
     "fidelity",
+    "fidelity_curve",
     "overlap",
     "probability_ratio",
     "share_within",
@@ -69,7 +70,7 @@ def dead_neurons(network: Network, image: Tensor) -> tuple[Tensor, ...]:
     """Return, per site, which neurons have activation 0 for one image in the original network; bool masks."""
     with torch.no_grad():
         run = network.run(network.check_image(image, one=True), record=True)
-    return tuple(activation[0] == 0 for activation in run.activations)
+    return _dead(run.activations)
 
 
 def share_within(pathway: Pathway, marked: Sequence[Tensor]) -> float:
@@ -101,12 +102,62 @@ def fidelity(network: Network, image: Tensor, target: int, pathway: Pathway, *, 
     Raises:
         PathwayError: the image, the target or ``off`` does not fit.
     """
-    network.check_target(target)
-    original = response(network, image)
-    logits = response(network, image, pathway, off=off)
-    kept = bool(logits.argmax() == original.argmax())
-    ratio = probability_ratio(logits, original, target)
-    return Fidelity(ratio, kept, dead_share(network, image, pathway), pathway.sparsity)
+    return _Original(network, image, target, off).restricted(pathway)
+
+
+def fidelity_curve(
+    network: Network,
+    image: Tensor,
+    target: int,
+    ranking: Ranking,
+    sparsities: Sequence[float],
+    *,
+    off: Off = "zero",
+    progress: Progress = silent,
+) -> list[Fidelity]:
+    """Return what restriction does to the answer at many sparsities; a forward pass each, and one more.
+
+    Args:
+        image: (1, *network.input_shape).
+        target: class index whose probability is followed.
+        ranking: of all neurons for this image.
+        sparsities: each in [0, 1).
+        off: how the other neurons are held.
+        progress: told after each sparsity.
+
+    Raises:
+        PathwayError: the image, the target, a sparsity or ``off`` does not fit.
+    """
+    wanted = [check_sparsity(sparsity) for sparsity in sparsities]
+    original, curve = _Original(network, image, target, off), list[Fidelity]()
+    for done, sparsity in enumerate(wanted, 1):
+        curve.append(original.restricted(ranking.pathway(sparsity)))
+        progress(done, len(wanted), "sparsities")
+    return curve
+
+
+class _Original:
+    """One image's original run, and what restriction makes of it."""
+
+    def __init__(self, network: Network, image: Tensor, target: int, off: Off) -> None:
+        self._network, self._image, self._off = network, network.check_image(image, one=True), off
+        self._target = network.check_target(target)
+        with torch.no_grad():
+            run = network.run(image, record=True)
+        self._logits, self._dead = run.logits, _dead(run.activations)
+        self._held = run.activations if off == "frozen" else None
+        check_off(off, self._held)
+
+    def restricted(self, pathway: Pathway) -> Fidelity:
+        with torch.no_grad():
+            logits = self._network.run(self._image, restriction(pathway, self._off, self._held)).logits
+        kept = bool(logits.argmax() == self._logits.argmax())
+        ratio = probability_ratio(logits, self._logits, self._target)
+        return Fidelity(ratio, kept, share_within(pathway, self._dead), pathway.sparsity)
+
+
+def _dead(activations: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    return tuple(activation[0] == 0 for activation in activations)
 
 
 def _jaccard(common: int, size: int, other: int) -> float:

@@ -7,7 +7,7 @@ branch its own channels and a grouped convolution looks at its own group only:
 
 A channel's pixels are kept as a set of rows and a set of columns, not as a box: of a dilated window at the border only
 the sets tell where the first pixel is. A call without a rule (a channel shuffle) sends the whole question to
-``surrogate_field``: the support of a gradient in a network that has the same paths and nothing but positive weights.
+``core.surrogate``: the support of a gradient in a network that has the same paths and nothing but positive weights.
 
 References:
     Araujo, Norris, Sim, Computing Receptive Fields of Convolutional Neural Networks, Distill 2019.
@@ -15,31 +15,35 @@ References:
 
 from __future__ import annotations
 
-import copy
 import operator
 from collections.abc import Callable, Iterable
 from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
-import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.fx import Node
-from torch.fx.node import map_aggregate
 from torch.nn import functional as F
-from torchvision.ops import stochastic_depth
 
-from core.errors import PathwayError
 from core.network import Network, Site
-from core.program import Program, Values
+from core.program import Program
+from core.surrogate import (
+    ADAPTIVE_MAX_POOLS,
+    MAX_POOLS,
+    POINTWISE,
+    Bools,
+    Box,
+    bounding_box,
+    checked_node,
+    kind_of,
+    pair,
+    sources,
+    spellings,
+    surrogate_field,
+)
 
-__all__ = ["Box", "receptive_field", "surrogate_field"]
+__all__ = ["Box", "receptive_field"]
 
-Box = tuple[
-    int, int, int, int
-]  # left, top, right, bottom in pixels of the network's input; right and bottom lie outside
-Bools = npt.NDArray[np.bool_]
 _any = np.logical_or.reduce
 
 
@@ -57,60 +61,11 @@ def receptive_field(network: Network, site: Site, position: int) -> Box:
     Raises:
         PathwayError: the network does not take (C, H, W) images, or has no such site or neuron.
     """
-    node = _checked(network, site, position)
+    node = checked_node(network, site, position)
     try:
         return _walk(network.program, node, position)
     except _NoRule:
         return surrogate_field(network, site, position)
-
-
-def surrogate_field(network: Network, site: Site, position: int) -> Box:
-    """Return the same box from the support of a gradient; costs a run and a backward pass in float64 on the CPU.
-
-    The run keeps the network's paths: weights are positive averages, maxima are means, products and differences are
-    sums, activations and batch norms pass their input on, so that no gradient can cancel on its way. Calls unknown here
-    (a reshape, a transposition) run as they are.
-
-    Raises:
-        PathwayError: as ``receptive_field``.
-    """
-    node = _checked(network, site, position)
-    program = network.program
-    with torch.inference_mode(False), torch.enable_grad():
-        image = torch.ones(1, *network.input_shape, dtype=torch.float64, requires_grad=True)
-        values: Values = {program.input: image}
-        for call in program.nodes[: program.nodes.index(node) + 1]:
-            values[call] = _surrogate_value(program, call, values) if call is not program.input else image
-        neuron = values[node].flatten()[position]
-        gradient = torch.autograd.grad(neuron, image, allow_unused=True)[0] if neuron.requires_grad else None
-    seen = np.zeros(network.input_shape, bool) if gradient is None else gradient[0].numpy() != 0
-    return _box(_any(seen, axis=(0, 2)), _any(seen, axis=(0, 1)))
-
-
-def _checked(network: Network, site: Site, position: int) -> Node:
-    if len(network.input_shape) != 3:
-        raise PathwayError(
-            f"Got {network.name}, which takes inputs of shape {network.input_shape}, wanted a network of (C, H, W) "
-            "images; other inputs have no pixels, so leave the receptive field out."
-        )
-    if site not in network.sites:
-        raise PathwayError(f"Got site {site.name!r}, wanted a site of {network.name}; take it from network.sites.")
-    if isinstance(position, bool) or not isinstance(position, int) or not 0 <= position < site.neurons:
-        raise PathwayError(
-            f"Got position {position!r} at site {site.name}, wanted an integer from 0 to {site.neurons - 1}; "
-            "channel c, row y, column x of (C, H, W) is at (c * H + y) * W + x."
-        )
-    return network.sites[site.index].node
-
-
-def _box(rows: Bools, columns: Bools) -> Box:
-    if not (rows.any() and columns.any()):
-        return 0, 0, 0, 0
-    (top, bottom), (left, right) = np.flatnonzero(rows)[[0, -1]], np.flatnonzero(columns)[[0, -1]]
-    return int(left), int(top), int(right) + 1, int(bottom) + 1
-
-
-# The walk: what each call's value shows of what it is made from
 
 
 class _NoRule(Exception):
@@ -139,20 +94,14 @@ def _walk(program: Program, start: Node, position: int) -> Box:
             for source, seen in _rule(program, node)(program, node, known.pop(node)):
                 had = known.get(source, seen)
                 known[source] = _Seen(had.rows | seen.rows, had.columns | seen.columns)
-    return _box(*(_any(side, axis=0) for side in known[program.input]))
+    return bounding_box(*(_any(side, axis=0) for side in known[program.input]))
 
 
 def _rule(program: Program, node: Node) -> _Rule:
-    rule = _RULES.get(_kind(program, node))
+    rule = _RULES.get(kind_of(program, node))
     if rule is None:
         raise _NoRule
     return rule
-
-
-def _kind(program: Program, node: Node) -> Any:
-    """Return a module's type, a function, or a method's name: what says which rule holds."""
-    module = program.module(node)
-    return node.target if module is None else type(module)
 
 
 def _planes(program: Program, node: Node) -> tuple[int, int, int]:
@@ -164,10 +113,6 @@ def _planes(program: Program, node: Node) -> tuple[int, int, int]:
     return channels, height, width
 
 
-def _sources(program: Program, node: Node) -> list[Node]:
-    return [source for source in node.all_input_nodes if program.facts[source].sees_image]
-
-
 def _setting(program: Program, node: Node, place: int, name: str, default: Any = None) -> Any:
     """Return a module's attribute or a function's argument, which must not be computed on the way."""
     module = program.module(node)
@@ -177,11 +122,6 @@ def _setting(program: Program, node: Node, place: int, name: str, default: Any =
     if any(isinstance(v, Node) for v in (value if isinstance(value, list | tuple) else [value])):
         raise _NoRule
     return value
-
-
-def _pair(value: Any) -> tuple[int, int]:
-    first, second = (*value, *value)[:2] if isinstance(value, list | tuple) else (value, value)
-    return first, second
 
 
 def _taps(size: int, out: int, kernel: int = 1, stride: int = 1, padding: int = 0, dilation: int = 1) -> Bools:
@@ -200,7 +140,7 @@ def _shares(size: int, out: int) -> Bools:
 
 def _through(program: Program, node: Node, seen: _Seen, taps: Iterable[Bools], groups: int | None = None) -> _Step:
     """Look through windows, given as taps of rows and columns, at all channels of a group; by default each its own."""
-    (source,) = _sources(program, node)
+    (source,) = sources(program, node)
     channels = _planes(program, source)[0]
     groups = groups or channels
     sides = [_any(side.reshape(groups, -1, side.shape[1]), axis=1) @ tap for side, tap in zip(seen, taps, strict=True)]
@@ -211,7 +151,7 @@ def _through(program: Program, node: Node, seen: _Seen, taps: Iterable[Bools], g
 
 def _sizes(program: Program, node: Node) -> tuple[tuple[int, int], tuple[int, int]]:
     """Return (height, width) before and after a call of one tensor."""
-    before, after = (_planes(program, n) for n in (*_sources(program, node), node))
+    before, after = (_planes(program, n) for n in (*sources(program, node), node))
     return before[1:], after[1:]
 
 
@@ -235,7 +175,7 @@ def _pool(program: Program, node: Node, seen: _Seen, dilation: Any = 1) -> _Step
     kernel = _setting(program, node, 1, "kernel_size")
     stride = _setting(program, node, 2, "stride") or kernel
     padding = _setting(program, node, 3, "padding", 0)
-    taps = map(_taps, *_sizes(program, node), *map(_pair, (kernel, stride, padding, dilation)))
+    taps = map(_taps, *_sizes(program, node), *map(pair, (kernel, stride, padding, dilation)))
     return _through(program, node, seen, taps)
 
 
@@ -269,7 +209,7 @@ def _linear(program: Program, node: Node, seen: _Seen) -> _Step:
 
 def _reshape(program: Program, node: Node, seen: _Seen) -> _Step:
     """To planes of one pixel, (C, H, W) to (D,) or (D, 1, 1), or to the same planes, (H, W) to (1, H, W)."""
-    (source,) = _sources(program, node)
+    (source,) = sources(program, node)
     before, after = _planes(program, source), _planes(program, node)
     if before == after:
         return [(source, seen)]
@@ -281,7 +221,7 @@ def _reshape(program: Program, node: Node, seen: _Seen) -> _Step:
 
 def _channels(program: Program, node: Node, seen: _Seen) -> _Step:
     """``x[:, channels]``."""
-    (source,) = _sources(program, node)
+    (source,) = sources(program, node)
     key = _setting(program, node, 1, "key")
     if not isinstance(key, tuple) or len(key) != 2 or key[0] != slice(None) or not isinstance(key[1], int | slice):
         raise _NoRule
@@ -307,7 +247,7 @@ def _concatenation(program: Program, node: Node, seen: _Seen) -> _Step:
 def _pointwise(program: Program, node: Node, seen: _Seen) -> _Step:
     """Each element from the same place of every operand; an axis of one place is looked at from all places."""
     axes = len(program.facts[node].shape)
-    for source in _sources(program, node):
+    for source in sources(program, node):
         channels, height, width = _planes(program, source)
         if len(program.facts[source].shape) != axes:
             raise _NoRule
@@ -320,106 +260,17 @@ def _folded(side: Bools, channels: int, size: int) -> Bools:
     return folded
 
 
-_POINTWISE_MODULES = (
-    *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish, nn.Softplus),
-    *(nn.Sigmoid, nn.Tanh, nn.Hardsigmoid, nn.Hardswish, nn.Hardtanh, nn.Identity, nn.BatchNorm1d, nn.BatchNorm2d),
-    *(nn.Dropout, nn.Dropout2d, nn.AlphaDropout),
-)
-_POINTWISE_NAMES = (
-    *("abs", "add", "batch_norm", "clamp", "clone", "contiguous", "div", "dropout", "dropout2d", "elu", "gelu"),
-    *("hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "mish", "mul", "multiply", "neg", "relu", "relu6", "selu"),
-    *("sigmoid", "silu", "softplus", "sub", "subtract", "tanh", "true_divide", "truediv"),
-)
-_HOMES = (operator, torch, F)
-
-
-def _spellings(*names: str) -> set[Any]:
-    """Return every way to write these calls: as functions and as methods."""
-    return {getattr(home, name) for home in _HOMES for name in names if hasattr(home, name)} | set(names)
-
-
-_POINTWISE = {*_POINTWISE_MODULES, *_spellings(*_POINTWISE_NAMES), stochastic_depth}
-_MAX_POOLS = {nn.MaxPool2d, *_spellings("max_pool2d")}
-_ADAPTIVE_MAX_POOLS = {nn.AdaptiveMaxPool2d, *_spellings("adaptive_max_pool2d")}
 _RULES: dict[Any, _Rule] = {
     nn.Conv2d: _convolution,
     nn.Linear: _linear,
     operator.getitem: _channels,
-    **dict.fromkeys(_POINTWISE, _pointwise),
-    **dict.fromkeys(_MAX_POOLS, _max_pool),
-    **dict.fromkeys({nn.AvgPool2d, *_spellings("avg_pool2d")}, _pool),
-    **dict.fromkeys(_ADAPTIVE_MAX_POOLS, _adaptive_pool),
-    **dict.fromkeys({nn.AdaptiveAvgPool2d, *_spellings("adaptive_avg_pool2d")}, _adaptive_pool),
-    **dict.fromkeys(_spellings("mean", "sum"), _plane_mean),
+    **dict.fromkeys(POINTWISE, _pointwise),
+    **dict.fromkeys(MAX_POOLS, _max_pool),
+    **dict.fromkeys({nn.AvgPool2d, *spellings("avg_pool2d")}, _pool),
+    **dict.fromkeys(ADAPTIVE_MAX_POOLS, _adaptive_pool),
+    **dict.fromkeys({nn.AdaptiveAvgPool2d, *spellings("adaptive_avg_pool2d")}, _adaptive_pool),
+    **dict.fromkeys(spellings("mean", "sum"), _plane_mean),
     **dict.fromkeys({nn.ZeroPad2d, nn.ConstantPad2d, F.pad}, _pad),
-    **dict.fromkeys({nn.Flatten, *_spellings("flatten", "reshape", "view", "squeeze", "unsqueeze")}, _reshape),
-    **dict.fromkeys(_spellings("cat", "concat", "concatenate"), _concatenation),
-}
-
-
-# The surrogate: the same paths, nothing but positive weights
-
-
-def _surrogate_value(program: Program, node: Node, values: Values) -> Any:
-    if node.op == "get_attr":
-        return _averages(program.call(node, values))
-    module, kind = program.module(node), _kind(program, node)
-    if module is None and not program.facts[node].sees_image:
-        return program.call(node, values)
-    if kind in _POINTWISE:
-        terms = sum(values[source] for source in _sources(program, node))
-        return terms.expand(-1, *program.facts[node].shape).contiguous()
-    args = map_aggregate(node.args, lambda a: values[a] if isinstance(a, Node) else a)
-    kwargs = map_aggregate(node.kwargs, lambda a: values[a] if isinstance(a, Node) else a)
-    if kind in _REPLACED:
-        return _REPLACED[kind](*args, *(getattr(module, name) for name in _ARGUMENTS.get(kind, ())), **kwargs)
-    return program.call(node, values) if module is None else _averaging(module).forward(*args, **kwargs)
-
-
-def _averages(value: Any) -> Any:
-    """Return a weight of the same shape that averages its inputs."""
-    if not isinstance(value, Tensor) or not value.is_floating_point():
-        return value
-    return torch.full(value.shape, len(value) / value.numel() if value.ndim else 1.0, dtype=torch.float64)
-
-
-def _averaging(module: nn.Module) -> nn.Module:
-    """Return a copy of a module with averages for weights and zeros for biases."""
-    module = copy.deepcopy(module) if any(module.children()) else copy.copy(module)
-    for part in module.modules():
-        part._parameters = {  # a new dict: the shallow copy shares the old one
-            name: None if weight is None else _averages(weight) * (name != "bias")
-            for name, weight in part._parameters.items()
-        }
-    return module
-
-
-def _mean_pool(
-    x: Tensor,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
-    ceil_mode: bool = False,
-    **_: Any,
-) -> Tensor:
-    """Average over the windows of a max pool, which may be dilated as no average pool can."""
-    if _pair(dilation) == (1, 1):
-        return F.avg_pool2d(x, kernel_size, stride, padding, ceil_mode)
-    size = F.max_pool2d(x, kernel_size, stride, padding, dilation, ceil_mode).shape[2:]
-    (high, wide), (dy, dx), (top, left) = _pair(kernel_size), _pair(dilation), _pair(padding)
-    padded = F.pad(x, (left, left + 2 * dx * wide, top, top + 2 * dy * high))  # room for ceil_mode
-    weight = x.new_ones(x.shape[1], 1, high, wide)
-    pooled = F.conv2d(padded, weight, None, _pair(stride or kernel_size), dilation=dilation, groups=x.shape[1])
-    return pooled[..., : size[0], : size[1]]
-
-
-_REPLACED: dict[Any, Callable[..., Tensor]] = {
-    **dict.fromkeys(_MAX_POOLS, _mean_pool),
-    **dict.fromkeys(_ADAPTIVE_MAX_POOLS, F.adaptive_avg_pool2d),
-    **dict.fromkeys(_spellings("amax"), torch.mean),
-}
-_ARGUMENTS = {
-    nn.MaxPool2d: ("kernel_size", "stride", "padding", "dilation", "ceil_mode"),
-    nn.AdaptiveMaxPool2d: ("output_size",),
+    **dict.fromkeys({nn.Flatten, *spellings("flatten", "reshape", "view", "squeeze", "unsqueeze")}, _reshape),
+    **dict.fromkeys(spellings("cat", "concat", "concatenate"), _concatenation),
 }

@@ -9,19 +9,20 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from core.errors import PathwayError
+from core.errors import Cancelled, PathwayError
 from core.methods import METHODS
 from core.metrics import (
     chance_overlap,
     dead_neurons,
     dead_share,
     fidelity,
+    fidelity_curve,
     overlap,
     probability_ratio,
     share_within,
     site_overlaps,
 )
-from core.network import trace
+from core.network import Network, trace
 from core.pathway import Pathway, rank
 from tests.networks import ByHand, image_of, toy
 
@@ -125,3 +126,74 @@ def test_fidelity_refuses():
         dead_share(network, image.repeat(2, 1), path("111", "11"))
     with pytest.raises(PathwayError, match="off='half'"):
         fidelity(network, image, 0, path("111", "11"), off="half")
+
+
+CURVE = [0.9, 0.0, 0.5, 0.75, 0.99]
+
+
+@pytest.mark.parametrize("off", ["zero", "frozen"])
+@pytest.mark.parametrize(("name", "method"), [("Residual", "NeuronMCT"), ("Saturating", "Random")])
+def test_the_curve_is_the_fidelity_at_every_sparsity(name, method, off):
+    network = toy(name)[1]
+    image = image_of(network)
+    ranking = rank(METHODS[method](network, image, 1))
+    curve = fidelity_curve(network, image, 1, ranking, CURVE, off=off)
+    assert curve == [fidelity(network, image, 1, ranking.pathway(sparsity), off=off) for sparsity in CURVE]
+    ratios = [point.p_ratio for point in curve]
+    assert len(set(ratios)) > 3 if off == "zero" else ratios == pytest.approx([1] * len(CURVE))
+
+
+def test_the_curve_of_nothing_is_nan_and_of_no_sparsities_empty():
+    network, image = by_hand()
+    ranking = rank([torch.tensor([3.0, 0, 0]), torch.tensor([0.0, 0])])
+    some, none = fidelity_curve(network, image, 0, ranking, [0.8, 0.95])
+    assert (some.sparsity, some.dead_share) == (pytest.approx(0.8), 0)
+    assert none.sparsity == 1
+    assert isnan(none.dead_share)
+    assert fidelity_curve(network, image, 0, ranking, []) == []
+
+
+@pytest.mark.parametrize("off", ["zero", "frozen"])
+def test_a_curve_costs_a_pass_a_sparsity_and_one_more(off, monkeypatch):
+    network, run, runs = toy("Residual")[1], Network.run, []
+    image = image_of(network)
+    ranking = rank(METHODS["Random"](network, image, 1))
+    monkeypatch.setattr(Network, "run", lambda *args, **options: runs.append(1) or run(*args, **options))
+    fidelity_curve(network, image, 1, ranking, CURVE, off=off)
+    assert len(runs) == len(CURVE) + 1
+
+
+def test_a_curve_says_how_far_it_is_and_can_be_cancelled():
+    network, told = toy("Residual")[1], []
+    image = image_of(network)
+    ranking = rank(METHODS["Random"](network, image, 1))
+    fidelity_curve(network, image, 1, ranking, CURVE, progress=lambda *step: told.append(step))
+    assert told == [(done, 5, "sparsities") for done in (1, 2, 3, 4, 5)]
+
+    def cancel(done, total, note):
+        told.append(done)
+        if done == 2:
+            raise Cancelled("enough")
+
+    told.clear()
+    with pytest.raises(Cancelled, match="enough"):
+        fidelity_curve(network, image, 1, ranking, CURVE, progress=cancel)
+    assert told == [1, 2]
+
+
+def test_a_curve_refuses_before_it_begins():
+    network, image = by_hand()
+    ranking, told = rank([torch.ones(3), torch.ones(2)]), []
+
+    def tell(*step):
+        told.append(step)
+
+    with pytest.raises(PathwayError, match="Got target 2"):
+        fidelity_curve(network, image, 2, ranking, CURVE, progress=tell)
+    with pytest.raises(PathwayError, match=r"shape \(1, 2\)"):
+        fidelity_curve(network, image.repeat(2, 1), 0, ranking, CURVE, progress=tell)
+    with pytest.raises(PathwayError, match="Got sparsity 1"):
+        fidelity_curve(network, image, 0, ranking, [0.5, 1.0], progress=tell)
+    with pytest.raises(PathwayError, match="off='half'"):
+        fidelity_curve(network, image, 0, ranking, CURVE, off="half", progress=tell)
+    assert told == []

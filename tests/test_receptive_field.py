@@ -11,7 +11,8 @@ from torchvision import models
 
 from core.errors import PathwayError
 from core.network import Network, Site, trace
-from core.receptive_field import Box, _NoRule, _walk, receptive_field, surrogate_field
+from core.receptive_field import Box, _NoRule, _walk, receptive_field
+from core.surrogate import surrogate_field
 
 WHOLE = (0, 0, 8, 8)
 

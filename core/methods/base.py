@@ -13,7 +13,7 @@ from core.errors import PathwayError
 from core.network import Edit, Network, Site
 from core.progress import Progress, silent
 
-__all__ = ["Family", "Method", "Option", "Scores", "Step", "leaves", "target_gradients"]
+__all__ = ["Family", "Method", "Option", "Scores", "Step", "contributions", "target_gradients"]
 
 Family = Literal["contribution", "pruning", "baseline"]
 
@@ -117,16 +117,36 @@ class Method:
         return self.function(network, image, target, progress=progress, **self.checked(**options))
 
 
-def leaves(edit: Edit | None = None) -> Edit:
-    """Return an edit, after another one if given, that lets gradients to activations start at the first sites."""
+def contributions(
+    network: Network, image: Tensor, target: int, edit: Edit | None = None
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Return the logits, (1, classes), and |a · dF/da| of every neuron; one forward and one backward pass.
+
+    Args:
+        image: (1, *network.input_shape).
+        target: class index.
+        edit: what restricts the network, if anything.
+
+    Returns:
+        The logits, and one tensor a site, shaped like its activation without the batch axis, >= 0.
+    """
+    with torch.enable_grad():
+        run = network.run(image, _leaves(edit), record=True)
+        gradients = target_gradients(run.logits, target, run.activations)
+    pairs = zip(run.activations, gradients, strict=True)
+    return run.logits.detach(), tuple((a.detach() * gradient).abs_()[0] for a, gradient in pairs)
+
+
+def target_gradients(logits: Tensor, target: int, activations: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Return the gradient of the targets' summed logit to each activation, 0 where none leads there."""
+    return torch.autograd.grad(logits[:, target].sum(), activations, allow_unused=True, materialize_grads=True)
+
+
+def _leaves(edit: Edit | None) -> Edit:
+    """The edit, then gradients to activations that start at the first sites."""
 
     def to_leaf(site: Site, activation: Tensor) -> Tensor:
         activation = edit(site, activation) if edit else activation
         return activation if activation.requires_grad else activation.detach().requires_grad_()
 
     return to_leaf
-
-
-def target_gradients(logits: Tensor, target: int, activations: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Return the gradient of the targets' summed logit to each activation, 0 where none leads there."""
-    return torch.autograd.grad(logits[:, target].sum(), activations, allow_unused=True, materialize_grads=True)

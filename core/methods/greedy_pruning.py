@@ -18,7 +18,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from core.methods.base import Scores, Step, leaves, target_gradients
+from core.methods.base import Scores, Step, contributions
 from core.metrics import dead_neurons, probability_ratio, share_within
 from core.network import Network
 from core.pathway import Pathway, lowest, restriction
@@ -54,18 +54,18 @@ def greedy_pruning(
 def _as_described(pruning: _Pruning, steps: int, progress: Progress) -> Scores:
     network = pruning.network
     removed_at = torch.zeros(network.neurons, dtype=torch.int32, device=network.device)  # 0 = not removed
-    last, last_contributions = 0, torch.empty(0)
+    last, last_scored = 0, torch.empty(0)
     for step in range(steps + 1):
-        state, contributions = pruning.look(removed_at == 0)
+        state, scored = pruning.look(removed_at == 0)
         if state.prediction_kept:
-            last, last_contributions = step, contributions
-        weakest = lowest(contributions, round(network.neurons / steps))
+            last, last_scored = step, scored
+        weakest = lowest(scored, round(network.neurons / steps))
         done = step if len(weakest) else steps  # it ends early when nothing contributes any more
         progress(done, steps, f"steps, {state.sparsity:.0%} removed, p ratio {state.p_ratio:.2g}")
         if step == steps or not len(weakest):
             break
         removed_at[weakest] = step + 1
-    scores = _ordinal(removed_at, last, last_contributions)
+    scores = _ordinal(removed_at, last, last_scored)
     return Scores(network.by_site(scores), tuple(pruning.trajectory))
 
 
@@ -73,9 +73,9 @@ def _as_released(pruning: _Pruning, progress: Progress) -> Scores:
     neurons = pruning.network.neurons
     on = torch.ones(neurons, dtype=torch.bool, device=pruning.network.device)
     for step in range(RELEASED_STEPS):
-        state, contributions = pruning.look(on)
+        state, scored = pruning.look(on)
         on = torch.ones_like(on)
-        on[lowest(contributions, round(neurons * step / 100))] = False
+        on[lowest(scored, round(neurons * step / 100))] = False
         progress(step + 1, RELEASED_STEPS, f"steps as released, p ratio {state.p_ratio:.2g}")
     pruning.look(on)
     return Scores(pruning.network.by_site(on.float()), tuple(pruning.trajectory))
@@ -94,25 +94,16 @@ class _Pruning:
     def look(self, on: Tensor) -> tuple[Step, Tensor]:
         """Return the state of the network with only these neurons, (N,) bool, and their |a · dF/da|, (N,)."""
         pathway = Pathway(self.network.by_site(on))
-        logits, contributions = _contributions(self.network, self._image, self._target, pathway)
+        logits, by_site = contributions(self.network, self._image, self._target, restriction(pathway))
         kept = bool(logits.argmax() == self._original.argmax())
         ratio = probability_ratio(logits, self._original, self._target)
         step = Step(len(self.trajectory), pathway.sparsity, ratio, share_within(pathway, self._dead), kept)
         self.trajectory.append(step)
-        return step, contributions
+        return step, torch.cat([scored.flatten() for scored in by_site])
 
 
-def _contributions(network: Network, image: Tensor, target: int, pathway: Pathway) -> tuple[Tensor, Tensor]:
-    """The logits of the network pruned so far, and |a · dF/da| of all its neurons, (N,)."""
-    with torch.enable_grad():
-        run = network.run(image, leaves(restriction(pathway)), record=True)
-        gradients = target_gradients(run.logits, target, run.activations)
-    scores = [(a.detach() * g).abs_().flatten() for a, g in zip(run.activations, gradients, strict=True)]
-    return run.logits.detach(), torch.cat(scores)
-
-
-def _ordinal(removed_at: Tensor, last: int, contributions: Tensor) -> Tensor:
+def _ordinal(removed_at: Tensor, last: int, scored: Tensor) -> Tensor:
     """Steps of removal up to the last, then the rest by contribution; places among distinct values lose nothing."""
     removed = (removed_at > 0) & (removed_at <= last)
-    _, place = torch.unique(contributions, return_inverse=True)
+    _, place = torch.unique(scored, return_inverse=True)
     return torch.where(removed, removed_at.double(), last + 1.0 + place)

@@ -11,10 +11,9 @@ References:
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
-from core.methods.base import Scores, leaves, target_gradients
+from core.methods.base import Scores, contributions
 from core.network import Network
 from core.progress import Progress, silent
 
@@ -23,8 +22,6 @@ __all__ = ["neuron_mct"]
 
 def neuron_mct(network: Network, image: Tensor, target: int, *, progress: Progress = silent) -> Scores:
     """Return |activation x gradient| of every neuron. [Khakzar21]"""
-    with torch.enable_grad():
-        run = network.run(image, leaves(), record=True)
-        gradients = target_gradients(run.logits, target, run.activations)
+    _, scores = contributions(network, image, target)
     progress(1, 1, "pass")
-    return Scores((a.detach() * g).abs_()[0] for a, g in zip(run.activations, gradients, strict=True))
+    return Scores(scores)
