@@ -16,9 +16,15 @@ from explorer import compute, markup, session  # noqa: E402, F401  (compute impo
 STYLE, LOGO = (Path(__file__).with_name(name) for name in ("style.css", "logo.svg"))
 
 st.set_page_config(page_title="Pathway Explorer", page_icon=str(LOGO), layout="wide", initial_sidebar_state="expanded")
-page = st.navigation([st.Page(ROOT / "pages" / "explore.py", title="Explore", default=True)], position="top")
+page = st.navigation(
+    [
+        st.Page(ROOT / "pages" / "explore.py", title="Explore", icon=":material/route:", default=True),
+        st.Page(ROOT / "pages" / "compare.py", title="Compare", icon=":material/compare:"),
+    ],
+    position="top",
+)
 st.html(STYLE)
 with st.sidebar:
     st.html(markup.brand(LOGO.read_text("utf-8")))
-session.start()
+session.start(page.url_path)
 page.run()

@@ -1,14 +1,69 @@
-"""Charts: what has axes, as Plotly figures; numbers in, figure out; knows neither Streamlit nor torch."""
+"""Charts: what has axes, as Plotly figures; numbers in, figure out; knows neither Streamlit nor torch.
+
+The theme of the page draws grounds, grids and text. Nothing is told by colour alone: lines differ by their markers,
+bars by their patterns, cells carry their number.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import cycle
+from math import isfinite, isnan, log10
 
+import numpy as np
 import plotly.graph_objects as go
+from numpy.typing import NDArray
+from plotly.colors import sample_colorscale
 
-from explorer.palette import MARK
+from explorer.palette import MARK, rgb
 
-__all__ = ["layer_strip"]
+__all__ = [
+    "Line",
+    "bars_beside",
+    "layer_strip",
+    "membership_bars",
+    "overlap_matrix",
+    "site_lines",
+    "sparsity_lines",
+]
+
+Floats = NDArray[np.floating]
+
+_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross")
+_FAINT = "rgba(128,128,128,.55)"
+_TICKS = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
+_OVERLAPS = ["#E9EAF1", "#8E93BD", "#3B3F78"]  # of 0, a half and 1
+_MANY = 40  # points of a line; more have smaller markers
+
+
+@dataclass(frozen=True)
+class Line:
+    """One strategy in a chart.
+
+    Attributes:
+        name: in the legend and the hover text.
+        colour: of line and markers.
+        y: one value a point, a share in [0, 1] where the axis is in percent; NaN is a gap.
+        x: the points' sparsities; none counts the sites from 0.
+        kept: whether each point kept the prediction, its marker hollow where not; none means all.
+        quiet: a reference or a chance level: thin, dotted, without markers.
+        in_legend: whether the legend names it.
+    """
+
+    name: str
+    colour: str
+    y: Sequence[float]
+    x: Sequence[float] = ()
+    kept: Sequence[bool] = ()
+    quiet: bool = False
+    in_legend: bool = True
+
+    def __post_init__(self) -> None:
+        for name, values in {"x": self.x, "kept": self.kept}.items():
+            if len(values) not in (0, len(self.y)):
+                raise ValueError(f"{self.name} has {len(self.y)} points, but {len(values)} values in {name}.")
 
 
 def layer_strip(
@@ -24,17 +79,271 @@ def layer_strip(
     """
     figure = go.Figure()
     for (method, values), colour, pattern in zip(shares.items(), colours, ("", "/"), strict=False):
-        figure.add_bar(
-            x=list(range(len(names))), y=[100 * v for v in values], name=method, customdata=list(names),
-            marker={"color": colour, "line": {"width": 0}, "pattern": {"shape": pattern, "fillmode": "overlay"}},
-            hovertemplate="%{customdata}<br>" + method + ": %{y:.2f} % kept<extra></extra>",
-            selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 1}},
-        )  # fmt: skip
-    figure.add_vrect(x0=at - 0.5, x1=at + 0.5, line={"color": MARK, "width": 2}, fillcolor="rgba(232,56,79,.08)")
-    figure.update_layout(
-        height=230, margin={"l": 8, "r": 8, "t": 8, "b": 8}, bargap=0.18, bargroupgap=0.0, barmode="group",
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}, dragmode=False, clickmode="event+select",
-    )  # fmt: skip
-    figure.update_xaxes(title="site, from image to logits", tickmode="auto", nticks=14, showgrid=False, fixedrange=True)
-    figure.update_yaxes(title="neurons kept, %", rangemode="tozero", fixedrange=True)
+        _add_site_bars(figure, method, values, colour, pattern, names, "kept")
+    _over_sites(figure, at)
+    figure.update_layout(height=230, bargap=0.18, bargroupgap=0.0, barmode="group")
+    figure.update_yaxes(title="neurons kept, %")
     return figure
+
+
+def site_lines(lines: Sequence[Line], sites: Sequence[str], at: int, title: str) -> go.Figure:
+    """Return a share over depth, one line a strategy; the chosen site is framed.
+
+    Args:
+        lines: one share in [0, 1] a site.
+        sites: their names.
+        at: index of the chosen site.
+        title: what the shares are of; the axis adds the unit.
+    """
+    figure = go.Figure()
+    for line, symbol in zip(lines, _symbols(lines), strict=True):
+        hover = "%{customdata}<br>" + line.name + ": %{y:.2f} %<extra></extra>"
+        _add_line(figure, line, symbol, line.x or range(len(line.y)), _percents(line.y), list(sites), hover)
+    _over_sites(figure, at)
+    figure.update_layout(height=300)
+    figure.update_yaxes(title=f"{title}, %")
+    return figure
+
+
+def sparsity_lines(
+    lines: Sequence[Line], at: float, title: str, percent: bool, level: float | None = None
+) -> go.Figure:
+    """Return what changes with sparsity, one line a strategy, drawn over -log10(1 - sparsity); ``at`` is marked.
+
+    A ratio whose largest value exceeds 20 has a logarithmic axis, which leaves out what is not above 0.
+
+    Args:
+        lines: with sparsities in [0, 1) as x.
+        at: the current sparsity.
+        title: of the vertical axis; where it is in percent the axis adds the unit.
+        percent: whether the values are shares, drawn in percent, or ratios.
+        level: a value to compare with, as a faint horizontal line.
+    """
+    logarithmic = not percent and max((v for line in lines for v in line.y if isfinite(v)), default=0) > 20
+    figure = go.Figure()
+    for line, symbol in zip(lines, _symbols(lines), strict=True):
+        y = _percents(line.y) if percent else [None if isnan(v) or (logarithmic and v <= 0) else v for v in line.y]
+        value = "%{y:.2f} %" if percent else "%{y:.3~g}"
+        hover = "%{customdata}<br>" + line.name + ": " + value + "<extra></extra>"
+        _add_line(figure, line, symbol, [_stretched(s) for s in line.x], y, _sparsity_words(line), hover)
+    if level is not None:
+        figure.add_hline(y=100 * level if percent else level, line={"color": _FAINT, "width": 1.5}, layer="below")
+    if not all(all(line.kept) for line in lines):
+        hollow = {"symbol": "circle-open", "color": _FAINT, "size": 10, "line": {"width": 2}}
+        figure.add_scatter(x=[None], y=[None], mode="markers", name="prediction not kept", marker=hollow)
+    _over_sparsity(figure, at, max([_TICKS[-1], at, *(s for line in lines for s in line.x)]))
+    figure.update_yaxes(title=f"{title}, %" if percent else title)
+    figure.update_yaxes({"type": "log", "exponentformat": "power"} if logarithmic else {"rangemode": "tozero"})
+    return figure
+
+
+def overlap_matrix(names: Sequence[str], overlaps: Floats, chances: Floats) -> go.Figure:
+    """Return the overlaps of all pairs of strategies with their chance levels, as the triangle below the diagonal.
+
+    Args:
+        names: of the strategies; they may repeat.
+        overlaps: (n, n), each in [0, 1] or NaN, which is drawn as a gap; only what is below the diagonal is read.
+        chances: (n, n), what two independent pathways of the same sizes would have.
+    """
+    narrow = len(names) > 4
+    pairs = [(i, j) for i in range(1, len(names)) for j in range(i)]
+    cells = np.full((max(0, len(names) - 1),) * 2, np.nan)
+    for i, j in pairs:
+        cells[i - 1, j] = overlaps[i, j]
+    words = [[_overlap_words(names, overlaps, chances, i + 1, j) for j in range(len(cells))] for i in range(len(cells))]
+    figure = go.Figure()
+    figure.add_heatmap(
+        z=cells, zmin=0, zmax=1, colorscale=_OVERLAPS, showscale=False, xgap=2, ygap=2,
+        hoverongaps=False, hovertext=words, hovertemplate="%{hovertext}<extra></extra>",
+    )  # fmt: skip
+    for i, j in pairs:
+        _add_cell_text(figure, j, i - 1, float(overlaps[i, j]), float(chances[i, j]), narrow)
+    _calm(figure, 80 + (72 if narrow else 60) * len(cells))
+    between = {"tickvals": list(range(len(cells))), "ticks": "", "showgrid": False, "zeroline": False}
+    figure.update_xaxes(between, ticktext=[_wrapped(name) for name in names[:-1]], autotickangles=[0, -35])
+    figure.update_yaxes(between, ticktext=[_wrapped(name) for name in names[1:]], autorange="reversed")
+    return figure
+
+
+def membership_bars(
+    parts: Mapping[str, Sequence[float]], colours: Sequence[str], sites: Sequence[str], at: int
+) -> go.Figure:
+    """Return which share of every site's neurons is on one pathway, on both, or on the other, stacked.
+
+    Args:
+        parts: per part, one share in [0, 1] a site, from the bottom up.
+        colours: one a part.
+        sites: their names.
+        at: index of the chosen site, which is framed.
+    """
+    figure = go.Figure()
+    for (part, values), colour, pattern in zip(parts.items(), colours, cycle(("", "x", "/")), strict=False):
+        _add_site_bars(figure, part, values, colour, pattern, sites, "of the site's neurons")
+    _over_sites(figure, at)
+    figure.update_layout(height=260, bargap=0.18, barmode="stack", legend={"traceorder": "normal"})
+    figure.update_yaxes(title="neurons of the site, %")
+    return figure
+
+
+def bars_beside(
+    names: Sequence[str], groups: Mapping[str, Sequence[float | None]], colours: Sequence[str], title: str
+) -> go.Figure:
+    """Return shares side by side, such as the paper's and ours, with the number over each bar.
+
+    Args:
+        names: what is compared, from left to right; they may repeat.
+        groups: per group, one share in [0, 1] a name; None and NaN are gaps.
+        colours: one a group.
+        title: what the shares are of; the axis adds the unit.
+    """
+    figure = go.Figure()
+    for (group, values), colour, pattern in zip(groups.items(), colours, cycle(("", "/", "x")), strict=False):
+        shares = [float("nan") if v is None else v for v in values]
+        figure.add_bar(
+            x=list(range(len(names))), y=_percents(shares), name=group, customdata=list(names),
+            text=["" if isnan(v) else _percent(v).removesuffix(" %") for v in shares],
+            textposition="outside", textangle=0, textfont={"size": 11}, constraintext="none", cliponaxis=False,
+            marker=_bar(colour, pattern),
+            hovertemplate="%{customdata}<br>" + group + ": %{y:.2f} %<extra></extra>",
+        )  # fmt: skip
+    _calm(figure, 260)
+    figure.update_layout(barmode="group", bargap=0.3, bargroupgap=0.06)
+    places = {"tickvals": list(range(len(names))), "ticktext": [_wrapped(name) for name in names]}
+    figure.update_xaxes(places, autotickangles=[0, -35], showgrid=False)
+    figure.update_yaxes(title=f"{title}, %", rangemode="tozero")
+    return figure
+
+
+def _calm(figure: go.Figure, height: int) -> None:
+    """Margins, legend, and nothing that moves under the hand."""
+    figure.update_layout(
+        height=height, margin={"l": 8, "r": 8, "t": 8, "b": 8}, dragmode=False,
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+    )  # fmt: skip
+    figure.update_xaxes(fixedrange=True)
+    figure.update_yaxes(fixedrange=True)
+
+
+def _over_sites(figure: go.Figure, at: int) -> None:
+    """The horizontal axis of all sites, in which one can be clicked; the chosen one framed."""
+    _calm(figure, 230)
+    figure.add_vrect(x0=at - 0.5, x1=at + 0.5, line={"color": MARK, "width": 2}, fillcolor="rgba(232,56,79,.08)")
+    figure.update_layout(clickmode="event+select")
+    figure.update_xaxes(title="site, from image to logits", tickmode="auto", nticks=14, showgrid=False, zeroline=False)
+    figure.update_yaxes(rangemode="tozero")
+
+
+def _over_sparsity(figure: go.Figure, at: float, end: float) -> None:
+    """The stretched axis of sparsity, up to ``end``, with the current one marked."""
+    _calm(figure, 340)
+    figure.add_vline(
+        x=_stretched(at), line={"color": MARK, "width": 2}, annotation_text=f"{100 * at:.4g} %",
+        annotation_position="top", annotation_font_color=MARK,
+    )  # fmt: skip
+    figure.update_layout(legend={"y": 1.1})
+    figure.update_xaxes(
+        title="sparsity: neurons off the pathway, %", tickvals=[_stretched(s) for s in _TICKS], tickangle=0,
+        ticktext=[f"{100 * s:.0f}" for s in _TICKS], range=[-0.06, _stretched(end) + 0.06], zeroline=False,
+    )  # fmt: skip
+
+
+def _stretched(sparsity: float) -> float:
+    """Where a sparsity lies on its axis: 0 at 0, 1 at 90 %, 2 at 99 %."""
+    return -log10(max(1 - sparsity, 1e-9))
+
+
+def _sparsity_words(line: Line) -> list[str]:
+    """What the hover text says of each point beside its value."""
+    lost = [" · prediction not kept" if not kept else "" for kept in line.kept] or [""] * len(line.x)
+    return [f"sparsity {100 * s:.4g} %{note}" for s, note in zip(line.x, lost, strict=True)]
+
+
+def _symbols(lines: Sequence[Line]) -> list[str]:
+    """One marker a line, in turn; quiet lines have none and use none up."""
+    turn = cycle(_SYMBOLS)
+    return ["circle" if line.quiet else next(turn) for line in lines]
+
+
+def _add_line(
+    figure: go.Figure,
+    line: Line,
+    symbol: str,
+    x: Iterable[float],
+    y: Sequence[float | None],
+    words: Sequence[str],
+    hover: str,
+) -> None:
+    """Draw a line; where its first marker is hollow, an empty one with a full marker stands for it in the legend."""
+    kept = line.kept or [True] * len(line.y)
+    drawn = {"name": line.name, "mode": "lines" if line.quiet else "lines+markers", "connectgaps": False}
+    stroke = {"color": line.colour, "width": 1.5 if line.quiet else 2, "dash": "dot" if line.quiet else "solid"}
+    size = 8 if len(line.y) <= _MANY else 4
+    marker = {"color": line.colour, "size": size, "symbol": symbol, "opacity": 1}
+    first_hollow = not line.quiet and not all(kept[:1])
+    figure.add_scatter(
+        **drawn, x=list(x), y=y, line=stroke, customdata=words, hovertemplate=hover,
+        marker=marker | {
+            "symbol": [symbol if k else f"{symbol}-open" for k in kept],
+            "line": {"width": [0 if k else 2 for k in kept], "color": line.colour},
+            "size": [size if k else size + 2 for k in kept],
+        },
+        legendgroup=len(figure.data), cliponaxis=False, showlegend=line.in_legend and not first_hollow,
+        selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 1}},
+    )  # fmt: skip
+    if line.in_legend and first_hollow:
+        figure.add_scatter(**drawn, x=[None], y=[None], line=stroke, marker=marker, legendgroup=len(figure.data) - 1)
+
+
+def _add_site_bars(
+    figure: go.Figure,
+    name: str,
+    shares: Sequence[float],
+    colour: str,
+    pattern: str,
+    sites: Sequence[str],
+    of: str,
+) -> None:
+    figure.add_bar(
+        x=list(range(len(sites))), y=_percents(shares), name=name, customdata=list(sites),
+        marker=_bar(colour, pattern),
+        hovertemplate="%{customdata}<br>" + name + ": %{y:.2f} % " + of + "<extra></extra>",
+        selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 1}},
+    )  # fmt: skip
+
+
+def _bar(colour: str, pattern: str) -> dict[str, object]:
+    return {"color": colour, "line": {"width": 0}, "pattern": {"shape": pattern, "fillmode": "overlay"}}
+
+
+def _add_cell_text(figure: go.Figure, x: int, y: int, overlap: float, chance: float, narrow: bool) -> None:
+    """The numbers of a pair, in black or white, whichever its cell leaves legible; a dash where there are none."""
+    if isnan(overlap):
+        figure.add_annotation(x=x, y=y, text="–", showarrow=False)
+        return
+    red, green, blue = rgb(sample_colorscale(_OVERLAPS, [overlap])[0])
+    colour = "#111111" if 0.299 * red + 0.587 * green + 0.114 * blue > 118 else "#FFFFFF"
+    chance_words = f"chance{'<br>' if narrow else ' '}{_percent(chance)}"
+    text = f"<b>{_percent(overlap)}</b><br><span style='font-size:.8em'>{chance_words}</span>"
+    figure.add_annotation(x=x, y=y, text=text, showarrow=False, font={"color": colour})
+
+
+def _overlap_words(names: Sequence[str], overlaps: Floats, chances: Floats, i: int, j: int) -> str:
+    overlap, chance = (_percent(float(values[i, j])) for values in (overlaps, chances))
+    return f"{names[i]} and {names[j]}:<br>overlap {overlap}, {chance} by chance"
+
+
+def _percents(shares: Sequence[float]) -> list[float | None]:
+    return [None if isnan(share) else 100 * share for share in shares]
+
+
+def _percent(share: float) -> str:
+    """A share in percent; one that is not 0 or 1 never reads as such."""
+    text = f"{100 * share:.1f} %"
+    if share > 0 and text == "0.0 %":
+        return "< 0.1 %"
+    return "> 99.9 %" if share < 1 and text == "100.0 %" else text
+
+
+def _wrapped(name: str) -> str:
+    """A name in at most three short lines."""
+    return "<br>".join(textwrap.wrap(name, 16, max_lines=3, placeholder=" …"))

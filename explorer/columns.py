@@ -1,77 +1,89 @@
-"""A method on a page: its answer, or its place in line."""
+"""A strategy on a page: its answer, or its place in line."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import streamlit as st
 
-from core.methods import METHODS
-from explorer import compute, markup, palette, session
-from explorer.compute import Answer, Scene, Scored
-from explorer.waiting import waiting
-from explorer.words import method_name
+from explorer import compute, export, markup, palette, session
+from explorer.answers import Answer, Scene, Scored, Selection
+from explorer.downloads import offer_table
+from explorer.strategies import Strategy
+from explorer.waiting import cancelled, wait
 
-__all__ = ["Column", "find_column", "offer_start", "show_waiting"]
+__all__ = ["Column", "find_columns", "made_from_all", "offer_rows", "selections", "show_waiting"]
 
 
 @dataclass(frozen=True)
 class Column:
-    """A method with its answer; neither while it is still in line."""
+    """A strategy with its answer; without, while it is still in line.
 
-    method: str
-    scored: Scored | None = None
+    Attributes:
+        place: among the page's columns, from 0.
+        strategy: what is shown.
+        colour: its own, on this page.
+        selection, answer: what it chose, and what that does; None while it is in line.
+    """
+
+    place: int
+    strategy: Strategy
+    colour: str
+    selection: Selection | None = None
     answer: Answer | None = None
 
     @property
-    def family(self) -> str:
-        """Return the method's family."""
-        return METHODS[self.method].family
+    def label(self) -> str:
+        """Return its number and title: titles may repeat."""
+        return f"{self.place + 1} {self.strategy.title}"
 
     @property
-    def colour(self) -> str:
-        """Return the family's colour."""
-        return palette.FAMILIES[self.family]
+    def scored(self) -> Scored | None:
+        """Return its ranking, None for a reference or while it is in line."""
+        return self.selection if isinstance(self.selection, Scored) else None
 
 
-def find_column(scene: Scene, method: str) -> Column:
-    """Return the method's answer if it is there or quick to make; else it is in line, or was cancelled."""
-    view = session.view()
-    options = view.chosen_options(method)
-    key = compute.scores_key(scene, method, options)
+def find_columns(scene: Scene, strategies: Sequence[Strategy]) -> list[Column]:
+    """Return a column for each strategy; those not there nor quick to make are in line, or were cancelled."""
+    colours = palette.shades([strategy.family for strategy in strategies])
+    return [_find(scene, *column) for column in zip(range(len(strategies)), strategies, colours, strict=True)]
+
+
+def _find(scene: Scene, place: int, strategy: Strategy, colour: str) -> Column:
+    view, key = session.view(), compute.scores_key(scene, strategy)
+    selection: Selection | None
     if key in cancelled() and compute.RESULTS.peek(key) is None:
-        scored = compute.best_so_far(scene, method, options)
+        selection = compute.best_so_far(scene, strategy)
     else:
-        scored = compute.ask_scores(scene, method, options, session.waiter()).result
-    if scored is None:
-        return Column(method)
-    return Column(method, scored, compute.answer(scene, scored, view.sparsity, view.off))
+        selection = compute.ask_scores(scene, strategy, session.waiter()).result
+    if selection is None:
+        return Column(place, strategy, colour)
+    return Column(place, strategy, colour, selection, compute.answer(scene, selection, view.sparsity, view.off))
 
 
-def cancelled() -> set[Hashable]:
-    """Return the keys of the scores that this person cancelled."""
-    keys: set[Hashable] = st.session_state.setdefault("cancelled", set())
-    return keys
+def selections(columns: Sequence[Column]) -> list[Selection]:
+    """Return what the columns chose, without those in line."""
+    return [column.selection for column in columns if column.selection]
+
+
+def made_from_all(scene: Scene, columns: Sequence[Column], sparsity: float | None = None) -> dict[str, object]:
+    """Return what was compared, for the files that are taken away; see ``export.provenance_of_all``."""
+    answered = [(c.selection, c.answer) for c in columns if c.selection and c.answer]
+    return export.provenance_of_all(scene, session.view(), answered, sparsity)
+
+
+def offer_rows(scene: Scene, columns: Sequence[Column], rows: Sequence[Mapping[str, object]], what: str) -> None:
+    """Offer rows about some columns as a table and as CSV; ``what`` names them, once a page."""
+    name = export.file_name(session.view().image, scene.network.name, f"{what}.csv")
+    offer_table(rows, name, made_from_all(scene, columns), what)
 
 
 def show_waiting(scene: Scene, column: Column) -> None:
     """Show a method's progress and a way to cancel it, or, cancelled, a way to start it again."""
-    options = session.view().chosen_options(column.method)
-    key = compute.scores_key(scene, column.method, options)
-    st.html(markup.panel_title(method_name(column.method, options), METHODS[column.method].summary, column.colour))
-    if key in cancelled():
-        st.info("Cancelled.")
-        offer_start(key, column.method)
-        return
-    st.skeleton(height=210)
-    waiting(
-        key,
-        lambda: compute.ask_scores(scene, column.method, options, session.waiter()),
-        on_cancel=lambda: cancelled().add(key),
-    )
-
-
-def offer_start(key: Hashable, method: str) -> None:
-    """Draw the button that starts cancelled work again."""
-    st.button("Start it", key=f"start_{method}", on_click=lambda: cancelled().discard(key))
+    strategy = column.strategy
+    st.html(markup.panel_title(strategy.title, strategy.summary, column.colour))
+    key = compute.scores_key(scene, strategy)
+    if key not in cancelled():
+        st.skeleton(height=210)
+    wait(key, lambda: compute.ask_scores(scene, strategy, session.waiter()), name=f"column_{column.place}")

@@ -10,183 +10,55 @@ from __future__ import annotations
 import atexit
 import os
 import time
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
 from core.errors import Cancelled
-from core.gradient import Restricted, restrict, saliency_map
+from core.gradient import restrict
 from core.images import Crop, SampleImage, image_hash, sample_images
-from core.methods import METHODS, Scores, Step
-from core.metrics import chance_overlap, overlap, probability_ratio, share_within
+from core.methods import Method, Scores
+from core.metrics import probability_ratio, share_within
 from core.network import Network
-from core.pathway import Off, Pathway, Ranking, rank
+from core.pathway import Off, Pathway, rank
 from core.progress import Progress, silent
-from core.receptive_field import receptive_field
 from core.weights import download_weights, find_weights
 from core.zoo import available_networks, load_network
+from explorer.answers import Answer, Reference, Scene, Scored, Selection
 from explorer.jobs import Jobs, Status, best_key
 from explorer.results import Results
+from explorer.strategies import ACTIVE, Strategy
 from explorer.view import View
 
 __all__ = [
+    "ERRANDS",
     "JOBS",
     "RESULTS",
-    "Answer",
-    "Comparison",
-    "NeuronRow",
-    "Scene",
-    "Scored",
-    "SitePlanes",
-    "all_masks",
     "answer",
     "ask_download",
     "ask_scores",
     "best_so_far",
-    "channel_activation",
-    "compare",
+    "forget_error",
+    "leave",
     "network",
     "network_labels",
-    "neuron_row",
-    "saliency",
+    "reference",
     "sample",
     "sample_facts",
     "scene",
     "scores_key",
-    "sees",
-    "site_planes",
-    "top_neurons",
     "warm",
 ]
 
 RESULTS = Results(int(os.environ.get("PATHWAY_CACHE_MB", "1024")) * 2**20)
 JOBS = Jobs(RESULTS)
-atexit.register(JOBS.close)  # torch aborts the process if a thread is in it when Python goes
+ERRANDS = Jobs(RESULTS)  # work of some passes, which need not wait behind that of a thousand
+for _line in (JOBS, ERRANDS):
+    atexit.register(_line.close)  # torch aborts the process if a thread is in it when Python goes
 INLINE_PASSES = 2.0  # a method this cheap is not worth a place in the queue
-
-
-@dataclass(frozen=True)
-class Scene:
-    """One image in one network with one target: everything that no selection changes.
-
-    Attributes:
-        key: what it was made from, by content.
-        picture: the square of the photo that the network sees.
-        image: (1, 3, H, W), as the network takes it.
-        original: logits and gradient of the original network.
-        activations: one a site, (1, *site.shape).
-        seconds: what making it took.
-        network_bytes: of a network that is not the zoo's: a scene may outlive the session it came from.
-    """
-
-    key: tuple[Hashable, ...]
-    network: Network
-    picture: Image.Image
-    image: Tensor
-    target: int
-    original: Restricted
-    activations: tuple[Tensor, ...]
-    seconds: float
-    network_bytes: int = 0
-
-    @property
-    def nbytes(self) -> int:
-        """Return the bytes it holds: a byte a neuron for ``dead``, and the network where no other entry holds it."""
-        held = sum(a.nbytes for a in self.activations) + self.image.nbytes + self.original.gradient.nbytes
-        return held + self.network.neurons + self.network_bytes
-
-    @property
-    def prediction(self) -> int:
-        """Return the class the original network predicts."""
-        return int(self.original.logits.argmax())
-
-    @cached_property
-    def dead(self) -> tuple[Tensor, ...]:
-        """Return which neurons are dead for this image, one mask a site."""
-        return tuple(activation[0] == 0 for activation in self.activations)
-
-    @cached_property
-    def dead_share(self) -> float:
-        """Return the network's own dead share for this image."""
-        return sum(int(mask.count_nonzero()) for mask in self.dead) / self.network.neurons
-
-
-@dataclass(frozen=True)
-class Scored:
-    """A method's ranking of a scene's neurons.
-
-    Attributes:
-        key: what it was made from, by content.
-        method, options: what made it.
-        ranking: of all neurons.
-        trajectory: what the method went through.
-        seconds: what making it took.
-        complete: False for the best that cancelled work had found.
-    """
-
-    key: tuple[Hashable, ...]
-    method: str
-    options: dict[str, int]
-    ranking: Ranking
-    trajectory: tuple[Step, ...]
-    seconds: float
-    complete: bool = True
-
-    @property
-    def ordinal(self) -> bool:
-        """Return whether scores are places, which say no more than the ranks; such methods give them in float64."""
-        return self.ranking.scores.dtype == torch.float64
-
-    @property
-    def nbytes(self) -> int:
-        """Return the bytes it holds."""
-        return self.ranking.nbytes
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A scene restricted to one pathway.
-
-    Attributes:
-        restricted: logits and pathway gradient.
-        sparsity: as achieved.
-        sizes: neurons on the pathway, one number a site.
-        ties, ties_kept: neurons sharing the score at which the ranking was cut, and those of them on the pathway.
-        p_ratio: the target's probability over its original one.
-        prediction_kept: whether the restricted network predicts what the original one does.
-        dead_share: of the pathway.
-        seconds: what it took.
-    """
-
-    restricted: Restricted
-    sparsity: float
-    sizes: tuple[int, ...]
-    ties: int
-    ties_kept: int
-    p_ratio: float
-    prediction_kept: bool
-    dead_share: float
-    seconds: float
-
-    @property
-    def nbytes(self) -> int:
-        """Return the bytes it holds."""
-        return self.restricted.logits.nbytes + self.restricted.gradient.nbytes
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """How alike two pathways are: their overlap, and what chance would give."""
-
-    overlap: float
-    chance: float
-    nbytes: int = 1024
 
 
 @cache
@@ -238,42 +110,69 @@ def _scene(key: tuple[Hashable, ...], network: Network, photo: Image.Image, crop
     return Scene(key, network, picture, image, target, original, run.activations, time.perf_counter() - start, own)
 
 
-def scores_key(scene: Scene, method: str, options: dict[str, int]) -> tuple[Hashable, ...]:
-    """Return under what a ranking is shared; a target that is predicted and the same one named are one."""
-    target = scene.target if METHODS[method].uses_target else None
-    return ("scores", *scene.key[1:-1], target, method, *sorted(options.items()))
+def scores_key(scene: Scene, strategy: Strategy) -> tuple[Hashable, ...]:
+    """Return under what a selection is shared; a target that is predicted and the same one named are one."""
+    return ("scores", *scene.key[1:-1], scene.target if strategy.uses_target else None, strategy)
 
 
-def ask_scores(scene: Scene, method: str, options: dict[str, int], waiter: str) -> Status:
-    """Return where a method's ranking of a scene stands; see ``Jobs.ask``. A cheap one is done when this returns."""
-    key = scores_key(scene, method, options)
-    if METHODS[method].passes(scene.network, **options) <= INLINE_PASSES:
-        return Status("done", RESULTS.get(key, lambda: _score(scene, method, options)))
-    return JOBS.ask(key, lambda progress: _score(scene, method, options, progress), waiter)
+def ask_scores(scene: Scene, strategy: Strategy, waiter: str) -> Status:
+    """Return where a strategy's selection stands; see ``Jobs.ask``. A cheap one is done when this returns."""
+    method = strategy.method
+    if method is None:
+        return Status("done", reference(scene, strategy))
+    key = scores_key(scene, strategy)
+    if method.passes(scene.network, **strategy.chosen) <= INLINE_PASSES:
+        return Status("done", RESULTS.get(key, lambda: _score(scene, strategy, method)))
+    return JOBS.ask(key, lambda progress: _score(scene, strategy, method, progress), waiter)
 
 
-def _score(scene: Scene, method: str, options: dict[str, int], progress: Progress = silent) -> Scored:
-    key, start = scores_key(scene, method, options), time.perf_counter()
+def leave(key: Hashable, waiter: str) -> None:
+    """Stop waiting for a job, in whichever line it is."""
+    JOBS.leave(key, waiter)
+    ERRANDS.leave(key, waiter)
+
+
+def forget_error(key: Hashable) -> None:
+    """Let a job that failed be tried again."""
+    JOBS.forget_error(key)
+    ERRANDS.forget_error(key)
+
+
+def reference(scene: Scene, strategy: Strategy) -> Reference:
+    """Return the neurons of the original network or of its active subnet."""
+    if strategy.name == ACTIVE:
+        masks = tuple(~dead for dead in scene.dead)
+    else:
+        true = torch.ones((), dtype=torch.bool, device=scene.network.device)
+        masks = tuple(true.expand(dead.shape) for dead in scene.dead)  # takes no room
+    return Reference(scores_key(scene, strategy), strategy, Pathway(masks))
+
+
+def _score(scene: Scene, strategy: Strategy, method: Method, progress: Progress = silent) -> Scored:
+    key, start = scores_key(scene, strategy), time.perf_counter()
     try:
-        scores = METHODS[method](scene.network, scene.image, scene.target, progress=progress, **options)
+        scores = method(scene.network, scene.image, scene.target, progress=progress, **strategy.chosen)
     except Cancelled as stop:
         if isinstance(stop.best, Scores):
             partial = (*key, "cancelled", time.monotonic_ns())  # no two are alike
             seconds = time.perf_counter() - start
-            stop.best = Scored(partial, method, options, rank(stop.best), (), seconds, complete=False)
+            stop.best = Scored(partial, strategy, rank(stop.best), (), seconds, complete=False)
         raise
-    return Scored(key, method, options, rank(scores), scores.trajectory, time.perf_counter() - start)
+    return Scored(key, strategy, rank(scores), scores.trajectory, time.perf_counter() - start)
 
 
-def best_so_far(scene: Scene, method: str, options: dict[str, int]) -> Scored | None:
+def best_so_far(scene: Scene, strategy: Strategy) -> Scored | None:
     """Return the best that a cancelled method had found, None where it had nothing."""
-    return RESULTS.peek(best_key(scores_key(scene, method, options)))
+    return RESULTS.peek(best_key(scores_key(scene, strategy)))
 
 
-def answer(scene: Scene, scored: Scored, sparsity: float, off: Off) -> Answer:
-    """Return the scene restricted to a method's pathway at a sparsity; one forward and one backward pass, shared."""
-    key = ("answer", scene.target, scored.key, sparsity, off)
-    return RESULTS.get(key, lambda: _answer(scene, scored.ranking.pathway(sparsity), off))
+def answer(scene: Scene, selection: Selection, sparsity: float, off: Off) -> Answer:
+    """Return the scene restricted to a pathway; one forward and one backward pass, shared.
+
+    Sparsities that keep the same neurons have one answer.
+    """
+    key = ("answer", scene.target, selection.key, selection.size(sparsity), off)
+    return RESULTS.get(key, lambda: _answer(scene, selection.pathway(sparsity), off))
 
 
 def _answer(scene: Scene, pathway: Pathway, off: Off) -> Answer:
@@ -292,16 +191,6 @@ def _answer(scene: Scene, pathway: Pathway, off: Off) -> Answer:
     )
 
 
-def compare(first: Scored, second: Scored, sparsity: float) -> Comparison:
-    """Return how alike the pathways of two methods are at a sparsity."""
-
-    def make() -> Comparison:
-        a, b = (scored.ranking.pathway(sparsity) for scored in (first, second))
-        return Comparison(overlap(a, b), chance_overlap(1 - a.sparsity, 1 - b.sparsity))
-
-    return RESULTS.get(("comparison", first.key, second.key, sparsity), make)
-
-
 @dataclass(frozen=True)
 class _Downloaded:
     path: str
@@ -317,88 +206,9 @@ def ask_download(name: str, waiter: str) -> Status:
     return JOBS.ask(key, lambda progress: _Downloaded(str(download_weights(name, progress=progress))), waiter)
 
 
-# --- numbers for pictures and tables --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class SitePlanes:
-    """One site of a pathway, (C, H, W) each; a vector's channels are planes of one pixel."""
-
-    mask: NDArray[np.bool_]
-    dead: NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class NeuronRow:
-    """One neuron: where it is, what it does here, and its place under each method, None where its score is 0."""
-
-    site: int
-    position: int
-    activation: float
-    score: float
-    ranks: tuple[int | None, ...]
-
-
-def saliency(restricted: Restricted) -> NDArray[np.float32]:
-    """Return the signed saliency map of a gradient, (H, W)."""
-    return saliency_map(restricted.gradient).float().cpu().numpy()
-
-
-def site_planes(scene: Scene, scored: Scored, sparsity: float, site: int) -> SitePlanes:
-    """Return the mask and the dead neurons at one site."""
-    size = scored.ranking.size(sparsity)
-    planes = scene.network.sites[site].planes
-    mask = (scored.ranking.ranks[site] < size).view(planes)
-    return SitePlanes(mask.cpu().numpy(), scene.dead[site].view(planes).cpu().numpy())
-
-
-def all_masks(scene: Scene, scored: Scored, sparsity: float) -> dict[str, NDArray[np.bool_]]:
-    """Return a pathway's masks by the names of their sites, each shaped like the site's activation."""
-    masks = scored.ranking.pathway(sparsity).masks
-    return {site.name: mask.cpu().numpy() for site, mask in zip(scene.network.sites, masks, strict=True)}
-
-
-def channel_activation(scene: Scene, neuron: tuple[int, int]) -> NDArray[np.float32]:
-    """Return the activation of a neuron's channel over positions, (H, W)."""
-    site = scene.network.sites[neuron[0]]
-    activation = scene.activations[site.index][0].view(site.planes)
-    return activation[site.place(neuron[1])[0]].float().cpu().numpy()
-
-
-def sees(scene: Scene, neuron: tuple[int, int]) -> tuple[int, int, int, int]:
-    """Return the box of pixels that a neuron can see: left, top, right, bottom."""
-    return receptive_field(scene.network, scene.network.sites[neuron[0]], neuron[1])
-
-
-def top_neurons(scene: Scene, by: Scored, others: Sequence[Scored], site: int | None, count: int) -> list[NeuronRow]:
-    """Return the neurons that a method keeps longest, over all sites or at one.
-
-    Args:
-        scene: whose neurons.
-        by: the method whose order it is.
-        others: further methods whose ranks are wanted.
-        site: index of the only site wanted.
-        count: how many at most.
-    """
-    return [neuron_row(scene, by, others, neuron) for neuron in by.ranking.top(count, site)]
-
-
-def neuron_row(scene: Scene, by: Scored, others: Sequence[Scored], neuron: tuple[int, int]) -> NeuronRow:
-    """Return one neuron's row; see ``top_neurons``."""
-    site, position = neuron
-    activation = float(scene.activations[site].flatten()[position])
-    ranks = tuple(_place(scored.ranking, neuron) for scored in (by, *others))
-    return NeuronRow(site, position, activation, by.ranking.score(site, position), ranks)
-
-
-def _place(ranking: Ranking, neuron: tuple[int, int]) -> int | None:
-    place = int(ranking.ranks[neuron[0]].flatten()[neuron[1]])
-    return place if place < len(ranking.scores) else None
-
-
 def warm() -> None:
     """Make what the default view shows first, so that the first visitor finds it ready."""
     view = View()
     start = scene(network(view.network), sample(view.image), view.crop, view.target)
-    scored = ask_scores(start, view.first, view.chosen_options(view.first), waiter="warm")
+    scored = ask_scores(start, view.strategy(view.first), waiter="warm")
     answer(start, scored.result, view.sparsity, view.off)

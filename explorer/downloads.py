@@ -1,12 +1,14 @@
-"""The one way pages offer a file: made only when somebody takes it."""
+"""The one way pages offer files: made only when somebody takes it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
-__all__ = ["offer"]
+from explorer import export
+
+__all__ = ["offer", "offer_table"]
 
 
 def offer(label: str, name: str, mime: str, make: Callable[[], bytes], key: str) -> None:
@@ -14,3 +16,11 @@ def offer(label: str, name: str, mime: str, make: Callable[[], bytes], key: str)
     st.download_button(
         label, make, name, mime, key=f"offer_{key}", on_click="ignore", type="tertiary", icon=":material/download:"
     )
+
+
+def offer_table(rows: Sequence[Mapping[str, object]], name: str, made_from: Mapping[str, object], key: str) -> None:
+    """Draw a way to see rows as a table, and one to take them away as CSV; ``key`` is the widgets'."""
+    with st.container(horizontal=True, gap="small"):
+        with st.popover("Table", type="tertiary", icon=":material/table:", key=f"table_{key}"):
+            st.dataframe(list(rows), hide_index=True)
+        offer("CSV", name, "text/csv", lambda: export.csv_file(rows, made_from), key)

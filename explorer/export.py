@@ -11,18 +11,20 @@ from importlib.metadata import version
 from math import isnan
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from explorer.compute import Answer, Scene, Scored
+from explorer.answers import Answer, Scene, Selection
 from explorer.view import View
 
-__all__ = ["csv_file", "file_name", "npz_file", "provenance"]
+__all__ = ["csv_file", "file_name", "npz_file", "provenance", "provenance_of_all", "row"]
+
 
 TORCH = version("torch")
 
 
 def provenance(
-    scene: Scene, view: View, scored: Scored | None = None, answer: Answer | None = None
+    scene: Scene, view: View, selection: Selection | None = None, answer: Answer | None = None
 ) -> dict[str, object]:
     """Return what a result was made from, as plain values that JSON can hold."""
     made: dict[str, object] = {
@@ -35,27 +37,49 @@ def provenance(
         "target": scene.target,
         "target_name": scene.network.class_names[scene.target],
         "device": str(scene.network.device),
+        "threads": torch.get_num_threads(),
         "torch": TORCH,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    if scored is not None:
-        made |= {
-            "method": scored.method,
-            "options": scored.options,
-            "method_seconds": round(scored.seconds, 4),
-            "complete": scored.complete,
-        }
+    if selection is not None:
+        made |= _selected(selection)
     if answer is not None:
-        made |= {
-            "sparsity_asked": view.sparsity,
-            "sparsity": answer.sparsity,
-            "off": view.off,
-            "p_ratio": answer.p_ratio,
-            "prediction_kept": answer.prediction_kept,
-            "dead_share": None if isnan(answer.dead_share) else answer.dead_share,
-            "ties": answer.ties,
-        }
+        made |= {"sparsity_asked": view.sparsity, "off": view.off} | _answered(answer)
     return made
+
+
+def provenance_of_all(
+    scene: Scene, view: View, columns: Sequence[tuple[Selection, Answer]], sparsity: float | None = None
+) -> dict[str, object]:
+    """Return what a comparison was made from; ``sparsity`` is that asked for where it is not the view's."""
+    asked = view.sparsity if sparsity is None else sparsity
+    made = provenance(scene, view) | {"sparsity_asked": asked, "off": view.off}
+    return made | {"columns": [_selected(selection) | _answered(answer) for selection, answer in columns]}
+
+
+def row(selection: Selection, answer: Answer) -> dict[str, object]:
+    """Return a selection and what it does as a table's row."""
+    options = json.dumps(selection.strategy.chosen)
+    return _selected(selection) | {"options": options} | _answered(answer)
+
+
+def _selected(selection: Selection) -> dict[str, object]:
+    return {
+        "method": selection.strategy.name,
+        "options": selection.strategy.chosen,
+        "method_seconds": round(selection.seconds, 4),
+        "complete": selection.complete,
+    }
+
+
+def _answered(answer: Answer) -> dict[str, object]:
+    return {
+        "sparsity": answer.sparsity,
+        "p_ratio": answer.p_ratio,
+        "prediction_kept": answer.prediction_kept,
+        "dead_share": None if isnan(answer.dead_share) else answer.dead_share,
+        "ties": answer.ties,
+    }
 
 
 def npz_file(arrays: Mapping[str, NDArray[np.generic]], made_from: Mapping[str, object]) -> bytes:

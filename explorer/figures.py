@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, PngImagePlugin
 from plotly.colors import sequential
 
-from explorer.palette import DEAD, MARK, background, line, quiet, rgb
+from explorer.palette import DEAD, MARK, background, ink, line, pale, quiet, rgb
 
 __all__ = [
     "Floats",
@@ -24,6 +24,8 @@ __all__ = [
     "jpeg",
     "limit",
     "map_picture",
+    "membership_mosaic",
+    "membership_positions",
     "mosaic",
     "outlined",
     "over_photo",
@@ -157,17 +159,42 @@ def mosaic(mask: Bools, dead: Bools, colour: str, dark: bool) -> Image.Image:
         colour: of the method.
         dark: whether the page is.
     """
-    if mask.shape[1:] == (1, 1):
-        mask, dead = _folded(mask, False), _folded(dead, True)
-    channels, height, width = mask.shape
-    columns = int(np.ceil(np.sqrt(channels * height / width)))
-    rows = -(-channels // columns)
-    grid = np.full((rows * columns, height + 1, width + 1), 4, np.uint8)  # lines between cells
-    grid[:channels, :height, :width] = np.where(mask, 2 + dead, 1 - dead)
-    whole = grid.reshape(rows, columns, height + 1, width + 1).swapaxes(1, 2)
-    colours = (background(dark), quiet(dark), colour, DEAD, line(dark))
-    cells = whole.reshape(rows * (height + 1), columns * (width + 1))
-    return _enlarged(_indexed(cells, [rgb(colour) for colour in colours]), 720)
+    kinds = np.where(mask, 2 + dead, 1 - dead).astype(np.uint8)
+    return _cells(kinds, (background(dark), quiet(dark), colour, DEAD), line(dark))
+
+
+def membership_mosaic(first: Bools, second: Bools, dead: Bools, colours: tuple[str, str], dark: bool) -> Image.Image:
+    """Return all channels of a site as ``mosaic`` does, each neuron coloured by which of two pathways it is on.
+
+    On one: that pathway's colour; on both: ink; on neither: grey; dead ones paler, those on neither background.
+
+    Args:
+        first, second, dead: (C, H, W); the channels of a vector are drawn as one plane.
+        colours: of the two pathways.
+        dark: whether the page is.
+    """
+    kinds = 2 * (first + 2 * second.astype(np.uint8)) + ~dead
+    shown = [shade for colour in (*colours, ink(dark)) for shade in (pale(colour, dark), colour)]
+    return _cells(kinds.astype(np.uint8), (background(dark), quiet(dark), *shown), line(dark))
+
+
+def membership_positions(first: Bools, second: Bools, colours: tuple[str, str], dark: bool) -> Image.Image:
+    """Return which of two pathways the channels at each position are on, as a mix of ``membership_mosaic``'s colours.
+
+    The more of them on either pathway, the stronger: background where none is, full where most are.
+
+    Args:
+        first, second: (C, H, W).
+        colours: of the two pathways.
+        dark: whether the page is.
+    """
+    kinds = np.stack([first & ~second, second & ~first, first & second]).sum(1)  # (3, H, W) channels
+    inks = np.array([rgb(colour) for colour in (*colours, ink(dark))], dtype=float)
+    either = kinds.sum(0)[..., None]  # (H, W, 1)
+    mixed = np.moveaxis(kinds, 0, -1) @ inks / np.maximum(either, 1)
+    ground = np.array(rgb(background(dark)))
+    shade = ground + either / max(1, either.max()) * (mixed - ground)
+    return _enlarged(Image.fromarray(shade.round().astype(np.uint8)), 360)
 
 
 def thumbnail(picture: Image.Image, side: int = 112) -> Image.Image:
@@ -194,11 +221,25 @@ def png(picture: Image.Image, made_from: Mapping[str, object] | None = None) -> 
     return buffer.getvalue()
 
 
-def _folded(vector: Bools, rest: bool) -> Bools:
-    """(C, 1, 1) as one plane as square as can be, (1, H, W), its last cells filled with ``rest``."""
+def _cells(kinds: NDArray[np.uint8], colours: Sequence[str], border: str) -> Image.Image:
+    """Channels side by side, (C, H, W) places in ``colours``; colour 0 fills what a vector leaves of its plane."""
+    if kinds.shape[1:] == (1, 1):
+        kinds = _folded(kinds)
+    channels, height, width = kinds.shape
+    columns = int(np.ceil(np.sqrt(channels * height / width)))
+    rows = -(-channels // columns)
+    grid = np.full((rows * columns, height + 1, width + 1), len(colours), np.uint8)  # lines between cells
+    grid[:channels, :height, :width] = kinds
+    whole = grid.reshape(rows, columns, height + 1, width + 1).swapaxes(1, 2)
+    cells = whole.reshape(rows * (height + 1), columns * (width + 1))
+    return _enlarged(_indexed(cells, [rgb(colour) for colour in (*colours, border)]), 720)
+
+
+def _folded(vector: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(C, 1, 1) as one plane as square as can be, (1, H, W), its last cells 0."""
     width = int(np.ceil(np.sqrt(len(vector))))
     height = -(-len(vector) // width)
-    plane = np.full(height * width, rest)
+    plane = np.zeros(height * width, np.uint8)
     plane[: len(vector)] = vector[:, 0, 0]
     return plane.reshape(1, height, width)
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import streamlit as st
 from PIL import Image
 
-from explorer import charts, compute, export, figures, markup, palette, session, widgets
+from explorer import charts, export, figures, markup, palette, readings, session, widgets
+from explorer.answers import Scene, Selection
 from explorer.columns import Column
-from explorer.compute import Scene, Scored
 from explorer.downloads import offer
-from explorer.words import method_name, number, percent
+from explorer.plots import show_site_chart
+from explorer.words import number, percent
 
 __all__ = ["show_layers"]
 
@@ -24,25 +23,17 @@ def show_layers(scene: Scene, columns: list[Column]) -> None:
     sites = scene.network.sites
     at = session.view().site
     shares = {
-        c.method: [size / site.neurons for size, site in zip(c.answer.sizes, sites, strict=True)]
+        c.strategy.name: [size / site.neurons for size, site in zip(c.answer.sizes, sites, strict=True)]
         for c in columns
         if c.answer
     }
     strip = charts.layer_strip(shares, [c.colour for c in columns], [site.name for site in sites], at)
 
-    def clicked() -> None:
-        points = st.session_state["strip"].selection.points
-        if points:
-            site = int(points[0]["point_index"])  # not x, which is the bar's own place beside its neighbour
-            session.change(lambda v: replace(v, site=site))
-
     most = {method: max(range(len(values)), key=values.__getitem__) for method, values in shares.items()}
     alt = "Share of neurons kept at each site. " + " ".join(
         f"{method} keeps most at {sites[i].name}, {percent(shares[method][i])}." for method, i in most.items()
     )
-    st.plotly_chart(
-        strip, key="strip", on_select=clicked, selection_mode="points", config={"displayModeBar": False}, alt=alt
-    )
+    show_site_chart(strip, "strip", alt)
     widgets.site(scene.network)
     with st.container(key="pair"):
         for place, column in zip(st.columns(2), columns, strict=False):
@@ -51,17 +42,17 @@ def show_layers(scene: Scene, columns: list[Column]) -> None:
 
 
 def show_mask(scene: Scene, column: Column, at: int) -> None:
-    if column.scored is None:
+    if column.selection is None:
         return
     site = scene.network.sites[at]
-    planes = compute.site_planes(scene, column.scored, session.view().sparsity, at)
+    planes = readings.site_planes(scene, column.selection, session.view().sparsity, at)
     kept, dead = int(planes.mask.sum()), int((planes.mask & planes.dead).sum())
     channels, height, width = site.planes
     share = percent(kept / site.neurons)
     busiest = planes.mask.sum((1, 2)).argsort()[::-1][:3]
     st.html(
         markup.panel_title(
-            method_name(column.method, column.scored.options),
+            column.strategy.title,
             f"{number(kept)} of {number(site.neurons)} kept ({share}), {number(dead)} of them dead",
             column.colour,
         )
@@ -97,13 +88,13 @@ def show_mask(scene: Scene, column: Column, at: int) -> None:
         st.image(figures.png(whole), width="stretch", alt=words)
         names = ", ".join(str(c) for c in busiest if planes.mask[c].any())
         st.caption(f"All {channels} channels, by number. Most neurons kept in: {names or 'none'}.")
-    offer_masks(scene, column, column.scored, whole, site.name)
+    offer_masks(scene, column, column.selection, whole, site.name)
 
 
-def offer_masks(scene: Scene, column: Column, scored: Scored, picture: Image.Image, site: str) -> None:
+def offer_masks(scene: Scene, column: Column, selection: Selection, picture: Image.Image, site: str) -> None:
     view = session.view()
-    made_from = export.provenance(scene, view, scored, column.answer)
-    name = method_name(column.method, scored.options)
+    made_from = export.provenance(scene, view, selection, column.answer)
+    name = column.strategy.title
     stem = export.file_name(view.image, scene.network.name, name, "masks")
     with st.container(horizontal=True, gap="small"):
         offer(
@@ -117,6 +108,6 @@ def offer_masks(scene: Scene, column: Column, scored: Scored, picture: Image.Ima
             "NPZ of all sites",
             f"{stem}.npz",
             "application/octet-stream",
-            lambda: export.npz_file(compute.all_masks(scene, scored, view.sparsity), made_from),
+            lambda: export.npz_file(readings.all_masks(scene, selection, view.sparsity), made_from),
             f"mask_npz_{name}",
         )

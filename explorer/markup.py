@@ -31,16 +31,19 @@ def facts(pairs: Mapping[str, str]) -> str:
     return f'<dl class="facts">{rows}</dl>'
 
 
-def answers(top: Sequence[tuple[str, float, bool]], rest: str = "") -> str:
-    """Return classes with their probabilities as bars; each is (name, probability, is the target); then a line."""
-    rows = "".join(
+def answers(top: Sequence[tuple[str, float, bool]], rows: int, rest: str = "") -> str:
+    """Return classes with their probabilities as bars; each is (name, probability, is the target); then a line.
+
+    It is as high as ``rows`` of them, so that what stands below lines up from panel to panel.
+    """
+    items = "".join(
         f'<li class="{"target" if target else ""}" style="--share:{100 * share:.1f}%">'
         f'<span title="{escape(name)}">{escape(name)}{" ◂" if target else ""}</span>'
         f"<b>{escape(percent(share))}</b></li>"
         for name, share, target in top
     )
-    rows += f'<li class="rest"><span>{escape(rest)}</span></li>' if rest else ""
-    return f'<ol class="answers">{rows}</ol>'
+    items += f'<li class="rest"><span>{escape(rest)}</span></li>' if rest else ""
+    return f'<ol class="answers" style="--rows:{rows}">{items}</ol>'
 
 
 def made_from(parts: Mapping[str, object]) -> str:

@@ -8,10 +8,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from explorer import compute, export, figures, markup, session, widgets
+from explorer import export, figures, markup, readings, session, widgets
+from explorer.answers import Scene, Scored
 from explorer.columns import Column
-from explorer.compute import NeuronRow, Scene, Scored
 from explorer.downloads import offer
+from explorer.readings import NeuronRow
 from explorer.words import number, position_name
 
 __all__ = ["show_neurons"]
@@ -27,7 +28,7 @@ def show_neurons(scene: Scene, columns: list[Column]) -> None:
         return
     view = session.view()
     widgets.ranking_scope()
-    rows = compute.top_neurons(scene, scored[0], scored[1:], view.site if view.only_site else None, TOP_NEURONS)
+    rows = readings.top_neurons(scene, scored[0], scored[1:], view.site if view.only_site else None, TOP_NEURONS)
     with st.container(key="neurons"):
         table, picture = st.columns([2.4, 1])
         with table:
@@ -38,7 +39,7 @@ def show_neurons(scene: Scene, columns: list[Column]) -> None:
 
 def show_table(scene: Scene, scored: list[Scored], rows: list[NeuronRow]) -> None:
     if not rows:
-        st.info(f"{scored[0].method} gives no neuron here a score above 0.")
+        st.info(f"{scored[0].name} gives no neuron here a score above 0.")
         return
     records = [record(scene, scored, row) for row in rows]
     view = session.view()
@@ -60,11 +61,11 @@ def show_table(scene: Scene, scored: list[Scored], rows: list[NeuronRow]) -> Non
         height=430,
         selection_default={"selection": {"rows": chosen, "columns": []}} if chosen else None,
         column_config=column_widths(list(records[0])),
-        alt=f"The {len(rows)} neurons {scored[0].method} keeps longest; the first is at {records[0]['site']}, channel "
+        alt=f"The {len(rows)} neurons {scored[0].name} keeps longest; the first is at {records[0]['site']}, channel "
         f"{records[0]['channel']}, row {records[0]['row']}, column {records[0]['column']}.",
     )  # fmt: skip
     made_from = export.provenance(scene, session.view(), scored[0])
-    name = export.file_name(session.view().image, scene.network.name, scored[0].method, "neurons.csv")
+    name = export.file_name(session.view().image, scene.network.name, scored[0].name, "neurons.csv")
     offer("CSV", name, "text/csv", lambda: export.csv_file(records, made_from), "neurons")
 
 
@@ -79,9 +80,9 @@ def record(scene: Scene, scored: list[Scored], row: NeuronRow) -> dict[str, obje
     site = scene.network.sites[row.site]
     channel, line, column = site.place(row.position)
     places = {
-        f"{s.method} rank": None if place is None else place + 1 for s, place in zip(scored, row.ranks, strict=True)
+        f"{s.name} rank": None if place is None else place + 1 for s, place in zip(scored, row.ranks, strict=True)
     }
-    score = {} if scored[0].ordinal else {f"{scored[0].method} score": row.score}
+    score = {} if scored[0].ordinal else {f"{scored[0].name} score": row.score}
     return {
         "site": site.name, "channel": channel, "row": line, "column": column,
         **places, **score, "activation": row.activation,
@@ -96,17 +97,17 @@ def show_neuron(scene: Scene, scored: list[Scored]) -> None:
         st.caption("Select a row to see on the photo what that neuron can see, and where its channel is active.")
         return
     site = sites[neuron[0]]
-    box = compute.sees(scene, neuron)
-    row = compute.neuron_row(scene, scored[0], scored[1:], neuron)
+    box = readings.sees(scene, neuron)
+    row = readings.neuron_row(scene, scored[0], scored[1:], neuron)
     where = f"{site.name}, {position_name(site, neuron[1])}"
-    picture = figures.outlined(scene.picture, box, compute.channel_activation(scene, neuron))
+    picture = figures.outlined(scene.picture, box, readings.channel_activation(scene, neuron))
     alt = (
         f"{where} sees pixels {box[0]} to {box[2]} across and {box[1]} to {box[3]} down; "
         "its channel is active where the photo is light."
     )
     st.image(figures.jpeg(picture, 92), width="stretch", alt=alt)
     places = {
-        f"Rank, {s.method}": "score 0" if place is None else f"{place + 1:,}"
+        f"Rank, {s.name}": "score 0" if place is None else f"{place + 1:,}"
         for s, place in zip(scored, row.ranks, strict=True)
     }
     st.html(

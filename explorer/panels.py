@@ -4,42 +4,61 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.methods import METHODS
-from explorer import compute, export, figures, markup, session
-from explorer.columns import Column, offer_start, show_waiting
-from explorer.compute import Answer, Scene, Scored
+from explorer import comparisons, compute, export, figures, markup, readings, session
+from explorer.answers import Answer, Scene, Selection
+from explorer.columns import Column, show_waiting
 from explorer.downloads import offer
-from explorer.words import duration, method_name, number, percent, ratio
+from explorer.waiting import offer_start
+from explorer.words import duration, number, percent, ratio
 
-__all__ = ["show_panels"]
+__all__ = ["scale_ends", "show_column", "show_panels"]
 
 
 def show_panels(scene: Scene, columns: list[Column]) -> None:
     """Show the photo, the plain gradient, and each method's pathway gradient or its place in line."""
-    view = session.view()
-    maps = {c.method: compute.saliency(c.answer.restricted) for c in columns if c.answer}
-    plain = compute.saliency(scene.original)
-    shared = figures.limit(*maps.values())
+    ends = scale_ends(columns)
     with st.container(key="panels"):
         panels = st.columns(4)
         with panels[0]:
             show_photo(scene)
         with panels[1]:
-            end = figures.limit(plain)
-            show_map(scene, "Plain gradient", "the original network, all neurons", plain, end, "own scale")
-            show_answer(scene, scene.original.logits.softmax(1)[0].tolist())
-            st.html(markup.made_from({"image, activations and gradient in": duration(scene.seconds)}))
-            offer_map(scene, "gradient", plain, end, export.provenance(scene, view))
+            show_plain(scene)
         for panel, column in zip(panels[2:], columns, strict=True):
             with panel:
-                if column.scored and column.answer:
-                    values = maps[column.method]
-                    end = shared if view.scale == "shared" else figures.limit(values)
-                    show_pathway(scene, column, column.scored, column.answer, values, end)
-                else:
-                    show_waiting(scene, column)
-    if all(column.scored for column in columns):
-        show_comparison(columns)
+                show_column(scene, column, ends.get(column.place), top=5)
+    if all(column.selection for column in columns):
+        show_comparison(scene, columns)
+
+
+def scale_ends(columns: list[Column]) -> dict[int, float]:
+    """Return where each column's colour scale ends: all at the same value, or each at its own."""
+    maps = {c.place: readings.saliency(c.answer.restricted) for c in columns if c.answer}
+    if session.view().scale == "shared":
+        return dict.fromkeys(maps, figures.limit(*maps.values()))
+    return {place: figures.limit(values) for place, values in maps.items()}
+
+
+def show_column(scene: Scene, column: Column, end: float | None, top: int) -> None:
+    """Show a column's pathway gradient with what it says and was made from, or the column's place in line.
+
+    Args:
+        scene: what is looked at.
+        column: what is shown.
+        end: where its colour scale ends.
+        top: how many classes are listed.
+    """
+    if column.selection is None or column.answer is None or end is None:
+        show_waiting(scene, column)
+        return
+    values = readings.saliency(column.answer.restricted)
+    scale = "shared scale" if session.view().scale == "shared" else "own scale"
+    detail = f"pathway gradient, {column.strategy.family}"
+    show_map(scene, column.strategy.title, detail, values, end, scale, column.colour)
+    show_answer(scene, column.answer.restricted.logits.softmax(1)[0].tolist(), top)
+    show_facts(column.answer)
+    show_making(scene, column, column.selection, column.answer)
+    made_from = export.provenance(scene, session.view(), column.selection, column.answer)
+    offer_map(scene, column.strategy.title, values, end, made_from, f"column_{column.place}")
 
 
 def show_photo(scene: Scene) -> None:
@@ -63,6 +82,15 @@ def show_photo(scene: Scene) -> None:
     )
 
 
+def show_plain(scene: Scene) -> None:
+    values = readings.saliency(scene.original)
+    end = figures.limit(values)
+    show_map(scene, "Plain gradient", "the original network, all neurons", values, end, "own scale")
+    show_answer(scene, scene.original.logits.softmax(1)[0].tolist(), 5)
+    st.html(markup.made_from({"image, activations and gradient in": duration(scene.seconds)}))
+    offer_map(scene, "gradient", values, end, export.provenance(scene, session.view()), "plain")
+
+
 def show_map(
     scene: Scene, title: str, detail: str, values: figures.Floats, end: float, scale: str, colour: str = ""
 ) -> None:
@@ -79,23 +107,17 @@ def show_map(
     st.html(markup.colour_bar(low, f"{number(end)} · {scale}", figures.colours(view.style)))
 
 
-def show_answer(scene: Scene, probabilities: list[float]) -> None:
+def show_answer(scene: Scene, probabilities: list[float], top: int) -> None:
     best = sorted(range(len(probabilities)), key=lambda i: -probabilities[i])
     names = scene.network.class_names
-    cut = probabilities[best[5]] if len(best) > 5 else -1.0  # classes as likely as the sixth are in no order
-    shown = [(names[i], probabilities[i], i == scene.target) for i in best[:5] if probabilities[i] != cut]
+    cut = probabilities[best[top]] if len(best) > top else -1.0  # classes as likely as the next one are in no order
+    shown = [(names[i], probabilities[i], i == scene.target) for i in best[:top] if probabilities[i] != cut]
     equal = probabilities.count(cut)
-    st.html(markup.answers(shown, f"{number(equal)} classes alike, {percent(cut)} each" if len(shown) < 5 else ""))
+    rest = f"{number(equal)} classes alike, {percent(cut)} each" if len(shown) < top else ""
+    st.html(markup.answers(shown, top, rest))
 
 
-def show_pathway(
-    scene: Scene, column: Column, scored: Scored, answer: Answer, values: figures.Floats, end: float
-) -> None:
-    view = session.view()
-    name = method_name(column.method, scored.options)
-    scale = "shared scale" if view.scale == "shared" else "own scale"
-    show_map(scene, name, f"pathway gradient, {column.family}", values, end, scale, column.colour)
-    show_answer(scene, answer.restricted.logits.softmax(1)[0].tolist())
+def show_facts(answer: Answer) -> None:
     st.html(
         markup.facts(
             {
@@ -106,22 +128,24 @@ def show_pathway(
             }
         )
     )
-    parts = {
-        "off": view.off,
-        "chosen among equal scores": f"{number(answer.ties_kept)} of {number(answer.ties)}" if answer.ties else "none",
-        "scores in": duration(scored.seconds),
-        "gradient in": duration(answer.seconds),
-    }
-    st.html(markup.made_from(parts))
-    if not METHODS[column.method].uses_target:
+
+
+def show_making(scene: Scene, column: Column, selection: Selection, answer: Answer) -> None:
+    parts: dict[str, object] = {"off": session.view().off}
+    if column.scored:
+        kept = f"{number(answer.ties_kept)} of {number(answer.ties)}" if answer.ties else "none"
+        parts |= {"chosen among equal scores": kept, "scores in": duration(selection.seconds)}
+    st.html(markup.made_from(parts | {"gradient in": duration(answer.seconds)}))
+    if column.scored and not column.strategy.uses_target:
         st.caption("These scores do not depend on the target class.")
-    if not scored.complete:
+    if not selection.complete:
         st.info("Cancelled: this is the best it had found.")
-        offer_start(compute.scores_key(scene, column.method, scored.options), column.method)
-    offer_map(scene, name, values, end, export.provenance(scene, view, scored, answer))
+        offer_start(compute.scores_key(scene, column.strategy), f"column_{column.place}")
 
 
-def offer_map(scene: Scene, name: str, values: figures.Floats, end: float, made_from: dict[str, object]) -> None:
+def offer_map(
+    scene: Scene, name: str, values: figures.Floats, end: float, made_from: dict[str, object], key: str
+) -> None:
     view = session.view()
     stem = export.file_name(view.image, scene.network.name, name)
     shown = made_from | {"style": view.style, "scale": view.scale, "scale_end": end}
@@ -130,21 +154,21 @@ def offer_map(scene: Scene, name: str, values: figures.Floats, end: float, made_
         return figures.png(figures.map_picture(values, end, view.style), shown)
 
     with st.container(horizontal=True, gap="small"):
-        offer("PNG", f"{stem}.png", "image/png", picture, f"png_{name}")
+        offer("PNG", f"{stem}.png", "image/png", picture, f"png_{key}")
         offer(
             "NPZ",
             f"{stem}.npz",
             "application/octet-stream",
             lambda: export.npz_file({"map": values}, made_from),
-            f"npz_{name}",
+            f"npz_{key}",
         )
 
 
-def show_comparison(columns: list[Column]) -> None:
-    first, second = (column.scored for column in columns)
+def show_comparison(scene: Scene, columns: list[Column]) -> None:
+    first, second = (column.selection for column in columns)
     if first and second:
-        found = compute.compare(first, second, session.view().sparsity)
+        table = comparisons.members(scene, [first, second], session.view().sparsity)
         st.markdown(
-            f"The two pathways overlap by **{percent(found.overlap)}** (intersection over union); two independent ones "
-            f"of their sizes would by {percent(found.chance)}."
+            f"The two pathways overlap by **{percent(table.overlaps()[0, 1])}** (intersection over union); two "
+            f"independent ones of their sizes would by {percent(table.chances()[0, 1])}."
         )

@@ -110,11 +110,17 @@ def tell(message: str) -> None:
         told[:] = [*told, message][-KEPT_MESSAGES:]
 
 
-def start() -> None:
-    """Settle the view for this run: follow the address bar if it changed by itself, then write it; show messages."""
+def start(page: str) -> None:
+    """Settle the view for this run: follow the address bar if it changed by itself, then write it; show messages.
+
+    Args:
+        page: where the person is. All pages share the view; a click in the navigation empties the address.
+    """
     params = st.query_params.to_dict()
     acted = st.session_state.pop("acted", False)
-    if "view" not in st.session_state or (not acted and _moved(params)):
+    turned = st.session_state.get("page", page) != page and not params
+    st.session_state["page"] = page
+    if "view" not in st.session_state or (not acted and not turned and _moved(params)):
         st.session_state["view"] = _from_link(params)
     written = view().params()
     if params != written:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cache
 
 import streamlit as st
@@ -12,17 +13,53 @@ from PIL import Image
 from core.errors import PathwayError, WeightsMissing
 from core.images import sample_images
 from core.network import Network
-from explorer import browser, compute, figures, session
-from explorer.compute import Scene
+from explorer import browser, compute, figures, session, widgets
+from explorer.answers import Scene
 from explorer.session import view
 from explorer.view import View
 from explorer.waiting import waiting
 from explorer.widgets import field, settle
 from explorer.words import percent, plain
 
-__all__ = ["crop", "find_network", "network", "photo", "target"]
+__all__ = ["Subject", "find_subject", "sidebar"]
 
 PREDICTED = -1  # the target that follows the prediction
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a page looks at: a photo in a network; no network and no scene while its weights are not at hand."""
+
+    photo: Image.Image
+    network: Network | None = None
+    scene: Scene | None = None
+
+
+def find_subject() -> Subject:
+    """Return what the view looks at; where there is no network, say why and what to do."""
+    chosen = find_network()
+    photo = session.pictures()[view().image]()
+    if chosen is None:
+        return Subject(photo)
+    session.fit(chosen)
+    return Subject(photo, chosen, compute.scene(chosen, photo, view().crop, view().target))
+
+
+def sidebar(subject: Subject, extras: Callable[[], None] = lambda: None) -> None:
+    """Draw every control of what one looks at; ``extras`` draws what only one page has."""
+    with st.sidebar:
+        network()
+        photo()
+        if subject.network:
+            crop(subject.network, subject.photo)
+        if subject.scene:
+            target(subject.scene)
+            extras()
+        left, right = st.columns(2)
+        with left:
+            widgets.reset()
+        with right:
+            widgets.copy_link()
 
 
 def network() -> None:
@@ -91,6 +128,7 @@ def _offer_download(missing: WeightsMissing) -> None:
     waiting(
         ("download", missing.name),
         lambda: compute.ask_download(missing.name, session.waiter()),
+        name="download",
         on_cancel=lambda: wanted.discard(missing.name),
     )
 

@@ -13,8 +13,19 @@ from typing import Any, Literal, get_args
 from core.errors import PathwayError
 from core.images import Crop
 from core.methods import METHODS, Family
+from explorer.strategies import STRATEGIES, Strategy
 
-__all__ = ["SPARSITIES", "Neuron", "Scale", "Style", "View", "beside", "nearest_sparsity"]
+__all__ = [
+    "LEAST_COLUMNS",
+    "MOST_COLUMNS",
+    "SPARSITIES",
+    "Neuron",
+    "Scale",
+    "Style",
+    "View",
+    "beside",
+    "nearest_sparsity",
+]
 
 Scale = Literal["shared", "panel"]
 Style = Literal["magnitude", "signed"]
@@ -30,6 +41,10 @@ SPARSITIES = tuple(_steps(0, 700, 50) + _steps(700, 900, 10) + _steps(900, 980, 
 """Where the slider stops: finer near the top, where pathways change fastest."""
 
 
+LEAST_COLUMNS, MOST_COLUMNS = 2, 6
+COMPARED = tuple(map(Strategy, ("NeuronMCT", "NeuronIntGrad", "GreedyPruning", "Random")))
+
+
 @dataclass(frozen=True)
 class View:
     """Everything a page shows follows from this.
@@ -40,7 +55,9 @@ class View:
         x, y, zoom: where the square lies that the network sees, see ``core.images.Crop``.
         target: class index; None for the predicted class.
         first, second: the methods shown; the first one's family is the toggle.
-        options: chosen options that are not defaults, as ("Method.option", value).
+        options: chosen options of those two that are not defaults, as ("Method.option", value).
+        columns: the strategies compared, two to six.
+        pair: places of the two of them that are set against each other.
         sparsity: share of neurons off the pathway, one of ``SPARSITIES``.
         off: how neurons off the pathway are held.
         scale: one colour scale for the pathway gradients, or one a panel.
@@ -60,6 +77,8 @@ class View:
     first: str = "NeuronMCT"
     second: str = "GreedyPruning"
     options: tuple[tuple[str, int], ...] = ()
+    columns: tuple[Strategy, ...] = COMPARED
+    pair: tuple[int, int] = (0, 2)
     sparsity: float = 0.9
     off: Literal["zero", "frozen"] = "zero"
     scale: Scale = "shared"
@@ -79,19 +98,18 @@ class View:
         """Return the family of the first method."""
         return METHODS[self.first].family
 
-    def chosen_options(self, method: str) -> dict[str, int]:
-        """Return all options of a method, chosen or default."""
+    def strategy(self, method: str) -> Strategy:
+        """Return a method with the options chosen for it on Explore."""
         prefix = f"{method}."
         chosen = {name.removeprefix(prefix): value for name, value in self.options if name.startswith(prefix)}
-        return METHODS[method].checked(**chosen)
+        return Strategy.of(method, **chosen)
 
     def with_option(self, method: str, option: str, value: int) -> View:
         """Return the view with one option of a method set."""
-        default = next(o.default for o in METHODS[method].options if o.name == option)
-        options = {**dict(self.options), f"{method}.{option}": value}
-        if value == default:
-            del options[f"{method}.{option}"]
-        return replace(self, options=tuple(sorted(options.items())))
+        changed = self.strategy(method).with_option(option, value)
+        others = [(name, v) for name, v in self.options if not name.startswith(f"{method}.")]
+        own = [(f"{method}.{name}", v) for name, v in changed.options]
+        return replace(self, options=tuple(sorted(others + own)))
 
     def with_family(self, family: Family) -> View:
         """Return the view with the toggle at a family: its method first, the other family's beside it."""
@@ -106,6 +124,30 @@ class View:
         if METHODS[self.second].family != METHODS[method].family:
             return replace(self, first=method)
         return replace(self, first=method, second=next(iter(beside(method))))
+
+    def with_column(self, place: int, strategy: Strategy) -> View:
+        """Return the view with another strategy at a place of the comparison."""
+        return replace(self, columns=(*self.columns[:place], strategy, *self.columns[place + 1 :]))
+
+    def with_more_columns(self) -> View:
+        """Return the view with the first strategy added that is not compared yet, if there is room."""
+        shown = {strategy.name for strategy in self.columns}
+        added = next((name for name in STRATEGIES if name not in shown), STRATEGIES[0])
+        return replace(self, columns=(*self.columns, Strategy(added))[:MOST_COLUMNS])
+
+    def with_pair(self, side: int, place: int) -> View:
+        """Return the view with another column on one side of the pair; the other side's own swaps the two."""
+        other = self.pair[1 - side] if self.pair[1 - side] != place else self.pair[side]
+        return replace(self, pair=(place, other) if side == 0 else (other, place))
+
+    def without_column(self, place: int) -> View:
+        """Return the view with one strategy less, unless they are as few as can be; the pair keeps to its own."""
+        if len(self.columns) == LEAST_COLUMNS:
+            return self
+        left = [i for i in range(len(self.columns)) if i != place]
+        pair = [left.index(i) for i in self.pair if i != place]
+        pair += [i for i in range(len(left)) if i not in pair][: 2 - len(pair)]
+        return replace(self, columns=tuple(self.columns[i] for i in left), pair=(pair[0], pair[1]))
 
     def params(self) -> dict[str, str]:
         """Return the address bar's parameters: what differs from the default."""
@@ -125,12 +167,13 @@ class View:
                 notes.append(f"{name}={text}"[:80])
         if METHODS[view.first].family == METHODS[view.second].family:
             view = view.with_first(view.first)
+        if max(view.pair) >= len(view.columns):
+            view = replace(view, pair=(0, 1))
         return view, notes
 
     def _with_param(self, name: str, text: str) -> View:
         method, _, option = name.partition(".")
         if option:
-            METHODS[method].checked(**{option: int(text)})
             return self.with_option(method, option, int(text))
         return replace(self, **{name: _READERS[name](text)})
 
@@ -147,7 +190,9 @@ def nearest_sparsity(value: float) -> float:
 
 
 def _written(value: object) -> str:
-    return "-".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    if not isinstance(value, tuple):
+        return str(value)
+    return ("~" if isinstance(value[0], Strategy) else "-").join(map(str, value))
 
 
 def _one_of(*allowed: str) -> Any:
@@ -175,6 +220,20 @@ def _neuron(text: str) -> Neuron:
     return site, position
 
 
+def _pair(text: str) -> tuple[int, int]:
+    first, second = map(_index, text.split("-"))
+    if first == second or max(first, second) >= MOST_COLUMNS:
+        raise ValueError(text)
+    return first, second
+
+
+def _columns(text: str) -> tuple[Strategy, ...]:
+    columns = tuple(map(Strategy.read, text.split("~")))
+    if not LEAST_COLUMNS <= len(columns) <= MOST_COLUMNS:
+        raise ValueError(text)
+    return columns
+
+
 def _name(text: str) -> str:
     if not text.replace("_", "").replace("-", "").isalnum() or len(text) > 64:
         raise ValueError(text)
@@ -190,6 +249,8 @@ _READERS: dict[str, Any] = {
     "target": _index,
     "first": lambda text: METHODS[text].name if METHODS[text].family != "baseline" else METHODS[""].name,
     "second": lambda text: METHODS[text].name,
+    "columns": _columns,
+    "pair": _pair,
     "sparsity": lambda text: nearest_sparsity(_number(0, 1)(text)),
     "off": _one_of("zero", "frozen"),
     "scale": _one_of(*get_args(Scale)),

@@ -10,45 +10,68 @@ from explorer import compute, session
 from explorer.jobs import Status
 from explorer.words import duration, plain
 
-__all__ = ["waiting"]
+__all__ = ["cancelled", "offer_start", "wait", "waiting"]
 
 
-def waiting(key: Hashable, ask: Callable[[], Status], *, on_cancel: Callable[[], None]) -> None:
+def wait(key: Hashable, ask: Callable[[], Status], name: str) -> None:
+    """Draw a job's progress and a way to cancel it; or, once this person cancelled it, a way to start it again.
+
+    Args and what follows are those of ``waiting``.
+    """
+    if key in cancelled():
+        st.info("Cancelled.")
+        offer_start(key, name)
+    else:
+        waiting(key, ask, name=name, on_cancel=lambda: cancelled().add(key))
+
+
+def cancelled() -> set[Hashable]:
+    """Return the keys of the work that this person cancelled."""
+    keys: set[Hashable] = st.session_state.setdefault("cancelled", set())
+    return keys
+
+
+def offer_start(key: Hashable, name: str) -> None:
+    """Draw the button that starts cancelled work again."""
+    st.button("Start it", key=f"start_{name}", on_click=lambda: cancelled().discard(key))
+
+
+def waiting(key: Hashable, ask: Callable[[], Status], *, name: str, on_cancel: Callable[[], None]) -> None:
     """Draw the progress of a job and a way to cancel it, until it is done; then run the page again.
 
     Args:
-        key: the job's, for the widgets' keys and for leaving the queue.
+        key: the job's, for leaving the queue.
         ask: asks where it stands; each call says that this session still waits.
+        name: of this place on the page, for the widgets' keys.
         on_cancel: called beside leaving the queue.
     """
-    name = f"job_{hash(key)}"
-    cancelled = False
+    left = False
 
     def cancel() -> None:
-        nonlocal cancelled
-        cancelled = True
-        compute.JOBS.leave(key, session.waiter())
+        nonlocal left
+        left = True
+        compute.leave(key, session.waiter())
         on_cancel()
 
     @st.fragment(run_every=0.5)
     def poll() -> None:
-        if cancelled:  # asking once more would start it again
+        if left:  # asking once more would start it again
             st.rerun()
         status = ask()
         if status.state == "done":
             st.rerun()
         if status.state == "failed":
             st.error(plain(f"That did not work: {status.error}"))
-            st.button("Try again", key=f"{name}_retry", on_click=lambda: compute.JOBS.forget_error(key))
+            st.button("Try again", key=f"{name}_retry", on_click=lambda: compute.forget_error(key))
             return
         if status.state == "waiting":
             ahead = "one job" if status.position == 1 else f"{status.position} jobs"
             st.progress(0.0, f"In line: {ahead} before this one" if status.position else "Next in line")
         else:
-            left = "" if status.seconds_left is None else f", about {duration(status.seconds_left)} left"
+            rest = "" if status.seconds_left is None else f", about {duration(status.seconds_left)} left"
             st.progress(
                 status.fraction,
-                f"{status.done} of {status.total} {status.note}{left}" if status.total else "Starting ...",
+                f"{status.done} of {status.total} {status.note}{rest}" if status.total else "Starting ...",
             )
 
         st.button("Cancel", key=f"{name}_cancel", on_click=cancel)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -11,18 +12,22 @@ from core.methods import METHODS
 from core.network import Network
 from explorer import browser, session
 from explorer.session import view
-from explorer.view import SPARSITIES, View, beside
+from explorer.strategies import STRATEGIES, Strategy
+from explorer.view import LEAST_COLUMNS, MOST_COLUMNS, SPARSITIES, View, beside
 from explorer.words import percent
 
 __all__ = [
+    "column",
     "copy_link",
     "field",
-    "maps",
+    "how_shown",
     "methods",
+    "more_columns",
     "option_controls",
+    "options",
+    "pair_side",
     "ranking_scope",
     "reset",
-    "restriction",
     "settle",
     "site",
     "sparsity",
@@ -82,27 +87,114 @@ def methods() -> None:
         st.selectbox("Beside it", beside(view().first), help=METHODS[view().second].summary, **field("second"))
 
 
+def options(strategy: Strategy, key: str, choose: Callable[[str, int], None], label: str = "") -> None:
+    """Draw the options of a strategy's method.
+
+    Args:
+        strategy: whose options, as they are chosen.
+        key: before the widgets' keys.
+        choose: called with an option's name and its new value.
+        label: before the options' names.
+    """
+    for option in strategy.method.options if strategy.method else ():
+        own, value = f"{key}_{strategy.name}_{option.name}", strategy.chosen[option.name]
+        switch = (option.low, option.high) == (0, 1)
+        settle(own, bool(value) if switch else value)
+        text = f"{label}{option.name.replace('_', ' ')}"
+        control: dict[str, Any] = {
+            "key": own,
+            "on_change": lambda name=option.name, own=own: choose(name, int(st.session_state[own])),
+            "help": option.help,
+        }
+        if switch:
+            st.toggle(text, **control)
+        else:
+            st.number_input(text, option.low, option.high, step=1, **control)
+
+
 def option_controls() -> None:
-    """Draw the options of the methods shown."""
+    """Draw the options of the two methods on Explore."""
     for method in (view().first, view().second):
-        chosen = view().chosen_options(method)
-        for option in METHODS[method].options:
-            key = f"option_{method}_{option.name}"
-            settle(key, bool(chosen[option.name]) if (option.low, option.high) == (0, 1) else chosen[option.name])
 
-            def changed(method: str = method, name: str = option.name, key: str = key) -> None:
-                session.change(lambda v: v.with_option(method, name, int(st.session_state[key])))
+        def choose(option: str, value: int, method: str = method) -> None:
+            session.change(lambda v: v.with_option(method, option, value))
 
-            label = f"{method}: {option.name.replace('_', ' ')}"
-            if (option.low, option.high) == (0, 1):
-                st.toggle(label, key=key, on_change=changed, help=option.help)
-            else:
-                st.number_input(label, option.low, option.high, step=1, key=key, on_change=changed, help=option.help)
+        options(view().strategy(method), "option", choose, f"{method}: ")
+
+
+def column(place: int) -> None:
+    """Draw the choice of strategy for one place of the comparison, its options, and the way to leave it out."""
+    strategy = view().columns[place]
+    key = f"strategy_{place}"
+    settle(key, strategy.name)
+
+    def choose(option: str, value: int) -> None:
+        session.change(lambda v: v.with_column(place, v.columns[place].with_option(option, value)))
+
+    st.selectbox(
+        f"Column {place + 1}",
+        STRATEGIES,
+        format_func=lambda name: Strategy(name).title,
+        key=key,
+        on_change=lambda: session.change(lambda v: v.with_column(place, Strategy(st.session_state[key]))),
+        help=strategy.summary,
+    )
+    with st.container(horizontal=True, gap="small", key=f"column_tools_{place}"):
+        if strategy.method and strategy.method.options:
+            with st.popover("Options", type="tertiary", icon=":material/tune:"):
+                options(strategy, f"column_{place}", choose)
+        if len(view().columns) > LEAST_COLUMNS:
+            st.button(
+                "Remove",
+                key=f"remove_{place}",
+                type="tertiary",
+                icon=":material/close:",
+                on_click=lambda: session.change(lambda v: v.without_column(place)),
+            )
+
+
+def more_columns() -> None:
+    """Draw the button that adds a column to the comparison."""
+    full = len(view().columns) == MOST_COLUMNS
+    st.button(
+        "Add a column",
+        icon=":material/add:",
+        disabled=full,
+        help=f"At most {MOST_COLUMNS} fit beside each other." if full else None,
+        on_click=lambda: session.change(lambda v: v.with_more_columns()),
+    )
+
+
+def pair_side(side: int) -> None:
+    """Draw the choice of one of the two columns that are set against each other; its other one swaps the two."""
+    titles = [strategy.title for strategy in view().columns]
+    key = f"pair_{side}_{hash(tuple(titles))}"  # Streamlit tells options apart by label
+    settle(key, view().pair[side])
+    st.selectbox(
+        ("First", "Second")[side],
+        range(len(titles)),
+        format_func=lambda place: f"{place + 1} · {titles[place]}",
+        key=key,
+        on_change=lambda: session.change(lambda v: v.with_pair(side, st.session_state[key])),
+    )
 
 
 def sparsity() -> None:
     """Draw the sparsity slider."""
     st.select_slider("Sparsity: share of neurons off the pathway", SPARSITIES, format_func=percent, **field("sparsity"))
+
+
+def how_shown() -> None:
+    """Draw, folded, how neurons off the pathway are held and how maps are shown; its title says what is chosen."""
+    v = view()
+    opacity = "" if v.opacity == 100 else f" · {v.opacity} % over the photo"
+    shown = f"off the pathway: {v.off} · {v.style} · {v.scale} scale{opacity}"
+    with st.expander(f"How it is shown – {shown}", key="shown"):
+        left, right = st.columns([1, 2.6])
+        with left:
+            restriction()
+        with right:
+            maps()
 
 
 def restriction() -> None:

@@ -1,7 +1,54 @@
-"""One thread for each tensor operation: toys gain nothing from more, and cores are often shared."""
+"""What tests share: one thread a tensor operation (toys gain nothing from more), and the app's queues and results."""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
 import torch
 
+from core.methods import METHODS
+from explorer import compute
+from explorer.jobs import Jobs
+from explorer.results import Results
+
 torch.set_num_threads(1)
+
+
+@pytest.fixture
+def own_queue(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A test with queues of its own, stopped at its end."""
+    yield from _own(monkeypatch, compute.RESULTS)
+
+
+@pytest.fixture
+def nothing_made(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No results from other tests, and queues of its own."""
+    yield from _own(monkeypatch, Results(2**30))
+
+
+def _own(monkeypatch: pytest.MonkeyPatch, results: Results) -> Iterator[None]:
+    jobs, errands = Jobs(results), Jobs(results)
+    monkeypatch.setattr(compute, "RESULTS", results)
+    monkeypatch.setattr(compute, "JOBS", jobs)
+    monkeypatch.setattr(compute, "ERRANDS", errands)
+    yield
+    jobs.close()
+    errands.close()
+
+
+@pytest.fixture
+def go_on(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """GreedyPruning begins its work, and waits at its first step until this is set."""
+    method, event = METHODS["GreedyPruning"], threading.Event()
+
+    def held(*inputs: Any, progress: Any, steps: int, **options: int) -> Any:
+        while not event.wait(0.01):
+            progress(0, steps, "steps")
+        return method.function(*inputs, progress=progress, steps=steps, **options)
+
+    monkeypatch.setitem(METHODS, "GreedyPruning", replace(method, function=held))
+    return event

@@ -28,48 +28,13 @@ from core.images import sample_images
 from core.methods import METHODS
 from core.weights import PublishedWeights
 from explorer import compute
-from explorer.jobs import Jobs
-from explorer.results import Results
 from explorer.view import SPARSITIES, View
+from tests.app import button, html, link, opened, ran, until_done, view, warnings
 from tests.networks import seeded
 
-APP = Path(__file__).resolve().parent.parent / "explorer" / "app.py"
+pytestmark = pytest.mark.usefixtures("own_queue")
 QUICK = {"second": "Random"}  # both methods answer at once
 SLOW = {"GreedyPruning.steps": "10"}  # in line, but not for long
-
-
-@pytest.fixture(autouse=True)
-def own_queue(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Each test with a queue of its own, stopped at its end."""
-    jobs = Jobs(compute.RESULTS)
-    monkeypatch.setattr(compute, "JOBS", jobs)
-    yield
-    jobs.close()
-
-
-@pytest.fixture
-def nothing_made(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No results from other tests."""
-    results = Results(2**30)
-    jobs = Jobs(results)
-    monkeypatch.setattr(compute, "RESULTS", results)
-    monkeypatch.setattr(compute, "JOBS", jobs)
-    yield
-    jobs.close()
-
-
-@pytest.fixture
-def go_on(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
-    """GreedyPruning begins its work, and waits at its first step until this is set."""
-    method, event = METHODS["GreedyPruning"], threading.Event()
-
-    def held(*inputs: Any, progress: Any, steps: int, **options: int) -> Any:
-        while not event.wait(0.01):
-            progress(0, steps, "steps")
-        return method.function(*inputs, progress=progress, steps=steps, **options)
-
-    monkeypatch.setitem(METHODS, "GreedyPruning", replace(method, function=held))
-    return event
 
 
 @pytest.fixture
@@ -80,45 +45,8 @@ def no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "weights"
 
 
-def opened(params: dict[str, str] | None = None) -> AppTest:
-    """A new session that follows a link."""
-    at = AppTest.from_file(str(APP), default_timeout=60)
-    at.query_params.update(params or {})
-    return ran(at)
-
-
-def ran(at: Any) -> AppTest:
-    at = at.run()
-    assert [problem.value for problem in at.exception] == []
-    return at
-
-
-def view(at: AppTest) -> View:
-    return at.session_state["view"]
-
-
-def link(at: AppTest) -> dict[str, str]:
-    """The address bar; AppTest gives lists where a browser has text."""
-    return {name: value[0] if isinstance(value, list) else value for name, value in at.query_params.items()}
-
-
-def html(at: AppTest) -> str:
-    return "\n".join(element.value for element in at.html)
-
-
-def warnings(at: AppTest) -> str:
-    """What the warnings say, without the marks that keep Markdown from reading them."""
-    return re.sub(r"\\(.)", r"\1", "\n".join(element.value for element in at.warning))
-
-
 def heading(at: AppTest) -> str:
     return next(element.value for element in at.markdown if "Which neurons carry" in element.value)
-
-
-def button(at: AppTest, label: str) -> Any:
-    found = [element for element in at.button if element.label.startswith(label)]
-    assert len(found) == 1, [element.label for element in at.button]
-    return found[0]
 
 
 def shows_the_page(at: AppTest) -> None:
@@ -354,16 +282,6 @@ def test_a_second_person_waits_for_nothing_that_the_first_one_made(runs):
 # ------------------------------------------------------------------------------------------------------- slow methods
 
 
-def until_done(at: AppTest, seconds: float = 60) -> AppTest:
-    """Run again, as the page itself does every half second, until nothing is in line."""
-    end = time.monotonic() + seconds
-    while at.progress:
-        assert time.monotonic() < end
-        time.sleep(0.1)
-        at = ran(at)
-    return at
-
-
 def in_fragment(at: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the next run be of the page's fragment alone, as in a browser for a widget inside one."""
     (fragment,) = at._fragment_storage._fragments
@@ -524,7 +442,7 @@ def paste() -> None:
 
     from explorer import session
 
-    session.start()
+    session.start("")
     session.add_pasted(st.session_state["pasted"])
 
 

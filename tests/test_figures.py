@@ -201,6 +201,73 @@ def test_positions_of_an_empty_mask_are_background():
     assert picture.convert("RGB").getcolors() == [(picture.width * picture.height, (34, 38, 46))]
 
 
+# --------------------------------------------------------------------------------------------------------- membership
+
+FIRST = np.array([[[1, 1], [0, 0]], [[0, 1], [0, 1]]], bool)  # two channels of 2 x 2
+SECOND = np.array([[[0, 1], [0, 1]], [[0, 1], [0, 0]]], bool)
+UNUSED = np.array([[[0, 0], [0, 1]], [[1, 1], [0, 1]]], bool)
+PAIR = (FAMILIES["contribution"], FAMILIES["pruning"])
+
+
+@pytest.mark.parametrize(
+    ("dark", "both", "both_dead", "blue_dead", "orange_dead", "active", "background", "line"),
+    [
+        (False, (34, 34, 34), (156,) * 3, (140, 192, 220), (244, 212, 140), (203, 208, 216), (243, 244, 246), WHITE),
+        (True, WHITE, (122, 124, 127), (8, 61, 93), (111, 81, 13), (74, 80, 92), (34, 38, 46), (14, 17, 23)),
+    ],
+)
+def test_membership_by_hand(dark, both, both_dead, blue_dead, orange_dead, active, background, line):
+    picture = figures.membership_mosaic(FIRST, SECOND, UNUSED, PAIR, dark)
+    expected = [
+        [BLUE, both, line, background, both_dead, line],
+        [active, orange_dead, line, active, blue_dead, line],
+        [line] * 6,
+    ]
+    assert [[cell(picture, x, y, 6, 3) for x in range(6)] for y in range(3)] == expected
+
+
+def test_membership_has_the_colours_of_its_pathways():
+    alive = np.zeros((1, 1, 2), bool)
+    first, second = np.array([[[True, False]]]), np.array([[[False, True]]])
+    picture = figures.membership_mosaic(first, second, alive, ("#D55E00", "#009E73"), dark=False)
+    assert [cell(picture, x, 0, 3, 2) for x in range(2)] == [(213, 94, 0), (0, 158, 115)]
+
+
+def test_membership_of_a_vector_is_one_plane():
+    first, second, dead = np.zeros((3, 5, 1, 1), bool)
+    first[[0, 1]] = second[[1, 4]] = dead[3] = True
+    picture = figures.membership_mosaic(first, second, dead, PAIR, dark=False)
+    active, beyond = (203, 208, 216), (243, 244, 246)
+    assert [cell(picture, x, 0, 4, 3) for x in range(3)] == [BLUE, (34, 34, 34), active]
+    assert [cell(picture, x, 1, 4, 3) for x in range(3)] == [beyond, ORANGE, beyond]
+
+
+def test_membership_on_one_pathway_is_its_mosaic_without_the_dead():
+    alive = np.zeros_like(MASK)
+    alone = figures.membership_mosaic(MASK, alive, alive, PAIR, dark=False).convert("RGB")
+    assert alone.tobytes() == figures.mosaic(MASK, alive, PAIR[0], dark=False).convert("RGB").tobytes()
+
+
+def test_positions_mix_the_pathways_there():
+    picture = figures.membership_positions(FIRST, SECOND, PAIR, dark=False)
+    empty = np.array((243, 244, 246))
+
+    def half(colour: tuple[int, ...]) -> list[float]:
+        return list((empty + colour) / 2)
+
+    assert cell(picture, 1, 0, 2, 2) == (34, 34, 34)  # two channels, the most, each on both
+    assert cell(picture, 0, 0, 2, 2) == pytest.approx(half(BLUE), abs=1)  # one, on the first
+    assert cell(picture, 0, 1, 2, 2) == tuple(empty)
+    assert cell(picture, 1, 1, 2, 2) == pytest.approx([(a + b) / 2 for a, b in zip(BLUE, ORANGE, strict=True)], abs=1)
+    assert max(picture.size) >= 360
+
+
+def test_positions_on_no_pathway_are_background():
+    nowhere = np.zeros((2, 3, 4), bool)
+    picture = figures.membership_positions(nowhere, nowhere, PAIR, dark=True)
+    assert picture.getcolors() == [(picture.width * picture.height, (34, 38, 46))]
+
+
 # ------------------------------------------------------------------------------------------------------- boxes, crops
 
 

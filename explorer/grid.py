@@ -1,0 +1,63 @@
+"""The columns of a comparison: a question to start from, each strategy's choice, picture and numbers."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from explorer import comparisons, export, session, widgets
+from explorer.answers import Scene
+from explorer.columns import Column, offer_rows, selections
+from explorer.panels import scale_ends, show_column
+from explorer.presets import PRESETS, Findings, asked
+from explorer.words import plain
+
+__all__ = ["show_answer_to_preset", "show_grid", "show_presets"]
+
+IN_A_ROW = 4
+
+
+def show_presets() -> None:
+    """Draw the questions, each a click."""
+    current = asked(session.view())
+    with st.container(horizontal=True, gap="small", key="presets"):
+        for place, preset in enumerate(PRESETS):
+            st.button(
+                preset.question,
+                key=f"preset_{place}",
+                type="primary" if preset is current else "secondary",
+                on_click=lambda preset=preset: session.change(preset.ask),
+            )
+
+
+def show_answer_to_preset(scene: Scene, columns: list[Column]) -> None:
+    """Answer the question that was clicked, once the strategies it needs are there."""
+    preset = asked(session.view())
+    if preset is None:
+        return
+    there = {column.strategy.name: column for column in columns if column.selection}
+    missing = [name for name in preset.needs if name not in there]
+    if missing:
+        st.info(f"**{preset.question}** The answer waits for {', '.join(missing)}.")
+        return
+    table = comparisons.members(scene, selections(list(there.values())), session.view().sparsity)
+    answers = {name: column.answer for name, column in there.items() if column.answer}
+    found = Findings(scene, table, {name: place for place, name in enumerate(there)}, answers)
+    st.info(f"**{preset.question}** {plain(preset.answer(found))}")
+
+
+def show_grid(scene: Scene, columns: list[Column]) -> None:
+    """Show the columns, four in a row, or three where they are more: its choice, then its picture and numbers."""
+    ends = scale_ends(columns)
+    width = IN_A_ROW if len(columns) <= IN_A_ROW else 3
+    with st.container(key="panels"):
+        for start in range(0, len(columns), width):
+            row = columns[start : start + width]
+            for place, column in zip(st.columns(width), row, strict=False):
+                with place:
+                    widgets.column(column.place)
+                    show_column(scene, column, ends.get(column.place), top=3)
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        widgets.more_columns()
+        rows = [export.row(c.selection, c.answer) for c in columns if c.selection and c.answer]
+        if rows:
+            offer_rows(scene, columns, rows, "strategies")

@@ -1,0 +1,132 @@
+"""Two strategies set against each other: which neurons only one of them keeps, and which both."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from core.membership import Membership
+from explorer import charts, comparisons, export, figures, markup, palette, readings, session, widgets
+from explorer.answers import Scene
+from explorer.columns import Column, made_from_all, offer_rows, selections
+from explorer.downloads import offer
+from explorer.plots import show_site_chart
+from explorer.words import number, percent
+
+__all__ = ["show_pair"]
+
+
+def show_pair(scene: Scene, columns: list[Column]) -> None:
+    """Show which neurons the first keeps alone, both keep, and the second keeps alone, in numbers and as maps."""
+    st.markdown("## Two of them, neuron by neuron")
+    with st.container(key="methods"):
+        left, middle, right = st.columns(3)
+        with left:
+            widgets.pair_side(0)
+        with middle:
+            widgets.pair_side(1)
+        with right:
+            widgets.site(scene.network)
+    chosen = [column for place in session.view().pair for column in columns if column.place == place]
+    if len(chosen) < 2:
+        st.info("The two are compared once both are there.")
+        return
+    table = comparisons.members(scene, selections(chosen), session.view().sparsity)
+    split = table.split(0, 1)  # (3, 2, sites)
+    colours = (chosen[0].colour, palette.ink(session.dark()), chosen[1].colour)
+    names = (f"{chosen[0].strategy.title} only", "both", f"{chosen[1].strategy.title} only")
+    _show_parts(names, colours, split.sum(2))
+    _show_split_over_depth(scene, chosen, names, colours, table)
+    _show_split_at_site(scene, chosen, names)
+
+
+def _show_parts(names: tuple[str, ...], colours: tuple[str, ...], totals: np.ndarray) -> None:
+    legend: dict[str, str] = {}
+    for name, colour, (active, dead) in zip(names, colours, totals.tolist(), strict=True):
+        legend[f"{name}: {number(active)}"] = colour
+        if dead:
+            legend[f"{name} but dead: {number(dead)}"] = palette.pale(colour, session.dark())
+    st.html(markup.legend(legend))
+
+
+def _show_split_over_depth(
+    scene: Scene, chosen: list[Column], names: tuple[str, ...], colours: tuple[str, ...], table: Membership
+) -> None:
+    sites = [site.name for site in scene.network.sites]
+    split = table.split(0, 1)
+    shares = split.sum(1) / table.neurons  # (3, sites)
+    parts = {name: values.tolist() for name, values in zip(names, shares, strict=True)}
+    figure = charts.membership_bars(parts, list(colours), sites, session.view().site)
+
+    most = [
+        f"{name} most at {sites[int(values.argmax())]}, {percent(float(values.max()))}"
+        for name, values in zip(names, shares, strict=True)
+    ]
+    alt = f"Share of each site's neurons on one pathway or both: {'; '.join(most)}."
+    show_site_chart(figure, "members", alt)
+    rows = [
+        {
+            "site": site, "part": part, "active": int(split[p, 0, s]), "dead": int(split[p, 1, s]),
+            "neurons": int(table.neurons[s]),
+        }
+        for s, site in enumerate(sites)
+        for p, part in enumerate(names)
+    ]  # fmt: skip
+    offer_rows(scene, chosen, rows, "membership")
+
+
+def _show_split_at_site(scene: Scene, chosen: list[Column], names: tuple[str, ...]) -> None:
+    view, dark = session.view(), session.dark()
+    site = scene.network.sites[view.site]
+    first, second = (readings.site_planes(scene, s, view.sparsity, view.site) for s in selections(chosen))
+    colours = (chosen[0].colour, chosen[1].colour)
+    whole = figures.membership_mosaic(first.mask, second.mask, first.dead, colours, dark)
+    counts = {
+        names[0]: int((first.mask & ~second.mask).sum()),
+        names[1]: int((first.mask & second.mask).sum()),
+        names[2]: int((second.mask & ~first.mask).sum()),
+    }
+    dead = int(((first.mask | second.mask) & first.dead).sum())
+    said = ", ".join(f"{name} {number(count)}" for name, count in counts.items())
+    st.html(
+        markup.panel_title(f"{site.name}, every neuron", f"{said}; {number(dead)} of these dead, drawn pale")
+        + markup.legend(
+            {
+                names[0]: colours[0], names[1]: palette.ink(dark), names[2]: colours[1],
+                "neither, active": palette.quiet(dark), "neither, dead": palette.background(dark),
+            }
+        )
+    )  # fmt: skip
+    with st.container(key="mosaic"):
+        left, right = st.columns([1, 2])
+        if first.mask[0].size > 1:
+            with left:
+                positions = figures.membership_positions(first.mask, second.mask, colours, dark)
+                st.image(figures.png(positions), width="stretch", alt=f"By position at {site.name}: {said}.")
+                st.caption("By position, all channels together: the colours mix as the channels do.")
+        with right if first.mask[0].size > 1 else left:
+            st.image(
+                figures.png(whole), width="stretch", alt=f"All channels of {site.name}: {said}; {number(dead)} dead."
+            )
+            st.caption(f"All {len(first.mask)} channels, by number; pale: dead for this photo.")
+    made_from = made_from_all(scene, chosen)
+    stem = export.file_name(view.image, scene.network.name, *(column.strategy.title for column in chosen))
+    with st.container(horizontal=True, gap="small"):
+        offer(
+            "PNG of this site", f"{stem}.png", "image/png",
+            lambda: figures.png(whole, made_from | {"site": site.name}), "membership_png",
+        )  # fmt: skip
+        offer(
+            "NPZ of all sites", f"{stem}.npz", "application/octet-stream",
+            lambda: export.npz_file(_all_masks(scene, chosen), made_from), "membership_npz",
+        )  # fmt: skip
+
+
+def _all_masks(scene: Scene, chosen: list[Column]) -> dict[str, np.ndarray]:
+    arrays = {
+        f"dead: {site.name}": dead.cpu().numpy() for site, dead in zip(scene.network.sites, scene.dead, strict=True)
+    }
+    for column, selection in zip(chosen, selections(chosen), strict=True):
+        masks = readings.all_masks(scene, selection, session.view().sparsity)
+        arrays |= {f"{column.label}: {site}": mask for site, mask in masks.items()}
+    return arrays

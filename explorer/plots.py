@@ -1,0 +1,31 @@
+"""The two ways pages show a chart: to look at, and to choose a site by."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from explorer import session
+
+__all__ = ["show_chart", "show_site_chart"]
+
+CALM = {"displayModeBar": False}
+
+
+def show_chart(figure: go.Figure, key: str, alt: str) -> None:
+    """Show a chart; ``alt`` says its numbers in words."""
+    st.plotly_chart(figure, key=key, config=CALM, alt=alt)
+
+
+def show_site_chart(figure: go.Figure, key: str, alt: str) -> None:
+    """Show a chart with a bar a site; a click on one looks into that site."""
+
+    def clicked() -> None:
+        points = st.session_state[key].selection.points
+        if points:
+            site = int(points[0]["point_index"])  # not x, which is the bar's own place beside its neighbour
+            session.change(lambda v: replace(v, site=site))
+
+    st.plotly_chart(figure, key=key, on_select=clicked, selection_mode="points", config=CALM, alt=alt)

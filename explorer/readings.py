@@ -1,0 +1,101 @@
+"""Numbers read off a scene and its selections, for pictures and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.gradient import Restricted, saliency_map
+from core.pathway import Ranking
+from core.receptive_field import receptive_field
+from explorer.answers import Scene, Scored, Selection
+
+__all__ = [
+    "NeuronRow",
+    "SitePlanes",
+    "all_masks",
+    "channel_activation",
+    "neuron_row",
+    "saliency",
+    "sees",
+    "site_planes",
+    "top_neurons",
+]
+
+
+@dataclass(frozen=True)
+class SitePlanes:
+    """One site of a pathway, (C, H, W) each; a vector's channels are planes of one pixel."""
+
+    mask: NDArray[np.bool_]
+    dead: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class NeuronRow:
+    """One neuron: where it is, what it does here, and its place under each method, None where its score is 0."""
+
+    site: int
+    position: int
+    activation: float
+    score: float
+    ranks: tuple[int | None, ...]
+
+
+def saliency(restricted: Restricted) -> NDArray[np.float32]:
+    """Return the signed saliency map of a gradient, (H, W)."""
+    return saliency_map(restricted.gradient).float().cpu().numpy()
+
+
+def site_planes(scene: Scene, selection: Selection, sparsity: float, site: int) -> SitePlanes:
+    """Return the mask and the dead neurons at one site."""
+    planes = scene.network.sites[site].planes
+    mask = selection.site_mask(sparsity, site).view(planes)
+    return SitePlanes(mask.cpu().numpy(), scene.dead[site].view(planes).cpu().numpy())
+
+
+def all_masks(scene: Scene, selection: Selection, sparsity: float) -> dict[str, NDArray[np.bool_]]:
+    """Return a pathway's masks by the names of their sites, each shaped like the site's activation."""
+    masks = selection.pathway(sparsity).masks
+    return {site.name: mask.cpu().numpy() for site, mask in zip(scene.network.sites, masks, strict=True)}
+
+
+def channel_activation(scene: Scene, neuron: tuple[int, int]) -> NDArray[np.float32]:
+    """Return the activation of a neuron's channel over positions, (H, W)."""
+    site = scene.network.sites[neuron[0]]
+    activation = scene.activations[site.index][0].view(site.planes)
+    return activation[site.place(neuron[1])[0]].float().cpu().numpy()
+
+
+def sees(scene: Scene, neuron: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Return the box of pixels that a neuron can see: left, top, right, bottom."""
+    return receptive_field(scene.network, scene.network.sites[neuron[0]], neuron[1])
+
+
+def top_neurons(scene: Scene, by: Scored, others: Sequence[Scored], site: int | None, count: int) -> list[NeuronRow]:
+    """Return the neurons that a method keeps longest, over all sites or at one.
+
+    Args:
+        scene: whose neurons.
+        by: the method whose order it is.
+        others: further methods whose ranks are wanted.
+        site: index of the only site wanted.
+        count: how many at most.
+    """
+    return [neuron_row(scene, by, others, neuron) for neuron in by.ranking.top(count, site)]
+
+
+def neuron_row(scene: Scene, by: Scored, others: Sequence[Scored], neuron: tuple[int, int]) -> NeuronRow:
+    """Return one neuron's row; see ``top_neurons``."""
+    site, position = neuron
+    activation = float(scene.activations[site].flatten()[position])
+    ranks = tuple(_place(scored.ranking, neuron) for scored in (by, *others))
+    return NeuronRow(site, position, activation, by.ranking.score(site, position), ranks)
+
+
+def _place(ranking: Ranking, neuron: tuple[int, int]) -> int | None:
+    place = int(ranking.ranks[neuron[0]].flatten()[neuron[1]])
+    return place if place < len(ranking.scores) else None

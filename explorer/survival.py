@@ -1,0 +1,173 @@
+"""What survives as pathways grow sparser: the answer, the dead, and the pathway gradient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+from PIL import Image
+
+from explorer import charts, comparisons, compute, export, figures, palette, session
+from explorer.answers import Scene, Scored
+from explorer.columns import Column, made_from_all, offer_rows
+from explorer.comparisons import CURVE, STRIP, Curve, Row
+from explorer.downloads import offer
+from explorer.plots import show_chart
+from explorer.strategies import ACTIVE
+from explorer.strip import Cell, strip
+from explorer.view import View
+from explorer.waiting import wait
+from explorer.words import number, percent, ratio
+
+__all__ = ["show_fidelity", "show_strip"]
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """A picture as a file."""
+
+    data: bytes
+
+    @property
+    def nbytes(self) -> int:
+        return len(self.data)
+
+
+def show_fidelity(scene: Scene, columns: list[Column]) -> None:
+    """Show p ratio, prediction and dead share of each method's pathways over sparsity."""
+    st.markdown("## What survives as pathways grow sparser")
+    ranked = [column for column in columns if column.scored]
+    errand = comparisons.curves(scene, _rankings(ranked), session.view().off, session.waiter())
+    if not errand.complete:
+        wait(errand.key, errand.ask, "curves")
+    there = [(column, curve) for column, curve in zip(ranked, errand.parts, strict=True) if curve]
+    if not there:
+        return
+    ratios, dead = _fidelity_lines(scene, columns, there)
+    at = session.view().sparsity
+    with st.container(key="charts_fidelity"):
+        left, right = st.columns(2)
+    with left:
+        figure = charts.sparsity_lines(ratios, at, "p ratio of the target", percent=False, level=1.0)
+        show_chart(figure, "p_ratios", _said(there, "p ratio", at))
+    with right:
+        figure = charts.sparsity_lines(dead, at, "dead share of the pathway", percent=True)
+        show_chart(figure, "dead_shares", _said(there, "dead share", at))
+    st.caption(
+        "Over the achieved sparsity. A hollow marker: the prediction is not kept. Dotted: GreedyPruning's own steps, "
+        "and the network's own dead share. A p ratio of 1 is the original network's probability."
+    )
+    _offer_curves(scene, columns, there)
+
+
+def _fidelity_lines(
+    scene: Scene, columns: list[Column], there: list[tuple[Column, Curve]]
+) -> tuple[list[charts.Line], list[charts.Line]]:
+    ratios, dead = [], []
+    for column, curve in there:
+        x = [point.sparsity for point in curve.points]
+        kept = [point.prediction_kept for point in curve.points]
+        title, colour = column.strategy.title, column.colour
+        ratios.append(charts.Line(title, colour, [p.p_ratio for p in curve.points], x, kept))
+        dead.append(charts.Line(title, colour, [p.dead_share for p in curve.points], x, kept))
+        steps = [step for step in column.scored.trajectory if step.sparsity < 1] if column.scored else []
+        if steps:
+            x = [step.sparsity for step in steps]
+            name = f"{title}, step by step"
+            ratios.append(charts.Line(name, colour, [s.p_ratio for s in steps], x, quiet=True))
+            dead.append(charts.Line(name, colour, [s.dead_share for s in steps], x, quiet=True))
+    for column in columns:
+        if column.strategy.name == ACTIVE and column.answer:
+            a, title = column.answer, column.strategy.title
+            ratios.append(charts.Line(title, column.colour, [a.p_ratio], [a.sparsity], [a.prediction_kept]))
+    own = [scene.dead_share] * 2
+    dead.append(charts.Line("the network's own", palette.ink(session.dark()), own, (CURVE[0], CURVE[-1]), quiet=True))
+    return ratios, dead
+
+
+def _said(there: list[tuple[Column, Curve]], what: str, at: float) -> str:
+    """What the curves say at the stop next to a sparsity."""
+    nearest = min(range(len(CURVE)), key=lambda i: abs(CURVE[i] - at))
+    values = []
+    for column, curve in there:
+        point = curve.points[nearest]
+        value = ratio(point.p_ratio) if what == "p ratio" else percent(point.dead_share)
+        values.append(f"{column.strategy.title} {value}, prediction {'kept' if point.prediction_kept else 'not kept'}")
+    return f"{what} over sparsity; at {percent(CURVE[nearest])}: {'; '.join(values)}."
+
+
+def _offer_curves(scene: Scene, columns: list[Column], there: list[tuple[Column, Curve]]) -> None:
+    def record(kind: str, column: Column, asked: float | None, point: Any) -> dict[str, object]:
+        return {
+            "strategy": column.strategy.title, "points": kind, "sparsity_asked": asked, "sparsity": point.sparsity,
+            "p_ratio": point.p_ratio, "prediction_kept": point.prediction_kept, "dead_share": point.dead_share,
+        }  # fmt: skip
+
+    rows = []
+    for column, curve in there:
+        rows += [record("pathway", column, asked, p) for asked, p in zip(CURVE, curve.points, strict=True)]
+        rows += [record("step", column, None, step) for step in (column.scored.trajectory if column.scored else ())]
+    offer_rows(scene, columns, rows, "fidelity")
+
+
+def show_strip(scene: Scene, columns: list[Column]) -> None:
+    """Show each method's pathway gradient at the paper's sparsities, in one picture to take away."""
+    st.markdown("## The pathway gradient as the pathway grows sparser")
+    ranked = [column for column in columns if column.scored]
+    errand = comparisons.strip(scene, _rankings(ranked), session.view().off, session.waiter())
+    if not errand.complete:
+        wait(errand.key, errand.ask, "strip")
+    there = [(column, row) for column, row in zip(ranked, errand.parts, strict=True) if row]
+    if not there:
+        return
+    view = session.view()
+    names = ", ".join(column.strategy.title for column, _ in there)
+    key = ("strip picture", errand.key, len(there), view.style, view.image, session.dark(), scene.key)
+    picture = compute.RESULTS.get(key, lambda: _Drawn(figures.jpeg(_draw(scene, view, there, session.dark()), 90)))
+    stops = ", ".join(percent(sparsity, 0) for sparsity in STRIP)
+    alt = f"Pathway gradients of {names} at sparsities {stops}, each on its own scale."
+    st.image(picture.data, width="stretch", alt=alt)
+    st.caption(
+        "Each picture has its own colour scale, for over these sparsities the gradient's size can fall by a factor of "
+        "thousands. Its end is printed below each, with the target's p ratio and whether the prediction is kept."
+    )
+    _offer_strip(scene, there)
+
+
+def _draw(scene: Scene, view: View, there: list[tuple[Column, Row]], dark: bool) -> Image.Image:
+    rows = []
+    for column, row in there:
+        cells = []
+        for values, p_ratio, kept in zip(row.maps, row.p_ratios, row.kept, strict=True):
+            end = figures.limit(values)
+            note = f"p ratio {ratio(p_ratio)}\n{'kept' if kept else 'not kept'} · scale {number(end)}"
+            cells.append(Cell(figures.map_picture(values, end, view.style), note))
+        rows.append((column.strategy.title, column.colour, cells))
+    target = scene.network.class_names[scene.target]
+    footer = (
+        f"Pathway Explorer: {view.style} of the pathway gradient of {target!r} in {scene.network.name}, photo "
+        f"{view.image}, neurons off the pathway held at {view.off}; weights {scene.network.weights_hash}, "
+        f"image {scene.key[3]}."
+    )
+    return strip(rows, [percent(sparsity, 0) for sparsity in STRIP], dark, footer)
+
+
+def _offer_strip(scene: Scene, there: list[tuple[Column, Row]]) -> None:
+    view, columns = session.view(), [column for column, _ in there]
+    made_from = made_from_all(scene, columns) | {"sparsities": STRIP, "style": view.style, "scale": "panel"}
+    stem = export.file_name(view.image, scene.network.name, "strip")
+    arrays = {column.label: row.maps for column, row in there}
+    with st.container(horizontal=True, gap="small"):
+        offer(
+            "PNG", f"{stem}.png", "image/png",
+            lambda: figures.png(_draw(scene, view, there, dark=False), made_from), "strip_png",
+        )  # fmt: skip
+        offer(
+            "NPZ", f"{stem}.npz", "application/octet-stream",
+            lambda: export.npz_file(arrays, made_from), "strip_npz",
+        )  # fmt: skip
+
+
+def _rankings(ranked: list[Column]) -> list[Scored]:
+    return [column.scored for column in ranked if column.scored]

@@ -1,0 +1,41 @@
+"""Compare: two to six selection strategies on one photo, side by side."""
+
+import streamlit as st
+
+from explorer import session, sources, widgets
+from explorer.agreement import show_dead, show_overlaps
+from explorer.answers import Scene
+from explorer.columns import Column, find_columns
+from explorer.grid import show_answer_to_preset, show_grid, show_presets
+from explorer.pair import show_pair
+from explorer.paper import show_paper
+from explorer.survival import show_fidelity, show_strip
+from explorer.words import plain
+
+
+def main() -> None:
+    subject = sources.find_subject()
+    columns = show_strategies(subject.scene) if subject.scene else []
+    sources.sidebar(subject)
+    if subject.scene:
+        ready = [column for column in columns if column.selection]
+        show_overlaps(subject.scene, ready)
+        show_pair(subject.scene, ready)
+        show_dead(subject.scene, ready)
+        show_fidelity(subject.scene, ready)
+        show_strip(subject.scene, ready)
+        show_paper(subject.scene, ready)
+
+
+def show_strategies(scene: Scene) -> list[Column]:
+    st.markdown(f"## Do strategies agree on what carries *{plain(scene.network.class_names[scene.target])}*?")
+    show_presets()
+    columns = find_columns(scene, session.view().columns)
+    widgets.sparsity()
+    widgets.how_shown()
+    show_answer_to_preset(scene, columns)
+    show_grid(scene, columns)
+    return columns
+
+
+main()

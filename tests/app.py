@@ -1,0 +1,64 @@
+"""The app as Streamlit runs it, without a browser: opening it, and reading what it shows."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+from streamlit.testing.v1 import AppTest
+
+from explorer.view import View
+
+APP = Path(__file__).resolve().parent.parent / "explorer" / "app.py"
+PAGES = APP.parent.parent / "pages"
+
+
+def opened(params: dict[str, str] | None = None, page: str = "explore") -> AppTest:
+    """A new session that follows a link."""
+    at = AppTest.from_file(str(APP), default_timeout=60)
+    at.query_params.update(params or {})
+    if page != "explore":
+        at.switch_page(str(PAGES / f"{page}.py"))
+    return ran(at)
+
+
+def ran(at: Any) -> AppTest:
+    at = at.run()
+    assert [problem.value for problem in at.exception] == []
+    return at
+
+
+def view(at: AppTest) -> View:
+    return at.session_state["view"]
+
+
+def link(at: AppTest) -> dict[str, str]:
+    """The address bar; AppTest gives lists where a browser has text."""
+    return {name: value[0] if isinstance(value, list) else value for name, value in at.query_params.items()}
+
+
+def html(at: AppTest) -> str:
+    return "\n".join(element.value for element in at.html)
+
+
+def warnings(at: AppTest) -> str:
+    """What the warnings say, without the marks that keep Markdown from reading them."""
+    return re.sub(r"\\(.)", r"\1", "\n".join(element.value for element in at.warning))
+
+
+def button(at: AppTest, label: str) -> Any:
+    found = [element for element in at.button if element.label.startswith(label)]
+    assert len(found) == 1, [element.label for element in at.button]
+    return found[0]
+
+
+def until_done(at: AppTest, seconds: float = 120) -> AppTest:
+    """Run again, as the page itself does every half second, until nothing is in line."""
+    end = time.monotonic() + seconds
+    while at.progress:
+        assert time.monotonic() < end
+        time.sleep(0.1)
+        at = ran(at)
+    return at

@@ -1,0 +1,251 @@
+"""The Compare page as Streamlit runs it: its numbers, its columns, its questions, its links."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.images import sample_images
+from core.methods import METHODS
+from core.metrics import chance_overlap, dead_neurons, dead_share, fidelity, overlap, site_overlaps
+from core.pathway import Pathway, rank
+from core.zoo import load_network
+from explorer import comparisons, compute
+from explorer.presets import PRESETS
+from explorer.strategies import Strategy
+from explorer.view import View
+from explorer.words import percent, ratio
+from tests.app import PAGES, button, html, link, opened, ran, until_done, view, warnings
+
+pytestmark = pytest.mark.usefixtures("own_queue")
+
+QUICK = {"columns": "Original~ActiveSubnet~NeuronMCT~Random", "pair": "2-3"}  # none of them waits in line
+SECTIONS = [
+    "Do they choose the same neurons?",
+    "Two of them, neuron by neuron",
+    "Where dead neurons enter",
+    "What survives as pathways grow sparser",
+    "The pathway gradient as the pathway grows sparser",
+    "Beside the paper's own figures",
+]
+
+
+def compared(params: dict[str, str] | None = None) -> AppTest:
+    return opened(params, "compare")
+
+
+def sections(at: AppTest) -> list[str]:
+    return [m.value.removeprefix("## ") for m in at.markdown if m.value.startswith("## ")][1:]
+
+
+def facts(at: AppTest) -> list[dict[str, str]]:
+    """The numbers under each picture."""
+    lists = re.findall(r'<dl class="facts">(.*?)</dl>', html(at))
+    return [dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", pairs)) for pairs in lists]
+
+
+def chart(at: AppTest, key: str) -> Any:
+    (found,) = (c for c in at.get("plotly_chart") if key in c.proto.id)
+    return found.proto
+
+
+def alts(at: AppTest) -> str:
+    return "\n".join(c.proto.alt for c in at.get("plotly_chart"))
+
+
+@pytest.fixture(scope="module")
+def pathways() -> dict[str, Pathway]:
+    """What the quick columns keep on the default photo at 90 %, from core alone."""
+    network = load_network("squeezenet1_1")
+    image = network.preprocess(sample_images()["chelsea"].open())
+    target = int(network.run(image).logits.argmax())
+    dead = dead_neurons(network, image)
+    chosen = {name: rank(METHODS[name](network, image, target)).pathway(0.9) for name in ("NeuronMCT", "Random")}
+    return {
+        "Original network": Pathway(tuple(mask | True for mask in dead)),
+        "Active subnet": Pathway(tuple(~mask for mask in dead)),
+    } | chosen
+
+
+# ------------------------------------------------------------------------------------------------------------ numbers
+
+
+def test_the_page_shows_every_part(nothing_made):
+    at = until_done(compared(QUICK))
+    assert sections(at) == SECTIONS
+    assert warnings(at) == ""
+    assert len(at.get("plotly_chart")) == 7
+    assert len(at.image) == 4 + 2 + 1 + 1  # the maps, the two pictures of one site, the strip, the crop
+    assert all(element.proto.imgs[0].alt for element in at.image)
+    assert all(c.proto.alt for c in at.get("plotly_chart"))
+
+
+def test_the_numbers_under_each_picture_are_cores(pathways):
+    network = load_network("squeezenet1_1")
+    image = network.preprocess(sample_images()["chelsea"].open())
+    target = int(network.run(image).logits.argmax())
+    shown = facts(compared(QUICK))
+    assert len(shown) == 4
+    for found, pathway in zip(shown, pathways.values(), strict=True):
+        expected = fidelity(network, image, target, pathway)
+        assert found == {
+            "Sparsity achieved": percent(pathway.sparsity, 2),
+            "p ratio": ratio(expected.p_ratio),
+            "Prediction": "kept" if expected.prediction_kept else "not kept",
+            "Dead share": percent(dead_share(network, image, pathway)),
+        }
+    assert [found["Dead share"] for found in shown] == ["54.7 %", "0.0 %", "0.0 %", "54.8 %"]
+
+
+def test_the_overlaps_on_the_page_are_cores(pathways):
+    words = alts(compared(QUICK))
+    names = list(pathways)
+    for j, second in enumerate(names):
+        for first in names[:j]:
+            a, b = pathways[first], pathways[second]
+            chance = chance_overlap(1 - a.sparsity, 1 - b.sparsity)
+            assert f"{first} and {second} {percent(overlap(a, b))}, by chance {percent(chance)}" in words
+    per_site = site_overlaps(pathways["NeuronMCT"], pathways["Random"])
+    assert f"Random from {percent(min(per_site))} to {percent(max(per_site))}" in words
+
+
+def test_membership_counts_on_the_page_are_those_of_the_masks(pathways):
+    shown = html(compared(QUICK))
+    network = load_network("squeezenet1_1")
+    dead = dead_neurons(network, network.preprocess(sample_images()["chelsea"].open()))
+    first, second = pathways["NeuronMCT"].masks, pathways["Random"].masks
+    parts = {"NeuronMCT only": (first, second), "Random only": (second, first)}
+    for name, (these, those) in parts.items():
+        alone = [a & ~b for a, b in zip(these, those, strict=True)]
+        active = sum(int((mask & ~d).sum()) for mask, d in zip(alone, dead, strict=True))
+        assert f"{name}: {active:,}<" in shown
+        lost = sum(int((mask & d).sum()) for mask, d in zip(alone, dead, strict=True))
+        assert (f"{name} but dead: {lost:,}<" in shown) == (lost > 0)
+    both = sum(int((a & b).sum()) for a, b in zip(first, second, strict=True))
+    assert f"both: {both:,}<" in shown
+
+
+# ------------------------------------------------------------------------------------------------------------ columns
+
+
+def test_choosing_adding_and_removing_columns_goes_to_the_link_and_back():
+    at = compared(QUICK)
+    at = ran(at.selectbox(key="strategy_3").select("NeuronMCT"))
+    assert link(at) == {"columns": "Original~ActiveSubnet~NeuronMCT~NeuronMCT", "pair": "2-3"}
+    at = ran(at.selectbox(key="strategy_3").select("Random"))
+    at = ran(at.number_input(key="column_3_Random_seed").set_value(7))
+    assert link(at)["columns"] == "Original~ActiveSubnet~NeuronMCT~Random!seed=7"
+    assert "Random (seed=7)" in html(at)
+    at = ran(at.button(key="remove_0").click())
+    assert link(at) == {"columns": "ActiveSubnet~NeuronMCT~Random!seed=7", "pair": "1-2"}
+    assert len(facts(at)) == 3
+    at = ran(button(at, "Add a column").click())
+    assert view(at).columns[-1] == Strategy("NeuronIntGrad")
+    again = compared(link(at))
+    assert view(again) == view(at)
+
+
+def test_two_columns_cannot_be_removed_and_a_seventh_not_added():
+    at = compared({"columns": "NeuronMCT~Random"})
+    assert not [b for b in at.button if b.label == "Remove"]
+    at = compared({"columns": "~".join(["NeuronMCT"] * 6)})
+    assert button(at, "Add a column").disabled
+    assert len(facts(at)) == 6  # the same one may stand there more than once
+
+
+def test_the_pair_is_chosen_and_swapped():
+    at = compared(QUICK)
+    first, second = (next(s for s in at.selectbox if s.label == label) for label in ("First", "Second"))
+    assert (first.value, second.value) == (2, 3)
+    at = ran(first.select(3))
+    assert view(at).pair == (3, 2)
+    assert "Random only" in html(at)
+
+
+@pytest.mark.parametrize(
+    ("params", "named"),
+    [
+        ({"columns": "NeuronMCT"}, "columns=NeuronMCT"),
+        ({"columns": "NeuronMCT~Nonsense"}, "columns=NeuronMCT~Nonsense"),
+        ({"columns": "NeuronMCT~Random!seed=x"}, "columns=NeuronMCT~Random!seed=x"),
+        ({"pair": "1-1"}, "pair=1-1"),
+    ],
+)
+def test_what_a_link_asks_and_cannot_have_is_named(params, named, go_on):
+    at = compared(params)
+    assert named in warnings(at)
+    assert view(at).columns == View().columns
+
+
+def test_the_view_is_kept_from_page_to_page():
+    at = compared(QUICK | {"sparsity": "0.95", "image": "coffee"})
+    seen = view(at)
+    at.query_params.clear()
+    at.switch_page(str(PAGES / "explore.py"))
+    at = ran(at)
+    assert view(at) == seen
+    assert link(at) == seen.params()
+
+
+# ------------------------------------------------------------------------------------------------------------ presets
+
+
+@pytest.mark.parametrize("place", [1, 2])
+def test_a_question_is_answered_with_one_click(place):
+    preset = PRESETS[place]
+    at = ran(compared(QUICK).button(key=f"preset_{place}").click())
+    assert preset.ask(View()) == view(at)
+    waits = at.info[0].value
+    assert waits.startswith(f"**{preset.question}**")
+    at = until_done(at)
+    said = re.sub(r"\\\\(.)", r"\\1", at.info[0].value)
+    assert said.startswith(f"**{preset.question}**")
+    assert "waits" not in said
+    assert "%" in said or "p ratio" in said
+
+
+# ----------------------------------------------------------------------------------------------------- waiting in line
+
+
+def test_six_slow_columns_show_their_places_in_line(nothing_made, go_on):
+    columns = "~".join(f"GreedyPruning!steps={steps}" for steps in range(10, 16))
+    at = compared({"columns": columns})
+    for _ in range(100):
+        at = ran(at)
+        words = [bar.text for bar in at.progress]
+        if "steps" in words[0]:
+            break
+        time.sleep(0.05)
+    assert words == ["0 of 10 steps", "In line: one job before this one"] + [
+        f"In line: {ahead} jobs before this one" for ahead in range(2, 6)
+    ]
+    assert sections(at) == SECTIONS  # each says what it waits for
+    go_on.set()
+    at = until_done(at)
+    assert len(facts(at)) == 6
+
+
+def test_curves_can_be_cancelled_and_started_again(nothing_made, monkeypatch):
+    go_on, curve = threading.Event(), comparisons.fidelity_curve
+
+    def held(*inputs: Any, progress: Any, **options: Any) -> Any:
+        while not go_on.wait(0.01):
+            progress(0, 16, "sparsities")
+        return curve(*inputs, progress=progress, **options)
+
+    monkeypatch.setattr(comparisons, "fidelity_curve", held)
+    at = compared({"columns": "NeuronMCT~Random"})
+    at = ran(at.button(key="curves_cancel").click())
+    at = ran(at)
+    assert "Cancelled." in [m.value for m in at.info]
+    assert not [b for b in at.button if b.key == "curves_cancel"]
+    at = ran(at.button(key="start_curves").click())
+    go_on.set()
+    at = until_done(at)
+    assert "p ratio over sparsity; at 90.0 %" in alts(at)
+    assert compute.ERRANDS.pending == 0
