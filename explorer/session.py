@@ -49,6 +49,7 @@ __all__ = [
     "pictures",
     "start",
     "tell",
+    "turned",
     "view",
     "waiter",
 ]
@@ -103,6 +104,11 @@ def dark() -> bool:
     return st.context.theme.type == "dark"
 
 
+def turned() -> bool:
+    """Return whether this run is the first on another page, where Streamlit knows no widget yet."""
+    return bool(st.session_state.get("turned"))
+
+
 def tell(message: str) -> None:
     """Show a message on top of the page until the person's next step."""
     told = st.session_state.setdefault("messages", [])
@@ -118,9 +124,10 @@ def start(page: str) -> None:
     """
     params = st.query_params.to_dict()
     acted = st.session_state.pop("acted", False)
-    turned = st.session_state.get("page", page) != page and not params
+    st.session_state["turned"] = st.session_state.get("page", page) != page
     st.session_state["page"] = page
-    if "view" not in st.session_state or (not acted and not turned and _moved(params)):
+    kept = turned() and not params
+    if "view" not in st.session_state or (not acted and not kept and _moved(params)):
         st.session_state["view"] = _from_link(params)
     written = view().params()
     if params != written:

@@ -36,7 +36,7 @@ __all__ = [
 
 def settle(key: str, value: object) -> None:
     """Set a widget from the view. What it shows already is left alone: the person may have moved it on meanwhile."""
-    if key not in st.session_state or st.session_state[key] != value:
+    if session.turned() or key not in st.session_state or st.session_state[key] != value:
         st.session_state[key] = value
 
 

@@ -1,6 +1,6 @@
 """Pictures of every page, light and dark, at 1440 and 800 pixels: ``python -m tests.screenshots FOLDER``.
 
-Without a folder it makes the README's picture, ``assets/screenshots/explore.png``.
+Without a folder it makes the README's pictures in ``assets/screenshots/``.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.test_browser import CHROMIUM, FLAGS, ROOT, idle, serving, start
+from tests.test_browser import CHROMIUM, FLAGS, ROOT, at_rest, opened, serving
 
-PAGES = {"explore": "/?site=15&neuron=9-3000"}
+PAGES = {"explore": "/?site=15&neuron=9-3000", "compare": "/compare?site=15"}
+README = ("explore", "compare")
 
 
 def main() -> None:
@@ -23,23 +24,23 @@ def main() -> None:
     with serving() as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         if folder is None:
-            photograph(browser, address, ROOT / "assets" / "screenshots" / "explore.png", "light", 1440, whole=False)
+            for page in README:
+                path = ROOT / "assets" / "screenshots" / f"{page}.png"
+                photograph(browser, address + PAGES[page], path, "light", 1440, whole=False)
             return
-        for page, path in PAGES.items():
+        for page, link in PAGES.items():
             for scheme in ("light", "dark"):
                 for width in (1440, 800):
-                    photograph(
-                        browser, address + path, folder / f"{page}-{scheme}-{width}.png", scheme, width, whole=True
-                    )
+                    path = folder / f"{page}-{scheme}-{width}.png"
+                    photograph(browser, address + link, path, scheme, width, whole=True)
 
 
 def photograph(browser: Browser, address: str, path: Path, scheme: str, width: int, *, whole: bool) -> None:
-    """Write one picture, of the whole page or of its first screen."""
+    """Write one picture, of the whole page or of its first screen, once nothing is in line any more."""
     context = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=scheme)  # type: ignore[arg-type]
     page = context.new_page()
-    start(page, address)
-    page.get_by_text("The two pathways overlap").wait_for(timeout=120_000)
-    idle(page)
+    opened(page, address)
+    at_rest(page)
     if whole:
         height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
         page.set_viewport_size({"width": width, "height": int(height) + 40})

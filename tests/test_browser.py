@@ -111,11 +111,28 @@ def idle(page: Page) -> None:
     page.wait_for_selector(IDLE, timeout=60_000)
 
 
-def start(page: Page, address: str) -> None:
+def opened(page: Page, address: str) -> None:
+    """Follow a link, until the page and the gallery are drawn."""
     page.goto(address)
-    expect(page.get_by_role("heading", name="Plain gradient")).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("heading", level=2).first).to_be_visible(timeout=60_000)
     expect(page.get_by_role("radio", checked=True).first).to_be_visible(timeout=60_000)  # the gallery
     idle(page)
+
+
+def start(page: Page, address: str) -> None:
+    """Follow a link to Explore."""
+    opened(page, address)
+    expect(page.get_by_role("heading", name="Plain gradient")).to_be_visible(timeout=60_000)
+
+
+def at_rest(page: Page, seconds: int = 240) -> None:
+    """Wait until nothing is in line or running."""
+    for _ in range(seconds):
+        idle(page)
+        if page.get_by_test_id("stProgress").count() == 0:
+            return idle(page)
+        page.wait_for_timeout(1000)
+    raise TimeoutError(f"Something is still in line after {seconds} s.")
 
 
 def panel(page: Page, title: str) -> str:
@@ -294,12 +311,98 @@ def test_a_selected_neuron_is_outlined_on_the_photo(page: Page, server: str) -> 
     expect(page.get_by_text("channel 0, row 0, column 0")).to_be_visible()
 
 
+COMPARE = "/compare?columns=ActiveSubnet~NeuronMCT~Random&pair=1-2"  # none of them waits in line
+
+
+def strategies(page: Page) -> list[str]:
+    titles = page.locator(".st-key-panels .panel-title").all_inner_texts()
+    return [title.split("\n")[0] for title in titles]
+
+
+def test_comparing_by_the_navigation_keeps_the_view_and_going_back_brings_it_back(page: Page, server: str) -> None:
+    start(page, f"{server}/?sparsity=0.95&second=Random")
+    page.get_by_role("link", name="Compare").click()
+    expect(page.get_by_role("heading", level=2).first).to_have_text("Do strategies agree on what carries tiger cat?")
+    expect(page).to_have_url(re.compile(r"/compare\?second=Random&sparsity=0.95$"))
+    slider = page.get_by_role("slider", name="Sparsity: share of neurons off the pathway")
+    assert slider.get_attribute("aria-valuetext") == "95.0 %"
+    idle(page)
+    page.wait_for_timeout(2000)
+    page.get_by_role("link", name="Explore").click()
+    expect(page.get_by_role("heading", name="Plain gradient")).to_be_visible(timeout=60_000)
+    expect(page).to_have_url(re.compile(r"/\?second=Random&sparsity=0.95$"))
+
+
+def test_columns_are_chosen_added_and_removed(page: Page, server: str, browser: Browser) -> None:
+    opened(page, server + COMPARE)
+    assert strategies(page)[:3] == ["Active subnet", "NeuronMCT", "Random"]
+    page.get_by_role("button", name="Remove").first.click()
+    expect(page).to_have_url(re.compile(r"columns=NeuronMCT(~|%7E)Random"))
+    page.get_by_role("button", name="Add a column").click()
+    expect(page.get_by_role("combobox", name=re.compile("Column 3"))).to_be_visible()
+    at_rest(page)
+    assert strategies(page)[:3] == ["NeuronMCT", "Random", "NeuronIntGrad"]
+    other = browser.new_context().new_page()
+    opened(other, page.url)
+    assert strategies(other)[:3] == ["NeuronMCT", "Random", "NeuronIntGrad"]
+    other.context.close()
+
+
+def test_the_sparsity_moves_every_column_and_every_chart(page: Page, server: str) -> None:
+    opened(page, server + COMPARE)
+    at_rest(page)
+    before = panel(page, "NeuronMCT"), panel(page, "Random")
+    matrix = page.get_by_role("figure", name=re.compile("^Overlap of every two pathways"))
+    said = matrix.get_attribute("aria-label")
+    slider = page.get_by_role("slider", name="Sparsity: share of neurons off the pathway")
+    slider.focus()
+    slider.press("ArrowRight")
+    for title, old in zip(("NeuronMCT", "Random"), before, strict=True):
+        other_than(page, title, old)
+    expect(matrix).not_to_have_attribute("aria-label", str(said))
+
+
+def test_a_click_on_a_membership_bar_opens_that_site(page: Page, server: str) -> None:
+    opened(page, server + COMPARE)
+    at_rest(page)
+    bar = page.locator(".st-key-members .bars .point").nth(9)
+    bar.scroll_into_view_if_needed()
+    box = bar.bounding_box()
+    assert box is not None
+    for step in (0, 1):
+        page.mouse.move(box["x"] + box["width"] / 2 + step, box["y"] + box["height"] / 2)
+        page.wait_for_timeout(300)
+    page.mouse.down()
+    page.mouse.up()
+    expect(page).to_have_url(re.compile(r"site=9(&|$)"), timeout=20_000)
+    expect(page.get_by_role("heading", name=re.compile("every neuron"))).to_contain_text("features.6")
+
+
+def test_a_question_is_one_click(page: Page, server: str) -> None:
+    opened(page, server + COMPARE)
+    page.get_by_role("button", name="Where do dead neurons enter?").click()
+    expect(page.get_by_text("of the network's neurons are dead for this photo")).to_be_visible(timeout=120_000)
+    expect(page).to_have_url(re.compile("pair=1-2"))
+
+
+def test_the_strip_is_taken_away_as_one_picture_that_says_what_made_it(page: Page, server: str) -> None:
+    opened(page, server + COMPARE)
+    at_rest(page)
+    with page.expect_download() as download:
+        page.locator(".st-key-offer_strip_png button").click()
+    picture = Image.open(download.value.path())
+    assert (picture.format, picture.width) == ("PNG", 1924)
+    assert picture.text["network"] == "squeezenet1_1"  # type: ignore[attr-defined]
+    assert "NeuronMCT" in picture.text["columns"]  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [800, 1440])
-def test_nothing_is_cut_off(browser: Browser, server: str, scheme: str, width: int) -> None:
+@pytest.mark.parametrize("link", ["/", COMPARE])
+def test_nothing_is_cut_off(browser: Browser, server: str, scheme: str, width: int, link: str) -> None:
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
     page = context.new_page()
-    start(page, server)
+    opened(page, server + link)
     main = "document.querySelector('[data-testid=stMain]')"
     wide = page.evaluate(f"{main}.scrollWidth - {main}.clientWidth")
     assert wide <= 0
