@@ -12,6 +12,7 @@ Nothing here knows the app. Every function is pure: networks are immutable and m
 from __future__ import annotations
 
 from core.errors import Cancelled, ImageError, PathwayError, WeightsMissing
+from core.flow import BIAS, IMAGE, LOGIT, ChannelFlow, Edges, Links, channel_flow, link
 from core.gradient import pathway_gradient, response, restrict, saliency_map, sweep
 from core.images import Crop, Preprocessing, open_image, sample_images
 from core.membership import Membership, membership
@@ -23,10 +24,16 @@ from core.receptive_field import receptive_field
 from core.zoo import load_checkpoint, load_network
 
 __all__ = [
+    "BIAS",
+    "IMAGE",
+    "LOGIT",
     "METHODS",
     "Cancelled",
+    "ChannelFlow",
     "Crop",
+    "Edges",
     "ImageError",
+    "Links",
     "Membership",
     "Network",
     "Pathway",
@@ -36,9 +43,11 @@ __all__ = [
     "Site",
     "WeightsMissing",
     "chance_overlap",
+    "channel_flow",
     "dead_share",
     "fidelity",
     "fidelity_curve",
+    "link",
     "load_checkpoint",
     "load_network",
     "membership",

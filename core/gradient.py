@@ -20,7 +20,7 @@ from core.network import Edit, Network, Site
 from core.pathway import Off, Pathway, Ranking, check_off, hold, restriction
 from core.progress import Progress, silent
 
-__all__ = ["Restricted", "Sweep", "pathway_gradient", "response", "restrict", "saliency_map", "sweep"]
+__all__ = ["Restricted", "Sweep", "pathway_gradient", "response", "restrict", "restricting", "saliency_map", "sweep"]
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def response(
         PathwayError: an image or ``off`` does not fit.
     """
     with torch.no_grad():
-        return network.run(image, _edit(network, image, pathway, off, reference)).logits
+        return network.run(image, restricting(network, image, pathway, off, reference)).logits
 
 
 def restrict(
@@ -90,7 +90,7 @@ def restrict(
     """
     network.check_image(image, one=True)
     network.check_target(target)
-    edit = _edit(network, image, pathway, off, reference)
+    edit = restricting(network, image, pathway, off, reference)
     with torch.enable_grad():
         moved = image.detach().requires_grad_()
         logits = network.run(moved, edit).logits
@@ -163,7 +163,10 @@ def sweep(
     return Sweep(achieved, torch.cat(logits), torch.cat(gradients))
 
 
-def _edit(network: Network, image: Tensor, pathway: Pathway | None, off: Off, reference: Tensor | None) -> Edit | None:
+def restricting(
+    network: Network, image: Tensor, pathway: Pathway | None, off: Off, reference: Tensor | None
+) -> Edit | None:
+    """Return the edit that restricts a run to a pathway, None for the original network; args as for ``response``."""
     return None if pathway is None else restriction(pathway, off, _held(network, image, off, reference))
 
 

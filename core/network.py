@@ -72,6 +72,11 @@ class Site:
         channel, rest = divmod(position, height * width)
         return channel, *divmod(rest, width)
 
+    def position(self, channel: int, row: int, column: int) -> int:
+        """Return the flat position of a channel, row and column; the other way round it is ``place``."""
+        _, height, width = self.planes
+        return (channel * height + row) * width + column
+
 
 Edit = Callable[[Site, Tensor], Tensor]
 

@@ -56,6 +56,7 @@ METHODS: dict[str, Method] = {
                     "as_released", 0, 0, 1, "What the released code does: every step brings back what the last removed."
                 ),
             ),
+            ordinal=True,
         ),
         Method(
             "DGR(init=1)",
@@ -83,6 +84,7 @@ METHODS: dict[str, Method] = {
             passes=lambda network, seed: 0,
             options=(Option("seed", 0, 0, 9999, "Another number, another order."),),
             uses_target=False,
+            ordinal=True,
         ),
     )
 }

@@ -72,6 +72,7 @@ class Method:
         passes: about how many forward-and-backward passes it costs, given the network and options.
         options: what may be chosen.
         uses_target: whether another target gives other scores.
+        ordinal: whether scores are places, which say no more than the ranks.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Method:
     passes: Callable[..., float]
     options: tuple[Option, ...] = ()
     uses_target: bool = True
+    ordinal: bool = False
 
     def checked(self, /, **chosen: int) -> dict[str, int]:
         """Return all options, the chosen ones checked and the others at their defaults.
