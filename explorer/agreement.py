@@ -8,7 +8,7 @@ import streamlit as st
 from core.membership import Membership
 from explorer import charts, comparisons, palette, session
 from explorer.answers import Scene
-from explorer.columns import Column, offer_rows, selections
+from explorer.columns import Column, lacking, offer_rows, selections, there
 from explorer.plots import show_chart
 from explorer.words import percent
 
@@ -18,11 +18,12 @@ __all__ = ["show_dead", "show_overlaps"]
 def show_overlaps(scene: Scene, columns: list[Column]) -> None:
     """Show the overlap of every two columns, and over depth that of each with the first of the pair."""
     st.markdown("## Do they choose the same neurons?")
+    missing, columns = lacking(columns), there(columns)
     if len(columns) < 2:
-        st.info("An overlap needs two strategies; the others are still in line.")
+        st.info(f"An overlap needs two strategies. {missing}")
         return
     table = comparisons.members(scene, selections(columns), session.view().sparsity)
-    titles = [column.strategy.title for column in columns]
+    titles = [column.title for column in columns]
     with st.container(key="charts_overlap"):
         left, right = st.columns([1, 1.25])
     with left:
@@ -53,36 +54,39 @@ def _show_overlaps_over_depth(scene: Scene, columns: list[Column], table: Member
     sites = [site.name for site in scene.network.sites]
     lines, rows, said = [], [], []
     for i in others:
-        title, colour = columns[i].strategy.title, columns[i].colour
+        title, colour = columns[i].title, columns[i].colour
         overlaps, chances = table.site_overlaps(first, i), table.site_chances(first, i)
         lines.append(charts.Line(title, colour, overlaps.tolist()))
         lines.append(charts.Line(f"{title}, by chance", colour, chances.tolist(), quiet=True, in_legend=False))
         rows += [
-            {"site": site, "with": title, "overlap": overlap, "chance": chance}
+            {"site": site, "first": columns[first].title, "second": title, "overlap": overlap, "chance": chance}
             for site, overlap, chance in zip(sites, overlaps.tolist(), chances.tolist(), strict=True)
         ]
         if not np.isnan(overlaps).all():
             said.append(f"{title} from {percent(float(np.nanmin(overlaps)))} to {percent(float(np.nanmax(overlaps)))}")
-    name = columns[first].strategy.title
+    name, chosen = columns[first].title, columns[first].place == session.view().pair[0]
     figure = charts.site_lines(lines, sites, session.view().site, f"overlap with {name}")
     alt = f"Overlap with {name} at each of {len(sites)} sites: {'; '.join(said)}."
     show_chart(figure, "overlap_lines", alt)
-    st.caption(f"Over depth: overlap with {name}, the first of the pair chosen below. Dotted: what chance would give.")
+    whose = "the first of the pair chosen below" if chosen else "while the first of the pair is not there"
+    st.caption(f"Over depth: overlap with {name}, {whose}. Dotted: what chance would give.")
     offer_rows(scene, columns, rows, "overlap by site")
 
 
 def show_dead(scene: Scene, columns: list[Column]) -> None:
     """Show each column's dead share at every site, with the network's own."""
     st.markdown("## Where dead neurons enter")
+    missing, columns = lacking(columns), there(columns)
     if not columns:
+        st.info(missing)
         return
     table = comparisons.members(scene, selections(columns), session.view().sparsity)
     sites = [site.name for site in scene.network.sites]
     own = (table.dead / table.neurons).tolist()
     shares, overall = table.site_dead_shares(), table.dead_shares()
-    lines = [charts.Line(c.strategy.title, c.colour, shares[i].tolist()) for i, c in enumerate(columns)]
+    lines = [charts.Line(c.title, c.colour, shares[i].tolist()) for i, c in enumerate(columns)]
     lines.append(charts.Line("the network's own", palette.ink(session.dark()), own, quiet=True))
-    said = "; ".join(f"{c.strategy.title} {percent(float(overall[i]))}" for i, c in enumerate(columns))
+    said = "; ".join(f"{c.title} {percent(float(overall[i]))}" for i, c in enumerate(columns))
     figure = charts.site_lines(lines, sites, session.view().site, "dead share of the pathway")
     alt = f"Dead share at each site. Overall: {said}; the network's own {percent(scene.dead_share)}."
     show_chart(figure, "dead_lines", alt)
@@ -91,7 +95,7 @@ def show_dead(scene: Scene, columns: list[Column]) -> None:
         "pathway keeps no neuron of a site."
     )
     rows = [
-        {"site": site, "the network's own": own[s]} | {c.label: shares[i][s] for i, c in enumerate(columns)}
+        {"site": site, "the network's own": own[s]} | {c.title: shares[i][s] for i, c in enumerate(columns)}
         for s, site in enumerate(sites)
     ]
     offer_rows(scene, columns, rows, "dead share")

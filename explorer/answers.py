@@ -6,7 +6,6 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import cached_property
 
-import torch
 from PIL import Image
 from torch import Tensor
 
@@ -92,8 +91,8 @@ class Scored:
 
     @property
     def ordinal(self) -> bool:
-        """Return whether scores are places, which say no more than the ranks; such methods give them in float64."""
-        return self.ranking.scores.dtype == torch.float64
+        """Return whether scores are places, which say no more than the ranks."""
+        return self.strategy.method is not None and self.strategy.method.ordinal
 
     @property
     def nbytes(self) -> int:

@@ -11,18 +11,18 @@ if str(ROOT) not in sys.path:  # Streamlit puts this file's folder on the path, 
 
 import streamlit as st  # noqa: E402
 
-from explorer import compute, markup, session  # noqa: E402, F401  (compute imports torch once, before any page needs it)
+from explorer import (  # noqa: E402
+    compute,  # noqa: F401  (imports torch once, before any page needs it)
+    markup,
+    navigation,
+    session,
+)
 
 STYLE, LOGO = (Path(__file__).with_name(name) for name in ("style.css", "logo.svg"))
 
 st.set_page_config(page_title="Pathway Explorer", page_icon=str(LOGO), layout="wide", initial_sidebar_state="expanded")
-page = st.navigation(
-    [
-        st.Page(ROOT / "pages" / "explore.py", title="Explore", icon=":material/route:", default=True),
-        st.Page(ROOT / "pages" / "compare.py", title="Compare", icon=":material/compare:"),
-    ],
-    position="top",
-)
+page = st.navigation(navigation.pages(), position="top")
+navigation.follow()
 st.html(STYLE)
 with st.sidebar:
     st.html(markup.brand(LOGO.read_text("utf-8")))

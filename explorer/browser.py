@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
-__all__ = ["copy_link", "picture_picker"]
+__all__ = ["copy_link", "mask_picker", "picture_picker", "scrub"]
 
 _SOURCES = Path(__file__).with_name("components")
 
@@ -47,4 +47,45 @@ def picture_picker(
         data={"pictures": list(pictures), "chosen": chosen, "longest": longest},
         on_picked_change=lambda: on_picked(str(st.session_state["picker"].picked)),
         on_pasted_change=lambda: on_pasted(str((st.session_state["picker"].pasted or {}).get("url", ""))),
+    )
+
+
+def mask_picker(
+    source: str, alt: str, cells: tuple[int, int], key: str, *, on_picked: Callable[[int, int], None]
+) -> None:
+    """Draw a picture of a mask in which a click, or Enter, picks a cell.
+
+    Args:
+        source: the picture, a data URL.
+        alt: what it shows, in words.
+        cells: how many it has across and down.
+        key: the component's.
+        on_picked: given the cell's column and row.
+    """
+    picture = '<button type="button" class="mask"><img><i></i></button>'
+
+    def picked() -> None:
+        cell = st.session_state[key].picked or {}
+        on_picked(int(cell.get("x", 0)), int(cell.get("y", 0)))
+
+    _component("mask_picker", picture)(
+        key=key,
+        data={"source": source, "alt": alt, "width": cells[0], "height": cells[1]},
+        on_picked_change=picked,
+    )
+
+
+def scrub(data: Mapping[str, Any], *, on_sparsity: Callable[[float], None]) -> None:
+    """Draw a bar that redraws each method as it is dragged.
+
+    Args:
+        data: see ``explorer.scrub.payload``. The browser keeps it until it changes, so the page's sparsity is not in
+            it, but in the ``data-sparsity`` of an element beside this one.
+        on_sparsity: given the sparsity at which a person let go.
+    """
+    bar = '<div class="bar" role="slider" tabindex="0" aria-label="Live sparsity"></div>'
+    _component("scrub", f'<div class="scrub">{bar}<div class="methods"></div></div>')(
+        key="live_scrub",
+        data=dict(data),
+        on_sparsity_change=lambda: on_sparsity(float(st.session_state["live_scrub"].sparsity)),
     )

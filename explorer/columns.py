@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Literal, cast
 
 import streamlit as st
 
@@ -13,7 +14,7 @@ from explorer.downloads import offer_table
 from explorer.strategies import Strategy
 from explorer.waiting import cancelled, wait
 
-__all__ = ["Column", "find_columns", "made_from_all", "offer_rows", "selections", "show_waiting"]
+__all__ = ["Column", "find_columns", "lacking", "made_from_all", "offer_rows", "selections", "show_waiting", "there"]
 
 
 @dataclass(frozen=True)
@@ -23,20 +24,19 @@ class Column:
     Attributes:
         place: among the page's columns, from 0.
         strategy: what is shown.
+        title: what it is called, unlike any other column; says where a result is not complete.
         colour: its own, on this page.
-        selection, answer: what it chose, and what that does; None while it is in line.
+        selection, answer: what it chose, and what that does; None while it is not there.
+        state: why it is not there, if so.
     """
 
     place: int
     strategy: Strategy
+    title: str
     colour: str
     selection: Selection | None = None
     answer: Answer | None = None
-
-    @property
-    def label(self) -> str:
-        """Return its number and title: titles may repeat."""
-        return f"{self.place + 1} {self.strategy.title}"
+    state: Literal["there", "in line", "cancelled", "failed"] = "there"
 
     @property
     def scored(self) -> Scored | None:
@@ -47,19 +47,35 @@ class Column:
 def find_columns(scene: Scene, strategies: Sequence[Strategy]) -> list[Column]:
     """Return a column for each strategy; those not there nor quick to make are in line, or were cancelled."""
     colours = palette.shades([strategy.family for strategy in strategies])
-    return [_find(scene, *column) for column in zip(range(len(strategies)), strategies, colours, strict=True)]
+    return [_find(scene, strategies, place, colour) for place, colour in enumerate(colours)]
 
 
-def _find(scene: Scene, place: int, strategy: Strategy, colour: str) -> Column:
-    view, key = session.view(), compute.scores_key(scene, strategy)
+def _find(scene: Scene, strategies: Sequence[Strategy], place: int, colour: str) -> Column:
+    view, strategy = session.view(), strategies[place]
+    title = strategy.title if strategies.count(strategy) == 1 else f"{strategy.title} · {place + 1}"
+    key = compute.scores_key(scene, strategy)
     selection: Selection | None
     if key in cancelled() and compute.RESULTS.peek(key) is None:
-        selection = compute.best_so_far(scene, strategy)
+        selection, state = compute.best_so_far(scene, strategy), "cancelled"
     else:
-        selection = compute.ask_scores(scene, strategy, session.waiter()).result
+        status = compute.ask_scores(scene, strategy, session.waiter())
+        selection, state = status.result, "failed" if status.state == "failed" else "in line"
     if selection is None:
-        return Column(place, strategy, colour)
-    return Column(place, strategy, colour, selection, compute.answer(scene, selection, view.sparsity, view.off))
+        return Column(place, strategy, title, colour, state=cast(Any, state))
+    title += "" if selection.complete else " (stopped early)"
+    return Column(place, strategy, title, colour, selection, compute.answer(scene, selection, view.sparsity, view.off))
+
+
+def lacking(columns: Sequence[Column]) -> str:
+    """Return in words which columns are not there, and why; "" if all are."""
+    words = {"in line": "is still in line", "cancelled": "was cancelled", "failed": "could not be made"}
+    said = [f"{column.title} {words[column.state]}" for column in columns if column.state in words]
+    return f"{'; '.join(said)}." if said else ""
+
+
+def there(columns: Sequence[Column]) -> list[Column]:
+    """Return the columns that are not in line, cancelled or failed."""
+    return [column for column in columns if column.selection]
 
 
 def selections(columns: Sequence[Column]) -> list[Selection]:
@@ -67,23 +83,30 @@ def selections(columns: Sequence[Column]) -> list[Selection]:
     return [column.selection for column in columns if column.selection]
 
 
-def made_from_all(scene: Scene, columns: Sequence[Column], sparsity: float | None = None) -> dict[str, object]:
-    """Return what was compared, for the files that are taken away; see ``export.provenance_of_all``."""
-    answered = [(c.selection, c.answer) for c in columns if c.selection and c.answer]
-    return export.provenance_of_all(scene, session.view(), answered, sparsity)
+def made_from_all(scene: Scene, columns: Sequence[Column], *, answered: bool = True) -> dict[str, object]:
+    """Return what was compared, for the files that are taken away; ``answered`` adds what each does at the sparsity."""
+    made = [(c.selection, c.answer if answered else None) for c in columns if c.selection]
+    return export.provenance_of_all(scene, session.view(), made)
 
 
-def offer_rows(scene: Scene, columns: Sequence[Column], rows: Sequence[Mapping[str, object]], what: str) -> None:
+def offer_rows(
+    scene: Scene,
+    columns: Sequence[Column],
+    rows: Sequence[Mapping[str, object]],
+    what: str,
+    *,
+    answered: bool = True,
+) -> None:
     """Offer rows about some columns as a table and as CSV; ``what`` names them, once a page."""
     name = export.file_name(session.view().image, scene.network.name, f"{what}.csv")
-    offer_table(rows, name, made_from_all(scene, columns), what)
+    offer_table(rows, name, made_from_all(scene, columns, answered=answered), what)
 
 
 def show_waiting(scene: Scene, column: Column) -> None:
     """Show a method's progress and a way to cancel it, or, cancelled, a way to start it again."""
     strategy = column.strategy
-    st.html(markup.panel_title(strategy.title, strategy.summary, column.colour))
+    st.html(markup.panel_title(column.title, strategy.summary, column.colour))
     key = compute.scores_key(scene, strategy)
-    if key not in cancelled():
+    if column.state == "in line":
         st.skeleton(height=210)
     wait(key, lambda: compute.ask_scores(scene, strategy, session.waiter()), name=f"column_{column.place}")

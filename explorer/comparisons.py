@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from core.gradient import saliency_map, sweep
 from core.membership import Membership, membership
-from core.metrics import Fidelity, fidelity_curve
+from core.metrics import Fidelity, fidelity_curve, probability_ratio
 from core.pathway import Off
 from core.progress import Progress
 from explorer import compute
@@ -22,11 +24,16 @@ from explorer.answers import Scene, Scored, Selection
 from explorer.jobs import Status
 from explorer.readings import saliency
 
-__all__ = ["CURVE", "STRIP", "Curve", "Errand", "Row", "curves", "members", "strip"]
+__all__ = ["CURVE", "STRIP", "SWEEP", "Curve", "Errand", "Row", "Swept", "curves", "members", "strip", "sweeps"]
 
 CURVE = (0.0, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.92, 0.94, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99)
 STRIP = (0.0, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99)
 """The paper's sparsities, and 99 %."""
+SWEEP = (
+    0.0, 0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.83, 0.85, 0.87, 0.89, 0.9, 0.91,
+    0.92, 0.93, 0.94, 0.95, 0.96, 0.965, 0.97, 0.975, 0.98, 0.983, 0.986, 0.99,
+)  # fmt: skip
+"""Stops of the slider, near each other where pathways change fastest."""
 
 MakePart = Callable[[Scored, Progress], Any]
 
@@ -45,10 +52,12 @@ class Row:
 
     Attributes:
         maps: (S, H, W) signed saliency maps.
+        sparsities: as achieved.
         p_ratios, kept: of each, the target's probability ratio and whether the prediction is kept.
     """
 
     maps: NDArray[np.float32]
+    sparsities: tuple[float, ...]
     p_ratios: tuple[float, ...]
     kept: tuple[bool, ...]
 
@@ -56,6 +65,32 @@ class Row:
     def nbytes(self) -> int:
         """Return the bytes it holds."""
         return self.maps.nbytes
+
+
+@dataclass(frozen=True)
+class Swept:
+    """A method's pathways at the S sparsities of ``SWEEP``.
+
+    Attributes:
+        maps: (S, H, W) signed saliency maps.
+        probabilities: (S, classes), restricted.
+        sizes, dead: (S, sites) neurons on the pathway, and the dead ones among them.
+        sparsities: as achieved.
+        p_ratios, kept: of each, the target's probability ratio and whether the prediction is kept.
+    """
+
+    maps: NDArray[np.float32]
+    probabilities: NDArray[np.float32]
+    sizes: NDArray[np.int64]
+    dead: NDArray[np.int64]
+    sparsities: tuple[float, ...]
+    p_ratios: tuple[float, ...]
+    kept: tuple[bool, ...]
+
+    @property
+    def nbytes(self) -> int:
+        """Return the bytes it holds."""
+        return self.maps.nbytes + self.probabilities.nbytes + self.sizes.nbytes + self.dead.nbytes
 
 
 @dataclass(frozen=True)
@@ -79,12 +114,10 @@ class Errand:
 
 
 @dataclass(frozen=True)
-class _Parts:
-    parts: tuple[Any, ...]
+class _Run:
+    """That an errand was run; its parts lie each under a key of its own."""
 
-    @property
-    def nbytes(self) -> int:
-        return sum(part.nbytes for part in self.parts)
+    nbytes: int = 0
 
 
 def members(scene: Scene, selections: Sequence[Selection], sparsity: float) -> Membership:
@@ -116,17 +149,42 @@ def strip(scene: Scene, rankings: Sequence[Scored], off: Off, waiter: str) -> Er
             answers.append(compute.answer(scene, scored, sparsity, off))
             progress(done, len(STRIP), "gradients")
         maps = np.stack([saliency(answer.restricted) for answer in answers])
-        return Row(maps, tuple(a.p_ratio for a in answers), tuple(a.prediction_kept for a in answers))
+        achieved, ratios = tuple(a.sparsity for a in answers), tuple(a.p_ratio for a in answers)
+        return Row(maps, achieved, ratios, tuple(a.prediction_kept for a in answers))
 
     return _errand(("strip", scene.target, off), rankings, make, len(STRIP), waiter)
+
+
+def sweeps(scene: Scene, rankings: Sequence[Scored], off: Off, waiter: str) -> Errand:
+    """Return what each method's pathways do at all of ``SWEEP``; a forward and a backward pass a sparsity, batched."""
+
+    def make(scored: Scored, progress: Progress) -> Swept:
+        return _swept(scene, scored, off, progress)
+
+    return _errand(("sweep", scene.target, off), rankings, make, len(SWEEP), waiter)
+
+
+def _swept(scene: Scene, scored: Scored, off: Off, progress: Progress) -> Swept:
+    ranking = scored.ranking
+    found = sweep(scene.network, scene.image, scene.target, ranking, SWEEP, off=off, progress=progress)
+    counts = [membership([ranking.pathway(sparsity)], scene.dead) for sparsity in SWEEP]
+    return Swept(
+        torch.stack([saliency_map(gradient) for gradient in found.gradients]).float().cpu().numpy(),
+        found.logits.softmax(1).float().cpu().numpy(),
+        np.concatenate([count.sizes() for count in counts]),
+        np.concatenate([count.dead_sizes() for count in counts]),
+        found.sparsities,
+        tuple(probability_ratio(one, scene.original.logits, scene.target) for one in torch.split(found.logits, 1)),
+        tuple(int(one.argmax()) == scene.prediction for one in found.logits),
+    )
 
 
 def _errand(kind: tuple[Hashable, ...], rankings: Sequence[Scored], make: MakePart, steps: int, waiter: str) -> Errand:
     keys = [(*kind, scored.key) for scored in rankings]
     whole = ("errand", *keys)
 
-    def work(progress: Progress) -> _Parts:
-        missing = [key for key in keys if compute.RESULTS.peek(key) is None]
+    def work(progress: Progress) -> _Run:
+        missing = [key for key in dict.fromkeys(keys) if compute.RESULTS.peek(key) is None]
 
         def part(key: tuple[Hashable, ...], scored: Scored) -> Any:
             before = steps * missing.index(key) if key in missing else 0
@@ -136,13 +194,15 @@ def _errand(kind: tuple[Hashable, ...], rankings: Sequence[Scored], make: MakePa
 
             return compute.RESULTS.get(key, lambda: make(scored, told))
 
-        return _Parts(tuple(map(part, keys, rankings)))
+        for key, scored in zip(keys, rankings, strict=True):
+            part(key, scored)
+        return _Run()
 
     def ask() -> Status:
         return compute.ERRANDS.ask(whole, work, waiter)
 
-    found = compute.RESULTS.peek(whole)
-    parts = found.parts if found else tuple(compute.RESULTS.peek(key) for key in keys)
+    parts = tuple(compute.RESULTS.peek(key) for key in keys)
     if None not in parts:
         return Errand(parts, whole, lambda: Status("done"))
+    compute.RESULTS.drop(whole)  # of a run whose parts are gone since
     return Errand(parts, whole, ask)

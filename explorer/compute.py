@@ -29,8 +29,9 @@ from core.weights import download_weights, find_weights
 from core.zoo import available_networks, load_network
 from explorer.answers import Answer, Reference, Scene, Scored, Selection
 from explorer.jobs import Jobs, Status, best_key
+from explorer.knockouts import KnockOut
 from explorer.results import Results
-from explorer.strategies import ACTIVE, Strategy
+from explorer.strategies import ACTIVE, ORIGINAL, Strategy
 from explorer.view import View
 
 __all__ = [
@@ -42,9 +43,11 @@ __all__ = [
     "ask_scores",
     "best_so_far",
     "forget_error",
+    "knocked",
     "leave",
     "network",
     "network_labels",
+    "ready_scores",
     "reference",
     "sample",
     "sample_facts",
@@ -120,10 +123,19 @@ def ask_scores(scene: Scene, strategy: Strategy, waiter: str) -> Status:
     method = strategy.method
     if method is None:
         return Status("done", reference(scene, strategy))
+    ready = ready_scores(scene, strategy)
+    if ready is not None:
+        return Status("done", ready)
     key = scores_key(scene, strategy)
-    if method.passes(scene.network, **strategy.chosen) <= INLINE_PASSES:
-        return Status("done", RESULTS.get(key, lambda: _score(scene, strategy, method)))
     return JOBS.ask(key, lambda progress: _score(scene, strategy, method, progress), waiter)
+
+
+def ready_scores(scene: Scene, strategy: Strategy) -> Scored | None:
+    """Return a method's ranking if it is there or quick to make; a costly one is not asked for."""
+    method = strategy.method
+    if method is not None and method.passes(scene.network, **strategy.chosen) <= INLINE_PASSES:
+        return RESULTS.get(scores_key(scene, strategy), lambda: _score(scene, strategy, method))
+    return RESULTS.peek(scores_key(scene, strategy))
 
 
 def leave(key: Hashable, waiter: str) -> None:
@@ -146,6 +158,12 @@ def reference(scene: Scene, strategy: Strategy) -> Reference:
         true = torch.ones((), dtype=torch.bool, device=scene.network.device)
         masks = tuple(true.expand(dead.shape) for dead in scene.dead)  # takes no room
     return Reference(scores_key(scene, strategy), strategy, Pathway(masks))
+
+
+def knocked(scene: Scene, knock: KnockOut) -> Reference:
+    """Return the neurons that a knock-out leaves."""
+    key = ("knocked", *scene.key[1:-1], knock)
+    return Reference(key, Strategy(ORIGINAL), knock.pathway(scene.network))
 
 
 def _score(scene: Scene, strategy: Strategy, method: Method, progress: Progress = silent) -> Scored:

@@ -49,12 +49,13 @@ def provenance(
 
 
 def provenance_of_all(
-    scene: Scene, view: View, columns: Sequence[tuple[Selection, Answer]], sparsity: float | None = None
+    scene: Scene, view: View, columns: Sequence[tuple[Selection, Answer | None]]
 ) -> dict[str, object]:
-    """Return what a comparison was made from; ``sparsity`` is that asked for where it is not the view's."""
-    asked = view.sparsity if sparsity is None else sparsity
-    made = provenance(scene, view) | {"sparsity_asked": asked, "off": view.off}
-    return made | {"columns": [_selected(selection) | _answered(answer) for selection, answer in columns]}
+    """Return what a comparison was made from; no answers where it is of many sparsities."""
+    made = provenance(scene, view) | {"off": view.off}
+    if any(answer for _, answer in columns):
+        made["sparsity_asked"] = view.sparsity
+    return made | {"columns": [_selected(s) | (_answered(a) if a else {}) for s, a in columns]}
 
 
 def row(selection: Selection, answer: Answer) -> dict[str, object]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -21,16 +22,20 @@ __all__ = [
     "Floats",
     "colours",
     "crop_preview",
+    "data_url",
     "jpeg",
     "limit",
     "map_picture",
     "membership_mosaic",
     "membership_positions",
     "mosaic",
+    "mosaic_cells",
+    "mosaic_neuron",
     "outlined",
     "over_photo",
     "png",
     "position_map",
+    "spread",
     "thumbnail",
 ]
 
@@ -163,6 +168,26 @@ def mosaic(mask: Bools, dead: Bools, colour: str, dark: bool) -> Image.Image:
     return _cells(kinds, (background(dark), quiet(dark), colour, DEAD), line(dark))
 
 
+def mosaic_cells(planes: tuple[int, int, int]) -> tuple[int, int]:
+    """Return how many neurons, and lines between channels, a mosaic of (C, H, W) has across and down."""
+    if planes[1:] == (1, 1):
+        across = int(np.ceil(np.sqrt(planes[0])))
+        return across + 1, -(-planes[0] // across) + 1
+    columns, rows = _grid(planes)
+    return columns * (planes[2] + 1), rows * (planes[1] + 1)
+
+
+def mosaic_neuron(planes: tuple[int, int, int], across: int, down: int) -> tuple[int, int, int] | None:
+    """Return channel, row and column of the neuron at a cell of a mosaic, None on a line or beyond the last channel."""
+    if planes[1:] == (1, 1):
+        width, height = mosaic_cells(planes)
+        channel = down * (width - 1) + across
+        return (channel, 0, 0) if across < width - 1 and down < height - 1 and channel < planes[0] else None
+    (right, column), (below, row) = divmod(across, planes[2] + 1), divmod(down, planes[1] + 1)
+    channel = below * _grid(planes)[0] + right
+    return (channel, row, column) if column < planes[2] and row < planes[1] and channel < planes[0] else None
+
+
 def membership_mosaic(first: Bools, second: Bools, dead: Bools, colours: tuple[str, str], dark: bool) -> Image.Image:
     """Return all channels of a site as ``mosaic`` does, each neuron coloured by which of two pathways it is on.
 
@@ -197,6 +222,18 @@ def membership_positions(first: Bools, second: Bools, colours: tuple[str, str], 
     return _enlarged(Image.fromarray(shade.round().astype(np.uint8)), 360)
 
 
+def spread(values: Floats, size: tuple[int, int]) -> Floats:
+    """Return values of positions spread over a picture of (width, height), every position a box of one value.
+
+    Args:
+        values: (h, w), spread to (height, width).
+        size: of the picture.
+    """
+    rows = np.arange(size[1]) * values.shape[0] // size[1]
+    columns = np.arange(size[0]) * values.shape[1] // size[0]
+    return values[np.ix_(rows, columns)]
+
+
 def thumbnail(picture: Image.Image, side: int = 112) -> Image.Image:
     """Return the middle square of a picture, small."""
     short = min(picture.size)
@@ -209,6 +246,12 @@ def jpeg(picture: Image.Image, quality: int = 88) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=quality, subsampling=0)
     return buffer.getvalue()
+
+
+def data_url(file: bytes) -> str:
+    """Return a JPEG or PNG file as a data URL."""
+    kind = "png" if file.startswith(b"\x89PNG") else "jpeg"
+    return f"data:image/{kind};base64,{b64encode(file).decode()}"
 
 
 def png(picture: Image.Image, made_from: Mapping[str, object] | None = None) -> bytes:
@@ -226,13 +269,19 @@ def _cells(kinds: NDArray[np.uint8], colours: Sequence[str], border: str) -> Ima
     if kinds.shape[1:] == (1, 1):
         kinds = _folded(kinds)
     channels, height, width = kinds.shape
-    columns = int(np.ceil(np.sqrt(channels * height / width)))
-    rows = -(-channels // columns)
+    columns, rows = _grid(kinds.shape)
     grid = np.full((rows * columns, height + 1, width + 1), len(colours), np.uint8)  # lines between cells
     grid[:channels, :height, :width] = kinds
     whole = grid.reshape(rows, columns, height + 1, width + 1).swapaxes(1, 2)
     cells = whole.reshape(rows * (height + 1), columns * (width + 1))
     return _enlarged(_indexed(cells, [rgb(colour) for colour in (*colours, border)]), 720)
+
+
+def _grid(planes: tuple[int, ...]) -> tuple[int, int]:
+    """How many channels of (C, H, W) stand side by side, and one below the other."""
+    channels, height, width = planes
+    columns = int(np.ceil(np.sqrt(channels * height / width)))
+    return columns, -(-channels // columns)
 
 
 def _folded(vector: NDArray[np.uint8]) -> NDArray[np.uint8]:

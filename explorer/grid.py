@@ -6,7 +6,7 @@ import streamlit as st
 
 from explorer import comparisons, export, session, widgets
 from explorer.answers import Scene
-from explorer.columns import Column, offer_rows, selections
+from explorer.columns import Column, lacking, offer_rows, selections
 from explorer.panels import scale_ends, show_column
 from explorer.presets import PRESETS, Findings, asked
 from explorer.words import plain
@@ -34,14 +34,15 @@ def show_answer_to_preset(scene: Scene, columns: list[Column]) -> None:
     preset = asked(session.view())
     if preset is None:
         return
-    there = {column.strategy.name: column for column in columns if column.selection}
-    missing = [name for name in preset.needs if name not in there]
+    needed = [column for column in columns if column.strategy.name in preset.needs]
+    missing = lacking(needed)
     if missing:
-        st.info(f"**{preset.question}** The answer waits for {', '.join(missing)}.")
+        st.info(f"**{preset.question}** The answer needs what is not there yet. {missing}")
         return
-    table = comparisons.members(scene, selections(list(there.values())), session.view().sparsity)
-    answers = {name: column.answer for name, column in there.items() if column.answer}
-    found = Findings(scene, table, {name: place for place, name in enumerate(there)}, answers)
+    table = comparisons.members(scene, selections(needed), session.view().sparsity)
+    answers = {column.strategy.name: column.answer for column in needed if column.answer}
+    places = {column.strategy.name: place for place, column in enumerate(needed)}
+    found = Findings(scene, table, places, answers, session.view().off)
     st.info(f"**{preset.question}** {plain(preset.answer(found))}")
 
 

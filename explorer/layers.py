@@ -9,6 +9,7 @@ from explorer import charts, export, figures, markup, palette, readings, session
 from explorer.answers import Scene, Selection
 from explorer.columns import Column
 from explorer.downloads import offer
+from explorer.mosaics import show_mosaic
 from explorer.plots import show_site_chart
 from explorer.words import number, percent
 
@@ -52,7 +53,7 @@ def show_mask(scene: Scene, column: Column, at: int) -> None:
     busiest = planes.mask.sum((1, 2)).argsort()[::-1][:3]
     st.html(
         markup.panel_title(
-            column.strategy.title,
+            column.title,
             f"{number(kept)} of {number(site.neurons)} kept ({share}), {number(dead)} of them dead",
             column.colour,
         )
@@ -85,16 +86,17 @@ def show_mask(scene: Scene, column: Column, at: int) -> None:
         place = st.container()
     whole = figures.mosaic(planes.mask, planes.dead, column.colour, session.dark())
     with place:
-        st.image(figures.png(whole), width="stretch", alt=words)
+        show_mosaic(whole, site, words, f"mosaic_{column.place}")
         names = ", ".join(str(c) for c in busiest if planes.mask[c].any())
-        st.caption(f"All {channels} channels, by number. Most neurons kept in: {names or 'none'}.")
+        kept_most = f"Most neurons kept in: {names or 'none'}."
+        st.caption(f"All {channels} channels, by number; a click opens the neuron. {kept_most}")
     offer_masks(scene, column, column.selection, whole, site.name)
 
 
 def offer_masks(scene: Scene, column: Column, selection: Selection, picture: Image.Image, site: str) -> None:
     view = session.view()
     made_from = export.provenance(scene, view, selection, column.answer)
-    name = column.strategy.title
+    name = column.title
     stem = export.file_name(view.image, scene.network.name, name, "masks")
     with st.container(horizontal=True, gap="small"):
         offer(

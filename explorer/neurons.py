@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from explorer import export, figures, markup, readings, session, widgets
+from explorer import export, figures, markup, navigation, readings, session, widgets
 from explorer.answers import Scene, Scored
 from explorer.columns import Column
 from explorer.downloads import offer
@@ -120,3 +120,4 @@ def show_neuron(scene: Scene, scored: list[Scored]) -> None:
             }
         )
     )
+    navigation.link("neuron", "Open this neuron")

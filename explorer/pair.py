@@ -8,7 +8,7 @@ import streamlit as st
 from core.membership import Membership
 from explorer import charts, comparisons, export, figures, markup, palette, readings, session, widgets
 from explorer.answers import Scene
-from explorer.columns import Column, made_from_all, offer_rows, selections
+from explorer.columns import Column, lacking, made_from_all, offer_rows, selections, there
 from explorer.downloads import offer
 from explorer.plots import show_site_chart
 from explorer.words import number, percent
@@ -28,13 +28,13 @@ def show_pair(scene: Scene, columns: list[Column]) -> None:
         with right:
             widgets.site(scene.network)
     chosen = [column for place in session.view().pair for column in columns if column.place == place]
-    if len(chosen) < 2:
-        st.info("The two are compared once both are there.")
+    if len(there(chosen)) < 2:
+        st.info(f"The two are compared once both are there. {lacking(chosen)}")
         return
     table = comparisons.members(scene, selections(chosen), session.view().sparsity)
     split = table.split(0, 1)  # (3, 2, sites)
     colours = (chosen[0].colour, palette.ink(session.dark()), chosen[1].colour)
-    names = (f"{chosen[0].strategy.title} only", "both", f"{chosen[1].strategy.title} only")
+    names = (f"{chosen[0].title} only", "both", f"{chosen[1].title} only")
     _show_parts(names, colours, split.sum(2))
     _show_split_over_depth(scene, chosen, names, colours, table)
     _show_split_at_site(scene, chosen, names)
@@ -54,13 +54,18 @@ def _show_split_over_depth(
 ) -> None:
     sites = [site.name for site in scene.network.sites]
     split = table.split(0, 1)
-    shares = split.sum(1) / table.neurons  # (3, sites)
-    parts = {name: values.tolist() for name, values in zip(names, shares, strict=True)}
-    figure = charts.membership_bars(parts, list(colours), sites, session.view().site)
-
+    shares = split / table.neurons  # (3, 2, sites)
+    parts, shades = {}, []
+    for name, colour, (active, dead) in zip(names, colours, shares, strict=True):
+        parts[name] = active.tolist()
+        shades.append(colour)
+        if dead.any():
+            parts[f"{name} but dead"] = dead.tolist()
+            shades.append(palette.pale(colour, session.dark()))
+    figure = charts.membership_bars(parts, shades, sites, session.view().site)
     most = [
         f"{name} most at {sites[int(values.argmax())]}, {percent(float(values.max()))}"
-        for name, values in zip(names, shares, strict=True)
+        for name, values in zip(names, shares.sum(1), strict=True)
     ]
     alt = f"Share of each site's neurons on one pathway or both: {'; '.join(most)}."
     show_site_chart(figure, "members", alt)
@@ -108,9 +113,9 @@ def _show_split_at_site(scene: Scene, chosen: list[Column], names: tuple[str, ..
             st.image(
                 figures.png(whole), width="stretch", alt=f"All channels of {site.name}: {said}; {number(dead)} dead."
             )
-            st.caption(f"All {len(first.mask)} channels, by number; pale: dead for this photo.")
+            st.caption(f"All {len(first.mask)} channels, by number; pale: dead here. A click opens the neuron.")
     made_from = made_from_all(scene, chosen)
-    stem = export.file_name(view.image, scene.network.name, *(column.strategy.title for column in chosen))
+    stem = export.file_name(view.image, scene.network.name, *(column.title for column in chosen))
     with st.container(horizontal=True, gap="small"):
         offer(
             "PNG of this site", f"{stem}.png", "image/png",
@@ -118,15 +123,15 @@ def _show_split_at_site(scene: Scene, chosen: list[Column], names: tuple[str, ..
         )  # fmt: skip
         offer(
             "NPZ of all sites", f"{stem}.npz", "application/octet-stream",
-            lambda: export.npz_file(_all_masks(scene, chosen), made_from), "membership_npz",
+            lambda: export.npz_file(_all_masks(scene, chosen, view.sparsity), made_from), "membership_npz",
         )  # fmt: skip
 
 
-def _all_masks(scene: Scene, chosen: list[Column]) -> dict[str, np.ndarray]:
+def _all_masks(scene: Scene, chosen: list[Column], sparsity: float) -> dict[str, np.ndarray]:
     arrays = {
         f"dead: {site.name}": dead.cpu().numpy() for site, dead in zip(scene.network.sites, scene.dead, strict=True)
     }
     for column, selection in zip(chosen, selections(chosen), strict=True):
-        masks = readings.all_masks(scene, selection, session.view().sparsity)
-        arrays |= {f"{column.label}: {site}": mask for site, mask in masks.items()}
+        masks = readings.all_masks(scene, selection, sparsity)
+        arrays |= {f"{column.title}: {site}": mask for site, mask in masks.items()}
     return arrays

@@ -11,7 +11,7 @@ from explorer.downloads import offer
 from explorer.waiting import offer_start
 from explorer.words import duration, number, percent, ratio
 
-__all__ = ["scale_ends", "show_column", "show_panels"]
+__all__ = ["offer_map", "scale_ends", "show_answer", "show_column", "show_map", "show_panels"]
 
 
 def show_panels(scene: Scene, columns: list[Column]) -> None:
@@ -53,12 +53,12 @@ def show_column(scene: Scene, column: Column, end: float | None, top: int) -> No
     values = readings.saliency(column.answer.restricted)
     scale = "shared scale" if session.view().scale == "shared" else "own scale"
     detail = f"pathway gradient, {column.strategy.family}"
-    show_map(scene, column.strategy.title, detail, values, end, scale, column.colour)
+    show_map(scene, column.title, detail, values, end, scale, column.colour)
     show_answer(scene, column.answer.restricted.logits.softmax(1)[0].tolist(), top)
     show_facts(column.answer)
     show_making(scene, column, column.selection, column.answer)
     made_from = export.provenance(scene, session.view(), column.selection, column.answer)
-    offer_map(scene, column.strategy.title, values, end, made_from, f"column_{column.place}")
+    offer_map(scene, column.title, values, end, made_from, f"column_{column.place}")
 
 
 def show_photo(scene: Scene) -> None:
@@ -94,6 +94,7 @@ def show_plain(scene: Scene) -> None:
 def show_map(
     scene: Scene, title: str, detail: str, values: figures.Floats, end: float, scale: str, colour: str = ""
 ) -> None:
+    """Show a saliency map with the colour scale that ends at ``end``."""
     view = session.view()
     st.html(markup.panel_title(title, detail, colour))
     picture = figures.over_photo(scene.picture, values, end, view.style, view.opacity)
@@ -108,6 +109,7 @@ def show_map(
 
 
 def show_answer(scene: Scene, probabilities: list[float], top: int) -> None:
+    """Show the most probable classes; those as likely as many others are in no order and only counted."""
     best = sorted(range(len(probabilities)), key=lambda i: -probabilities[i])
     names = scene.network.class_names
     cut = probabilities[best[top]] if len(best) > top else -1.0  # classes as likely as the next one are in no order
@@ -146,6 +148,7 @@ def show_making(scene: Scene, column: Column, selection: Selection, answer: Answ
 def offer_map(
     scene: Scene, name: str, values: figures.Floats, end: float, made_from: dict[str, object], key: str
 ) -> None:
+    """Offer a map as PNG and NPZ."""
     view = session.view()
     stem = export.file_name(view.image, scene.network.name, name)
     shown = made_from | {"style": view.style, "scale": view.scale, "scale_end": end}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from math import isnan
 
 from core.membership import Membership
+from core.pathway import Off
 from explorer.answers import Answer, Scene
 from explorer.strategies import ACTIVE, ORIGINAL, Strategy
-from explorer.view import View
+from explorer.view import Scale, View
 from explorer.words import number, percent, ratio
 
 __all__ = ["PRESETS", "Findings", "Preset", "asked"]
@@ -24,12 +24,14 @@ class Findings:
         table: who keeps what, in the order of ``places``.
         places: of the strategies in the table, by name.
         answers: what each does to the scene, by name.
+        off: how neurons off the pathways are held.
     """
 
     scene: Scene
     table: Membership
     places: Mapping[str, int]
     answers: Mapping[str, Answer]
+    off: Off = "zero"
 
     def overlap(self, first: str, second: str) -> float:
         """Return the overlap of two strategies."""
@@ -46,7 +48,7 @@ class Preset:
 
     Attributes:
         question: as people ask it.
-        columns, pair, sparsity: what the view then has.
+        columns, pair, sparsity, scale: what the view then has.
         needs: names of the strategies the answer is about.
         answer: puts it in a sentence.
     """
@@ -57,15 +59,20 @@ class Preset:
     sparsity: float
     needs: tuple[str, ...]
     answer: Callable[[Findings], str]
+    scale: Scale = "shared"
 
     def ask(self, view: View) -> View:
         """Return the view that answers the question; network, photo and target stay."""
-        return replace(view, columns=self.columns, pair=self.pair, sparsity=self.sparsity)
+        return replace(view, columns=self.columns, pair=self.pair, sparsity=self.sparsity, scale=self.scale)
+
+    def is_asked(self, view: View) -> bool:
+        """Return whether a view answers it, however its maps are scaled."""
+        return (view.columns, view.pair, view.sparsity) == (self.columns, self.pair, self.sparsity)
 
 
 def asked(view: View) -> Preset | None:
     """Return the question that the view answers, if it is one of these."""
-    return next((preset for preset in PRESETS if preset.ask(view) == view), None)
+    return next((preset for preset in PRESETS if preset.is_asked(view)), None)
 
 
 def _agreement(found: Findings) -> str:
@@ -83,7 +90,7 @@ def _dead(found: Findings) -> str:
     per_site = found.table.dead_sizes()[place]
     most = int(per_site.argmax())
     site = found.scene.network.sites[most].name
-    where = f"; most of them, {number(int(per_site[most]))}, at {site}" if per_site[most] else ""
+    where = f"; no site has more of these than {site}, {number(int(per_site[most]))}" if per_site[most] else ""
     contribution = float(shares[found.places["NeuronMCT"]])
     return (
         f"{percent(found.scene.dead_share)} of the network's neurons are dead for this photo. Of NeuronMCT's pathway "
@@ -94,14 +101,15 @@ def _dead(found: Findings) -> str:
 def _survival(found: Findings) -> str:
     def fate(name: str) -> str:
         answer = found.answers[name]
-        if isnan(answer.p_ratio):
-            return f"{name} leaves nothing"
+        if not sum(answer.sizes):
+            return f"{name} leaves no neuron"
         kept = "keeps" if answer.prediction_kept else "loses"
         return f"{name} {kept} the prediction (p ratio {ratio(answer.p_ratio)})"
 
+    frozen = " Frozen, the others keep the response as it is by construction." if found.off == "frozen" else ""
     return (
         f"With one neuron in a hundred, {fate('NeuronMCT')}, {fate('NeuronIntGrad')} and {fate('GreedyPruning')}. The "
-        "maps show what of the photo these neurons still answer to."
+        f"maps show what of the photo these neurons still answer to.{frozen}"
     )
 
 
@@ -129,5 +137,6 @@ PRESETS = (
         sparsity=0.99,
         needs=("NeuronMCT", "NeuronIntGrad", "GreedyPruning"),
         answer=_survival,
+        scale="panel",
     ),
 )

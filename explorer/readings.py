@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from core.gradient import Restricted, saliency_map
@@ -18,10 +19,13 @@ __all__ = [
     "SitePlanes",
     "all_masks",
     "channel_activation",
+    "channel_scores",
     "neuron_row",
+    "on_pathway",
     "saliency",
     "sees",
     "site_planes",
+    "strongest_channels",
     "top_neurons",
 ]
 
@@ -68,6 +72,29 @@ def channel_activation(scene: Scene, neuron: tuple[int, int]) -> NDArray[np.floa
     site = scene.network.sites[neuron[0]]
     activation = scene.activations[site.index][0].view(site.planes)
     return activation[site.place(neuron[1])[0]].float().cpu().numpy()
+
+
+def channel_scores(scene: Scene, scored: Scored, neuron: tuple[int, int]) -> NDArray[np.float32]:
+    """Return a method's scores of a neuron's channel over positions, (H, W)."""
+    site, scores = scene.network.sites[neuron[0]], scored.ranking.scores
+    ranks = scored.ranking.ranks[site.index].view(site.planes)[site.place(neuron[1])[0]].long()
+    found = scores[ranks.clamp(max=len(scores) - 1)] if len(scores) else torch.zeros(ranks.shape)
+    return torch.where(ranks < len(scores), found, 0.0).float().cpu().numpy()
+
+
+def strongest_channels(scored: Scored, scene: Scene, site: int, count: int) -> list[int]:
+    """Return the channels of a site whose scores sum to most, those of score 0 left out."""
+    planes, scores = scene.network.sites[site].planes, scored.ranking.scores
+    ranks = scored.ranking.ranks[site].view(planes[0], -1).long()
+    padded = torch.cat([scores.double(), scores.new_zeros(1, dtype=torch.float64)])
+    sums = padded[ranks.clamp(max=len(scores))].sum(1)
+    best = torch.argsort(sums, descending=True, stable=True)[:count].tolist()
+    return [channel for channel in best if sums[channel] > 0]
+
+
+def on_pathway(selection: Selection, sparsity: float, neuron: tuple[int, int]) -> bool:
+    """Return whether a neuron stays at a sparsity."""
+    return bool(selection.site_mask(sparsity, neuron[0]).flatten()[neuron[1]])
 
 
 def sees(scene: Scene, neuron: tuple[int, int]) -> tuple[int, int, int, int]:

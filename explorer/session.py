@@ -22,6 +22,7 @@ from uuid import uuid4
 
 import streamlit as st
 from PIL import Image
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from core.errors import ImageError, PathwayError
 from core.images import downscale, image_hash, open_image, sample_images
@@ -47,6 +48,7 @@ __all__ = [
     "network",
     "networks",
     "pictures",
+    "select",
     "start",
     "tell",
     "turned",
@@ -68,10 +70,21 @@ def view() -> View:
 
 
 def change(make: Callable[[View], View]) -> None:
-    """Replace the view, from a widget's callback; what was told before it has been read."""
+    """Replace the view, from a widget's callback; what was told before it has been read.
+
+    A poll brings the values that the browser's widgets had when it left, and so may seem to move those that the page
+    has set meanwhile. Nothing a person does to the view comes with a poll: such changes are dropped.
+    """
+    if _polling():
+        return
     st.session_state["messages"] = []
     st.session_state["view"] = make(view())
     st.session_state["acted"] = True
+
+
+def _polling() -> bool:
+    context = get_script_run_ctx(suppress_warning=True)
+    return context is not None and bool(context.fragment_ids_this_run)
 
 
 def waiter() -> str:
@@ -87,6 +100,7 @@ def fit(network: Network) -> None:
         target=v.target if v.target is None or v.target < network.classes else None,
         site=min(v.site, len(sites) - 1),
         neuron=v.neuron if v.neuron and _has(network, v.neuron) else None,
+        parts=tuple(part for part in v.parts if part.fits(network)),
     )
     if fitted != v:
         lost = [f"{name}={value}" for name, value in v.params().items() if fitted.params().get(name) != value]
@@ -211,6 +225,11 @@ def looks() -> int:
     return int(st.session_state.get("looks", 0))
 
 
+def select(neuron: Neuron, *, whole: bool) -> None:
+    """Select one neuron, or its whole channel, from a callback."""
+    change(lambda v: replace(v, neuron=neuron, whole=whole))
+
+
 def look_anew(make: Callable[[View], View]) -> None:
     """Replace the view, from a callback, and forget what was selected in tables."""
     change(make)
@@ -224,7 +243,7 @@ def look_at(name: str) -> None:
 
 def look_through(name: str) -> None:
     """Look through another network, from a callback: at its own prediction, from its first site."""
-    look_anew(lambda v: replace(v, network=name, target=None, neuron=None, site=0))
+    look_anew(lambda v: replace(v, network=name, target=None, neuron=None, site=0, parts=()))
 
 
 def add_pasted(url: str) -> None:

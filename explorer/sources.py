@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
@@ -144,7 +143,7 @@ def _sample_thumbnail(name: str) -> str:
 
 
 def _data_url(picture: Image.Image) -> str:
-    return "data:image/jpeg;base64," + base64.b64encode(figures.jpeg(figures.thumbnail(picture))).decode()
+    return figures.data_url(figures.jpeg(figures.thumbnail(picture)))
 
 
 def photo() -> None:

@@ -55,11 +55,13 @@ class Strategy:
 
         Raises:
             PathwayError: as ``of``.
-            ValueError: an option is not a number.
+            ValueError: an option is not a plain number, or is named twice.
         """
         name, *options = text.split("!")
-        pairs = (option.partition("=") for option in options)
-        return cls.of(name, **{option: int(value) for option, _, value in pairs})
+        pairs = [option.partition("=")[::2] for option in options]
+        if len(dict(pairs)) < len(pairs) or not all(value.isascii() and value.isdigit() for _, value in pairs):
+            raise ValueError(text)
+        return cls.of(name, **{option: int(value) for option, value in pairs})
 
     def __str__(self) -> str:
         return "!".join((self.name, *(f"{option}={value}" for option, value in self.options)))

@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import streamlit as st
 from PIL import Image
 
 from explorer import charts, comparisons, compute, export, figures, palette, session
-from explorer.answers import Scene, Scored
-from explorer.columns import Column, made_from_all, offer_rows
+from explorer.answers import Answer, Scene, Scored
+from explorer.columns import Column, lacking, made_from_all, offer_rows, there
 from explorer.comparisons import CURVE, STRIP, Curve, Row
 from explorer.downloads import offer
 from explorer.plots import show_chart
-from explorer.strategies import ACTIVE
 from explorer.strip import Cell, strip
 from explorer.view import View
-from explorer.waiting import wait
+from explorer.waiting import gathered
 from explorer.words import number, percent, ratio
 
 __all__ = ["show_fidelity", "show_strip"]
@@ -37,38 +37,46 @@ class _Drawn:
 def show_fidelity(scene: Scene, columns: list[Column]) -> None:
     """Show p ratio, prediction and dead share of each method's pathways over sparsity."""
     st.markdown("## What survives as pathways grow sparser")
+    missing, columns = lacking(columns), there(columns)
     ranked = [column for column in columns if column.scored]
     errand = comparisons.curves(scene, _rankings(ranked), session.view().off, session.waiter())
-    if not errand.complete:
-        wait(errand.key, errand.ask, "curves")
-    there = [(column, curve) for column, curve in zip(ranked, errand.parts, strict=True) if curve]
-    if not there:
+    found = [(column, curve) for column, curve in zip(ranked, gathered(errand, "curves"), strict=True) if curve]
+    if not found:
+        _say_nothing_is_there(missing, ranked)
         return
-    ratios, dead = _fidelity_lines(scene, columns, there)
+    ratios, dead = _fidelity_lines(scene, columns, found)
     at = session.view().sparsity
     with st.container(key="charts_fidelity"):
         left, right = st.columns(2)
     with left:
         figure = charts.sparsity_lines(ratios, at, "p ratio of the target", percent=False, level=1.0)
-        show_chart(figure, "p_ratios", _said(there, "p ratio", at))
+        show_chart(figure, "p_ratios", _said(columns, found, "p ratio", at))
     with right:
         figure = charts.sparsity_lines(dead, at, "dead share of the pathway", percent=True)
-        show_chart(figure, "dead_shares", _said(there, "dead share", at))
+        show_chart(figure, "dead_shares", _said(columns, found, "dead share", at))
     st.caption(
         "Over the achieved sparsity. A hollow marker: the prediction is not kept. Dotted: GreedyPruning's own steps, "
-        "and the network's own dead share. A p ratio of 1 is the original network's probability."
+        "taken with what it removed held at zero, and the network's own dead share. A p ratio of 1 is the original "
+        "network's probability; where neurons off the pathway are frozen it is 1 by construction."
     )
-    _offer_curves(scene, columns, there)
+    _offer_curves(scene, columns, found)
+
+
+def _say_nothing_is_there(missing: str, ranked: list[Column]) -> None:
+    if missing:
+        st.info(missing)
+    elif not ranked:
+        st.info("The references do not grow sparser; add a selection method.")
 
 
 def _fidelity_lines(
-    scene: Scene, columns: list[Column], there: list[tuple[Column, Curve]]
+    scene: Scene, columns: list[Column], found: list[tuple[Column, Curve]]
 ) -> tuple[list[charts.Line], list[charts.Line]]:
     ratios, dead = [], []
-    for column, curve in there:
+    for column, curve in found:
         x = [point.sparsity for point in curve.points]
         kept = [point.prediction_kept for point in curve.points]
-        title, colour = column.strategy.title, column.colour
+        title, colour = column.title, column.colour
         ratios.append(charts.Line(title, colour, [p.p_ratio for p in curve.points], x, kept))
         dead.append(charts.Line(title, colour, [p.dead_share for p in curve.points], x, kept))
         steps = [step for step in column.scored.trajectory if step.sparsity < 1] if column.scored else []
@@ -77,54 +85,63 @@ def _fidelity_lines(
             name = f"{title}, step by step"
             ratios.append(charts.Line(name, colour, [s.p_ratio for s in steps], x, quiet=True))
             dead.append(charts.Line(name, colour, [s.dead_share for s in steps], x, quiet=True))
-    for column in columns:
-        if column.strategy.name == ACTIVE and column.answer:
-            a, title = column.answer, column.strategy.title
-            ratios.append(charts.Line(title, column.colour, [a.p_ratio], [a.sparsity], [a.prediction_kept]))
+    for column, a in _references(columns):
+        ratios.append(charts.Line(column.title, column.colour, [a.p_ratio], [a.sparsity], [a.prediction_kept]))
+        dead.append(charts.Line(column.title, column.colour, [a.dead_share], [a.sparsity], [a.prediction_kept]))
     own = [scene.dead_share] * 2
     dead.append(charts.Line("the network's own", palette.ink(session.dark()), own, (CURVE[0], CURVE[-1]), quiet=True))
     return ratios, dead
 
 
-def _said(there: list[tuple[Column, Curve]], what: str, at: float) -> str:
+def _references(columns: list[Column]) -> list[tuple[Column, Answer]]:
+    """The columns that no sparsity changes, with what they do."""
+    return [(column, column.answer) for column in columns if column.answer and not column.scored]
+
+
+def _said(columns: list[Column], found: list[tuple[Column, Curve]], what: str, at: float) -> str:
     """What the curves say at the stop next to a sparsity."""
     nearest = min(range(len(CURVE)), key=lambda i: abs(CURVE[i] - at))
+    points: list[tuple[Column, Any]] = [(column, curve.points[nearest]) for column, curve in found]
     values = []
-    for column, curve in there:
-        point = curve.points[nearest]
+    for column, point in (*points, *_references(columns)):
         value = ratio(point.p_ratio) if what == "p ratio" else percent(point.dead_share)
-        values.append(f"{column.strategy.title} {value}, prediction {'kept' if point.prediction_kept else 'not kept'}")
+        values.append(f"{column.title} {value}, prediction {'kept' if point.prediction_kept else 'not kept'}")
     return f"{what} over sparsity; at {percent(CURVE[nearest])}: {'; '.join(values)}."
 
 
-def _offer_curves(scene: Scene, columns: list[Column], there: list[tuple[Column, Curve]]) -> None:
+def _offer_curves(scene: Scene, columns: list[Column], found: list[tuple[Column, Curve]]) -> None:
+    off = session.view().off
+
     def record(kind: str, column: Column, asked: float | None, point: Any) -> dict[str, object]:
         return {
-            "strategy": column.strategy.title, "points": kind, "sparsity_asked": asked, "sparsity": point.sparsity,
+            "strategy": column.title, "points": kind, "off": "zero" if kind == "step" else off,
+            "sparsity_asked": asked, "sparsity": point.sparsity,
             "p_ratio": point.p_ratio, "prediction_kept": point.prediction_kept, "dead_share": point.dead_share,
         }  # fmt: skip
 
     rows = []
-    for column, curve in there:
+    for column, curve in found:
         rows += [record("pathway", column, asked, p) for asked, p in zip(CURVE, curve.points, strict=True)]
         rows += [record("step", column, None, step) for step in (column.scored.trajectory if column.scored else ())]
-    offer_rows(scene, columns, rows, "fidelity")
+    rows += [record("reference", column, None, answer) for column, answer in _references(columns)]
+    offer_rows(scene, columns, rows, "fidelity", answered=False)
 
 
 def show_strip(scene: Scene, columns: list[Column]) -> None:
     """Show each method's pathway gradient at the paper's sparsities, in one picture to take away."""
     st.markdown("## The pathway gradient as the pathway grows sparser")
+    missing, columns = lacking(columns), there(columns)
     ranked = [column for column in columns if column.scored]
     errand = comparisons.strip(scene, _rankings(ranked), session.view().off, session.waiter())
-    if not errand.complete:
-        wait(errand.key, errand.ask, "strip")
-    there = [(column, row) for column, row in zip(ranked, errand.parts, strict=True) if row]
-    if not there:
+    found = [(column, row) for column, row in zip(ranked, gathered(errand, "strip"), strict=True) if row]
+    if not found:
+        _say_nothing_is_there(missing, ranked)
         return
-    view = session.view()
-    names = ", ".join(column.strategy.title for column, _ in there)
-    key = ("strip picture", errand.key, len(there), view.style, view.image, session.dark(), scene.key)
-    picture = compute.RESULTS.get(key, lambda: _Drawn(figures.jpeg(_draw(scene, view, there, session.dark()), 90)))
+    view, dark = session.view(), session.dark()
+    names = ", ".join(column.title for column, _ in found)
+    shown = tuple((column.title, column.colour, column.scored.key) for column, _ in found if column.scored)
+    key = ("strip picture", shown, _footer(scene, view), dark)
+    picture = compute.RESULTS.get(key, lambda: _Drawn(figures.jpeg(_draw(scene, view, found, dark), 90)))
     stops = ", ".join(percent(sparsity, 0) for sparsity in STRIP)
     alt = f"Pathway gradients of {names} at sparsities {stops}, each on its own scale."
     st.image(picture.data, width="stretch", alt=alt)
@@ -132,36 +149,51 @@ def show_strip(scene: Scene, columns: list[Column]) -> None:
         "Each picture has its own colour scale, for over these sparsities the gradient's size can fall by a factor of "
         "thousands. Its end is printed below each, with the target's p ratio and whether the prediction is kept."
     )
-    _offer_strip(scene, there)
+    _offer_strip(scene, found)
 
 
-def _draw(scene: Scene, view: View, there: list[tuple[Column, Row]], dark: bool) -> Image.Image:
+def _draw(scene: Scene, view: View, found: list[tuple[Column, Row]], dark: bool) -> Image.Image:
     rows = []
-    for column, row in there:
+    for column, row in found:
         cells = []
-        for values, p_ratio, kept in zip(row.maps, row.p_ratios, row.kept, strict=True):
+        points = zip(STRIP, row.maps, row.sparsities, row.p_ratios, row.kept, strict=True)
+        for asked, values, sparsity, p_ratio, kept in points:
             end = figures.limit(values)
             note = f"p ratio {ratio(p_ratio)}\n{'kept' if kept else 'not kept'} · scale {number(end)}"
+            if abs(sparsity - asked) >= 0.0005:
+                note += f"\nachieves {percent(sparsity)}"
             cells.append(Cell(figures.map_picture(values, end, view.style), note))
-        rows.append((column.strategy.title, column.colour, cells))
+        rows.append((column.title, column.colour, cells))
+    return strip(rows, [percent(sparsity, 0) for sparsity in STRIP], dark, _footer(scene, view))
+
+
+def _footer(scene: Scene, view: View) -> str:
+    """What a strip was made from, all of it but its rows."""
     target = scene.network.class_names[scene.target]
-    footer = (
+    return (
         f"Pathway Explorer: {view.style} of the pathway gradient of {target!r} in {scene.network.name}, photo "
         f"{view.image}, neurons off the pathway held at {view.off}; weights {scene.network.weights_hash}, "
         f"image {scene.key[3]}."
     )
-    return strip(rows, [percent(sparsity, 0) for sparsity in STRIP], dark, footer)
 
 
-def _offer_strip(scene: Scene, there: list[tuple[Column, Row]]) -> None:
-    view, columns = session.view(), [column for column, _ in there]
-    made_from = made_from_all(scene, columns) | {"sparsities": STRIP, "style": view.style, "scale": "panel"}
+def _offer_strip(scene: Scene, found: list[tuple[Column, Row]]) -> None:
+    view, columns = session.view(), [column for column, _ in found]
+    made_from = made_from_all(scene, columns, answered=False) | {
+        "sparsities": STRIP,
+        "style": view.style,
+        "scale": "panel",
+    }
     stem = export.file_name(view.image, scene.network.name, "strip")
-    arrays = {column.label: row.maps for column, row in there}
+    arrays = {}
+    for column, row in found:
+        arrays[column.title] = row.maps
+        for name in ("sparsities", "p_ratios", "kept"):
+            arrays[f"{column.title}: {name}"] = np.array(getattr(row, name))
     with st.container(horizontal=True, gap="small"):
         offer(
             "PNG", f"{stem}.png", "image/png",
-            lambda: figures.png(_draw(scene, view, there, dark=False), made_from), "strip_png",
+            lambda: figures.png(_draw(scene, view, found, dark=False), made_from), "strip_png",
         )  # fmt: skip
         offer(
             "NPZ", f"{stem}.npz", "application/octet-stream",

@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 from core.errors import PathwayError
 from core.images import Crop
 from core.methods import METHODS, Family
+from explorer.knockouts import Part
 from explorer.strategies import STRATEGIES, Strategy
 
 __all__ = [
@@ -42,6 +43,7 @@ SPARSITIES = tuple(_steps(0, 700, 50) + _steps(700, 900, 10) + _steps(900, 980, 
 
 
 LEAST_COLUMNS, MOST_COLUMNS = 2, 6
+LINKED_PARTS = 40
 COMPARED = tuple(map(Strategy, ("NeuronMCT", "NeuronIntGrad", "GreedyPruning", "Random")))
 
 
@@ -59,6 +61,7 @@ class View:
         columns: the strategies compared, two to six.
         pair: places of the two of them that are set against each other.
         sparsity: share of neurons off the pathway, one of ``SPARSITIES``.
+        scrub: whether the live scrub is shown.
         off: how neurons off the pathway are held.
         scale: one colour scale for the pathway gradients, or one a panel.
         style: magnitude or sign of the maps.
@@ -66,6 +69,9 @@ class View:
         site: index of the site looked into.
         only_site: whether the ranking lists that site alone.
         neuron: the one selected.
+        whole: whether its whole channel is meant.
+        parts: neurons and channels knocked out; more than ``LINKED_PARTS`` are not in the link.
+        only: whether they are kept alone instead.
     """
 
     network: str = "squeezenet1_1"
@@ -80,6 +86,7 @@ class View:
     columns: tuple[Strategy, ...] = COMPARED
     pair: tuple[int, int] = (0, 2)
     sparsity: float = 0.9
+    scrub: bool = False
     off: Literal["zero", "frozen"] = "zero"
     scale: Scale = "shared"
     style: Style = "magnitude"
@@ -87,6 +94,9 @@ class View:
     site: int = 0
     only_site: bool = False
     neuron: Neuron | None = None
+    whole: bool = False
+    parts: tuple[Part, ...] = ()
+    only: bool = False
 
     @property
     def crop(self) -> Crop:
@@ -126,7 +136,9 @@ class View:
         return replace(self, first=method, second=next(iter(beside(method))))
 
     def with_column(self, place: int, strategy: Strategy) -> View:
-        """Return the view with another strategy at a place of the comparison."""
+        """Return the view with another strategy at a place of the comparison, if there is such a place."""
+        if place >= len(self.columns):
+            return self
         return replace(self, columns=(*self.columns[:place], strategy, *self.columns[place + 1 :]))
 
     def with_more_columns(self) -> View:
@@ -137,6 +149,8 @@ class View:
 
     def with_pair(self, side: int, place: int) -> View:
         """Return the view with another column on one side of the pair; the other side's own swaps the two."""
+        if place >= len(self.columns):
+            return self
         other = self.pair[1 - side] if self.pair[1 - side] != place else self.pair[side]
         return replace(self, pair=(place, other) if side == 0 else (other, place))
 
@@ -153,6 +167,8 @@ class View:
         """Return the address bar's parameters: what differs from the default."""
         default = View()
         chosen = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "options"}
+        if len(self.parts) > LINKED_PARTS:
+            del chosen["parts"]
         shown = {name: _written(value) for name, value in chosen.items() if value != getattr(default, name)}
         return shown | {name: str(value) for name, value in self.options}
 
@@ -168,6 +184,7 @@ class View:
         if METHODS[view.first].family == METHODS[view.second].family:
             view = view.with_first(view.first)
         if max(view.pair) >= len(view.columns):
+            notes += [f"pair={params['pair']}"] if "pair" in params else []
             view = replace(view, pair=(0, 1))
         return view, notes
 
@@ -192,11 +209,15 @@ def nearest_sparsity(value: float) -> float:
 def _written(value: object) -> str:
     if not isinstance(value, tuple):
         return str(value)
-    return ("~" if isinstance(value[0], Strategy) else "-").join(map(str, value))
+    return ("~" if isinstance(value[0], Strategy | Part) else "-").join(map(str, value))
 
 
 def _one_of(*allowed: str) -> Any:
     return lambda text: allowed[allowed.index(text)]
+
+
+def _switch(text: str) -> bool:
+    return ("False", "True").index(text) == 1
 
 
 def _number(low: float, high: float) -> Any:
@@ -252,11 +273,15 @@ _READERS: dict[str, Any] = {
     "columns": _columns,
     "pair": _pair,
     "sparsity": lambda text: nearest_sparsity(_number(0, 1)(text)),
+    "scrub": _switch,
     "off": _one_of("zero", "frozen"),
     "scale": _one_of(*get_args(Scale)),
     "style": _one_of(*get_args(Style)),
     "opacity": lambda text: int(_number(0, 100)(text)),
     "site": _index,
-    "only_site": lambda text: _one_of("False", "True")(text) == "True",
+    "only_site": _switch,
     "neuron": _neuron,
+    "whole": _switch,
+    "parts": lambda text: tuple(dict.fromkeys(map(Part.read, text.split("~")[:LINKED_PARTS]))),
+    "only": _switch,
 }

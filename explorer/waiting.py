@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from typing import Any
 
 import streamlit as st
 
 from explorer import compute, session
+from explorer.comparisons import Errand
 from explorer.jobs import Status
 from explorer.words import duration, plain
 
-__all__ = ["cancelled", "offer_start", "wait", "waiting"]
+__all__ = ["cancelled", "gathered", "offer_start", "wait", "waiting"]
 
 
 def wait(key: Hashable, ask: Callable[[], Status], name: str) -> None:
@@ -18,11 +20,31 @@ def wait(key: Hashable, ask: Callable[[], Status], name: str) -> None:
 
     Args and what follows are those of ``waiting``.
     """
-    if key in cancelled():
+    _wait(key, ask, name, mark=key)
+
+
+def _wait(key: Hashable, ask: Callable[[], Status], name: str, mark: Hashable) -> None:
+    """Wait for a job; ``mark`` is what is remembered when the person cancels."""
+    if mark in cancelled():
         st.info("Cancelled.")
-        offer_start(key, name)
+        offer_start(mark, name)
     else:
-        waiting(key, ask, name=name, on_cancel=lambda: cancelled().add(key))
+        waiting(key, ask, name=name, on_cancel=lambda: cancelled().add(mark))
+
+
+def gathered(errand: Errand, name: str) -> tuple[Any, ...]:
+    """Return what there is of an errand, and draw its progress while parts are missing.
+
+    What was waited for at this place before, with other columns or options, is left; a cancelled place stays so.
+    """
+    asked: dict[str, Hashable] = st.session_state.setdefault("errands", {})
+    before = asked.get(name)
+    if before is not None and before != errand.key:
+        compute.leave(before, session.waiter())
+    asked[name] = errand.key
+    if not errand.complete:
+        _wait(errand.key, errand.ask, name, mark=("place", name))
+    return errand.parts
 
 
 def cancelled() -> set[Hashable]:
@@ -61,9 +83,7 @@ def waiting(key: Hashable, ask: Callable[[], Status], *, name: str, on_cancel: C
         if status.state == "done":
             st.rerun()
         if status.state == "failed":
-            st.error(plain(f"That did not work: {status.error}"))
-            st.button("Try again", key=f"{name}_retry", on_click=lambda: compute.forget_error(key))
-            return
+            st.rerun()
         if status.state == "waiting":
             ahead = "one job" if status.position == 1 else f"{status.position} jobs"
             st.progress(0.0, f"In line: {ahead} before this one" if status.position else "Next in line")
@@ -76,4 +96,9 @@ def waiting(key: Hashable, ask: Callable[[], Status], *, name: str, on_cancel: C
 
         st.button("Cancel", key=f"{name}_cancel", on_click=cancel)
 
-    poll()
+    status = ask()
+    if status.state == "failed":
+        st.error(plain(f"That did not work: {status.error}"))
+        st.button("Try again", key=f"{name}_retry", on_click=lambda: compute.forget_error(key))
+    else:
+        poll()

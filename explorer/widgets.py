@@ -13,7 +13,7 @@ from core.network import Network
 from explorer import browser, session
 from explorer.session import view
 from explorer.strategies import STRATEGIES, Strategy
-from explorer.view import LEAST_COLUMNS, MOST_COLUMNS, SPARSITIES, View, beside
+from explorer.view import LEAST_COLUMNS, MOST_COLUMNS, SPARSITIES, Neuron, View, beside
 from explorer.words import percent
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "how_shown",
     "methods",
     "more_columns",
+    "neuron",
     "option_controls",
     "options",
     "pair_side",
@@ -179,6 +180,46 @@ def pair_side(side: int) -> None:
     )
 
 
+def neuron(chosen: Network, selected: Neuron) -> None:
+    """Draw the choice of one neuron: its site, its channel and where in it."""
+    place = chosen.sites[selected[0]]
+    names = ("channel", "row", "column")
+    columns = st.columns([2, 1, 1, 1])
+    with columns[0]:
+        key = f"neuron_site_{chosen.name}"
+        settle(key, selected[0])
+        st.selectbox(
+            "Site",
+            range(len(chosen.sites)),
+            format_func=lambda i: site_label(chosen, i),
+            key=key,
+            on_change=lambda: session.change(lambda v: replace(v, neuron=(st.session_state[key], 0))),
+        )
+    keys = [f"neuron_{name}_{chosen.name}_{selected[0]}" for name in names]
+
+    def moved() -> None:
+        position = place.position(*(int(st.session_state[key]) for key in keys))
+        session.change(lambda v: replace(v, neuron=(selected[0], position)))
+
+    for column, name, key, value, size in zip(
+        columns[1:], names, keys, place.place(selected[1]), place.planes, strict=True
+    ):
+        with column:
+            settle(key, value)
+            st.number_input(name.title(), 0, size - 1, step=1, key=key, on_change=moved, disabled=size == 1)
+    st.toggle(
+        "Its whole channel",
+        help="Edges and ranks of all neurons of the channel together.",
+        disabled=place.planes[1:] == (1, 1),
+        **field("whole"),
+    )
+
+
+def site_label(chosen: Network, index: int) -> str:
+    """Return how a site is listed."""
+    return f"{index} · {chosen.sites[index].name} · {' × '.join(map(str, chosen.sites[index].shape))}"
+
+
 def sparsity() -> None:
     """Draw the sparsity slider."""
     st.select_slider("Sparsity: share of neurons off the pathway", SPARSITIES, format_func=percent, **field("sparsity"))
@@ -222,7 +263,7 @@ def maps() -> None:
             required=True,
             format_func=lambda scale: "shared" if scale == "shared" else "per panel",
             **field("scale"),
-            help="Shared: one scale for both pathway gradients. Per panel: each ends at its own 99.9th percentile.",
+            help="Shared: one scale for all pathway gradients. Per panel: each ends at its own 99.9th percentile.",
         )
     with columns[2]:
         st.slider(
@@ -244,8 +285,8 @@ def site(chosen: Network) -> None:
         range(len(chosen.sites)),
         key=key,
         on_change=lambda: session.change(lambda v: replace(v, site=st.session_state[key])),
-        format_func=lambda i: f"{i} · {chosen.sites[i].name} · {' × '.join(map(str, chosen.sites[i].shape))}",
-        help="One ReLU call of the network. Click a bar above, or choose here.",
+        format_func=lambda i: site_label(chosen, i),
+        help="One ReLU call of the network. Choose here, or click a bar.",
     )
 
 

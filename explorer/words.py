@@ -30,7 +30,9 @@ def number(value: float) -> str:
 
 def ratio(value: float) -> str:
     """Return a ratio of probabilities."""
-    return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
 
 
 def plain(text: str) -> str:

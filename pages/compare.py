@@ -18,13 +18,12 @@ def main() -> None:
     columns = show_strategies(subject.scene) if subject.scene else []
     sources.sidebar(subject)
     if subject.scene:
-        ready = [column for column in columns if column.selection]
-        show_overlaps(subject.scene, ready)
-        show_pair(subject.scene, ready)
-        show_dead(subject.scene, ready)
-        show_fidelity(subject.scene, ready)
-        show_strip(subject.scene, ready)
-        show_paper(subject.scene, ready)
+        show_overlaps(subject.scene, columns)
+        show_pair(subject.scene, columns)
+        show_dead(subject.scene, columns)
+        show_fidelity(subject.scene, columns)
+        show_strip(subject.scene, columns)
+        show_paper(subject.scene, columns)
 
 
 def show_strategies(scene: Scene) -> list[Column]:

@@ -8,6 +8,8 @@ from explorer.columns import Column, find_columns
 from explorer.layers import show_layers
 from explorer.neurons import show_neurons
 from explorer.panels import show_panels
+from explorer.report import offer_report
+from explorer.scrub import show_scrub
 from explorer.view import SPARSITIES
 from explorer.words import percent, plain
 
@@ -29,9 +31,15 @@ def show_pathways(scene: Scene) -> list[Column]:
         widgets.methods()
     view = session.view()
     columns = find_columns(scene, [view.strategy(method) for method in (view.first, view.second)])
-    show_sparsity(columns)
+    with st.container(key="sparsity", horizontal=True):
+        with st.container():
+            show_sparsity(columns)
+        st.toggle("Live scrub", help="Redraws the maps while you drag.", **widgets.field("scrub"))
+    if view.scrub:
+        show_scrub(scene, columns)
     widgets.how_shown()
     show_panels(scene, columns)
+    offer_report(scene, columns)
     return columns
 
 

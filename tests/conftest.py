@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import settings
 
 from core.methods import METHODS
 from explorer import compute
@@ -16,6 +17,8 @@ from explorer.jobs import Jobs
 from explorer.results import Results
 
 torch.set_num_threads(1)
+settings.register_profile("busy", deadline=None)  # machines are shared; what takes too long hits pytest's timeout
+settings.load_profile("busy")
 
 
 @pytest.fixture

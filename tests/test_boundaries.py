@@ -62,7 +62,7 @@ def test_core_knows_neither_app_nor_streamlit(name):
 
 @pytest.mark.parametrize("name", sources("explorer"))
 def test_explorer_knows_no_page_and_figures_no_streamlit(name):
-    drawing = name.removeprefix("explorer.") in {"charts", "figures", "palette", "strip"}
+    drawing = name.removeprefix("explorer.") in {"charts", "figures", "flow_graph", "palette", "strip"}
     banned = {"pages", "tests"} | ({"streamlit", "torch"} if drawing else set())
     assert not tops(sources("explorer")[name]) & banned
 

@@ -349,7 +349,7 @@ def test_columns_are_chosen_added_and_removed(page: Page, server: str, browser: 
 
 
 def test_the_sparsity_moves_every_column_and_every_chart(page: Page, server: str) -> None:
-    opened(page, server + COMPARE)
+    opened(page, f"{server}{COMPARE}&scale=panel")
     at_rest(page)
     before = panel(page, "NeuronMCT"), panel(page, "Random")
     matrix = page.get_by_role("figure", name=re.compile("^Overlap of every two pathways"))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from math import isnan
+from dataclasses import dataclass
+from threading import Event
 
 import numpy as np
 import pytest
@@ -15,16 +15,19 @@ from core.errors import PathwayError
 from core.gradient import pathway_gradient, response, restrict, saliency_map
 from core.images import Crop, Preprocessing, sample_images
 from core.methods import METHODS
-from core.metrics import chance_overlap, dead_neurons, dead_share, fidelity, overlap
+from core.metrics import dead_neurons, dead_share, fidelity
 from core.network import Network, trace
 from core.pathway import rank
 from core.receptive_field import receptive_field
-from explorer import compute
-from explorer.compute import Scene, Scored
+from explorer import compute, readings
+from explorer.answers import Scene, Scored
+from explorer.jobs import Jobs, Status
+from explorer.strategies import STRATEGIES, Strategy
 from tests.networks import SHAPE, TOYS, seeded
 
 NAMES = ["cat", "dog", "boat", "fish"]
 PHOTO = Image.effect_noise((12, 9), 90).convert("RGB")
+pytestmark = pytest.mark.usefixtures("nothing_made")
 
 
 def toy(kind: str = "Residual", *, names: list[str] = NAMES, weights_hash: str = "toy") -> Network:
@@ -36,17 +39,6 @@ def toy(kind: str = "Residual", *, names: list[str] = NAMES, weights_hash: str =
         class_names=names,
         weights_hash=weights_hash,
     )
-
-
-@pytest.fixture(autouse=True)
-def empty() -> Iterator[None]:
-    """Each test with its own results, so that what one made another does not find."""
-    before = compute.RESULTS, compute.JOBS
-    compute.RESULTS = compute.Results(2**30)
-    compute.JOBS = compute.Jobs(compute.RESULTS)
-    yield
-    compute.JOBS.close()
-    compute.RESULTS, compute.JOBS = before
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +53,8 @@ def scene(network: Network) -> Scene:
 
 def scored(scene: Scene, method: str, **options: int) -> Scored:
     """Ask until it is there, as a page does."""
-    chosen = METHODS[method].checked(**options)
     for _ in range(2000):
-        status = compute.ask_scores(scene, method, chosen, "test")
+        status = compute.ask_scores(scene, Strategy.of(method, **options), "test")
         if status.state == "done":
             return status.result
         assert status.state in ("waiting", "running")
@@ -133,23 +124,57 @@ def test_an_answer_is_the_restricted_network(network, off, sparsity, target):
     assert (answer.sparsity, answer.sizes, answer.ties) == (pathway.sparsity, pathway.sizes, pathway.ties)
 
 
-def test_a_comparison_is_cores_overlap(network, scene):
-    first, second = scored(scene, "NeuronMCT"), scored(scene, "Random", seed=1)
-    found = compute.compare(first, second, 0.8)
-    a, b = first.ranking.pathway(0.8), second.ranking.pathway(0.8)
-    assert found.overlap == overlap(a, b)
-    assert 0 < found.overlap < 1
-    assert found.chance == chance_overlap(a.size / a.neurons, b.size / b.neurons)
-    assert compute.compare(first, first, 0.8).overlap == 1.0
-    assert compute.compare(first, second, 0.3).overlap != found.overlap
+# --------------------------------------------------------------------------------------------------------- references
+
+KINDS = ["Straight", "Residual", "Functional", "Split", "Branches", "Saturating"]
 
 
-def test_the_overlap_of_nothing_with_nothing_is_not_a_number(network, scene):
-    dead = [torch.zeros(site.shape) for site in network.sites]
-    nothing = Scored(("nothing",), "Random", {"seed": 77}, rank(dead), (), 0.0)
-    found = compute.compare(nothing, nothing, 0.5)
-    assert isnan(found.overlap)
-    assert isnan(found.chance)
+@pytest.mark.parametrize("off", ["zero", "frozen"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_original_is_all_neurons_and_answers_as_the_unrestricted_network(kind, off):
+    scene = compute.scene(toy(kind), PHOTO, Crop(), 1)
+    original = compute.reference(scene, Strategy("Original"))
+    assert [tuple(mask.shape) for mask in original.chosen.masks] == [site.shape for site in scene.network.sites]
+    assert all(bool(mask.all()) for mask in original.chosen.masks)
+    assert original.size(0.9) == scene.network.neurons
+    answer = compute.answer(scene, original, 0.9, off)
+    assert torch.equal(answer.restricted.logits, scene.original.logits)
+    assert torch.equal(answer.restricted.gradient, scene.original.gradient)
+    assert (answer.sparsity, answer.p_ratio, answer.prediction_kept, answer.ties) == (0.0, 1.0, True, 0)
+    assert answer.sizes == tuple(site.neurons for site in scene.network.sites)
+    assert answer.dead_share == scene.dead_share
+
+
+@pytest.mark.parametrize("off", ["zero", "frozen"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_active_subnet_is_the_neurons_above_zero_and_none_of_them_is_dead(kind, off):
+    scene = compute.scene(toy(kind), PHOTO, Crop(), 1)
+    active = compute.reference(scene, Strategy("ActiveSubnet"))
+    above = [activation[0] > 0 for activation in scene.activations]
+    assert all(torch.equal(mask, a) for mask, a in zip(active.chosen.masks, above, strict=True))
+    assert active.size(0.9) == sum(int(a.sum()) for a in above)
+    answer = compute.answer(scene, active, 0.9, off)
+    assert answer.dead_share == 0.0
+    assert answer.sparsity == pytest.approx(scene.dead_share)
+    assert answer.sizes == tuple(int(a.sum()) for a in above)
+    assert torch.equal(answer.restricted.logits, scene.original.logits)  # what is off is 0 with or without
+    assert (answer.p_ratio, answer.prediction_kept) == (1.0, True)
+
+
+@pytest.mark.parametrize("name", ["Original", "ActiveSubnet"])
+def test_a_reference_is_there_at_once_and_reads_like_any_selection(network, scene, name):
+    status = compute.ask_scores(scene, Strategy(name), "me")
+    assert status.state == "done"
+    assert compute.JOBS._thread is None
+    found = status.result
+    assert (found.strategy, found.complete) == (Strategy(name), True)
+    assert found.key == compute.scores_key(scene, Strategy(name))
+    masks = readings.all_masks(scene, found, 0.9)
+    for site in network.sites:
+        mask = np.ones(site.shape, bool) if name == "Original" else scene.activations[site.index][0].numpy() > 0
+        np.testing.assert_array_equal(masks[site.name], mask)
+        np.testing.assert_array_equal(readings.site_planes(scene, found, 0.9, site.index).mask, mask)
+        np.testing.assert_array_equal(found.site_mask(0.1, site.index).numpy(), mask)
 
 
 # ------------------------------------------------------------------------------------------------------------ sharing
@@ -161,8 +186,6 @@ def test_equal_requests_give_the_identical_object(network, scene):
     assert scored(scene, "NeuronMCT") is one
     answer = compute.answer(scene, one, 0.5, "zero")
     assert compute.answer(scene, one, 0.5, "zero") is answer
-    random = scored(scene, "Random")
-    assert compute.compare(one, random, 0.5) is compute.compare(one, random, 0.5)
 
 
 def test_what_differs_is_not_shared(network, scene):
@@ -189,6 +212,27 @@ def test_the_predicted_target_and_the_same_one_named_share_scores(network, scene
     assert scored(other, "NeuronMCT") is not scored(scene, "NeuronMCT")
 
 
+def test_sparsities_that_keep_the_same_neurons_share_an_answer(network, scene):
+    mct, random = scored(scene, "NeuronMCT"), scored(scene, "Random")
+    least = mct.ranking.least_sparsity
+    assert 0.2 < least < 0.9
+    inert = [compute.answer(scene, mct, sparsity, "zero") for sparsity in (0.0, least / 2, least)]
+    assert inert[0] is inert[1] is inert[2]
+    assert inert[0].sparsity == least
+    assert compute.answer(scene, mct, least + 2 / network.neurons, "zero") is not inert[0]
+    assert compute.answer(scene, mct, 0.0, "frozen") is not inert[0]
+    assert compute.answer(scene, random, 0.0, "zero") is not compute.answer(scene, random, least / 2, "zero")
+
+
+def test_a_references_answer_is_one_at_any_sparsity(scene):
+    answers = {
+        id(compute.answer(scene, compute.reference(scene, Strategy(name)), sparsity, "zero"))
+        for name in ("Original", "ActiveSubnet")
+        for sparsity in (0.0, 0.5, 0.99)
+    }
+    assert len(answers) == 2
+
+
 def test_the_same_weights_under_other_class_names_keep_their_own(network, scene):
     """Two sessions may bring the same file with different names, or one session names its classes later."""
     renamed = toy(names=["a", "b", "c", "d"])
@@ -203,7 +247,7 @@ def test_the_same_weights_under_other_class_names_keep_their_own(network, scene)
 
 def test_cheap_methods_answer_at_once_without_the_queue(scene):
     for method in ("NeuronMCT", "Random"):
-        status = compute.ask_scores(scene, method, METHODS[method].checked(), "me")
+        status = compute.ask_scores(scene, Strategy(method), "me")
         assert status.state == "done"
     assert compute.JOBS.pending == 0
     assert compute.JOBS._thread is None
@@ -223,7 +267,7 @@ def test_cheap_methods_answer_at_once_without_the_queue(scene):
 def test_every_method_ends_as_core_does(network, scene, method, options):
     expected = METHODS[method](network, scene.image, scene.target, **options)
     found = scored(scene, method, **options)
-    assert (found.method, found.options) == (method, METHODS[method].checked(**options))
+    assert found.strategy == Strategy.of(method, **options)
     assert found.complete
     assert found.trajectory == expected.trajectory
     ranking = rank(expected)
@@ -235,7 +279,7 @@ def test_every_method_ends_as_core_does(network, scene, method, options):
 def test_costly_methods_wait_in_line_and_say_how_far_they_are(scene):
     statuses = []
     for _ in range(4000):
-        statuses.append(compute.ask_scores(scene, "GreedyPruning", METHODS["GreedyPruning"].checked(steps=200), "me"))
+        statuses.append(compute.ask_scores(scene, Strategy.of("GreedyPruning", steps=200), "me"))
         if statuses[-1].state == "done":
             break
         time.sleep(0.001)
@@ -248,15 +292,15 @@ def test_costly_methods_wait_in_line_and_say_how_far_they_are(scene):
 
 
 def test_cancelled_dgr_leaves_the_best_it_had_found(scene):
-    options = METHODS["DGR(init=1)"].checked(iterations=5000)
-    key = compute.scores_key(scene, "DGR(init=1)", options)
-    assert compute.best_so_far(scene, "DGR(init=1)", options) is None
-    while compute.ask_scores(scene, "DGR(init=1)", options, "me").done < 3:
+    strategy = Strategy.of("DGR(init=1)", iterations=5000)
+    key = compute.scores_key(scene, strategy)
+    assert compute.best_so_far(scene, strategy) is None
+    while compute.ask_scores(scene, strategy, "me").done < 3:
         time.sleep(0.001)
     compute.JOBS.leave(key, "me")
     while compute.JOBS.pending:
         time.sleep(0.001)
-    best = compute.best_so_far(scene, "DGR(init=1)", options)
+    best = compute.best_so_far(scene, strategy)
     assert not best.complete
     assert best.key != key
     assert compute.RESULTS.peek(key) is None
@@ -265,19 +309,75 @@ def test_cancelled_dgr_leaves_the_best_it_had_found(scene):
 
 def test_scores_that_ignore_the_target_are_shared_between_targets_and_answers_are_not(network):
     one, other = (compute.scene(network, PHOTO, Crop(), target) for target in (0, 1))
-    options = METHODS["Random"].checked()
-    assert compute.scores_key(one, "Random", options) == compute.scores_key(other, "Random", options)
-    assert compute.scores_key(one, "NeuronMCT", {}) != compute.scores_key(other, "NeuronMCT", {})
-    scored = compute.ask_scores(one, "Random", options, "me").result
+    random, mct = Strategy("Random"), Strategy("NeuronMCT")
+    assert compute.scores_key(one, random) == compute.scores_key(other, random)
+    assert compute.scores_key(one, mct) != compute.scores_key(other, mct)
+    scored = compute.ask_scores(one, random, "me").result
     first, second = (compute.answer(scene, scored, 0.5, "zero") for scene in (one, other))
     assert not torch.equal(first.restricted.gradient, second.restricted.gradient)
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_what_ignores_the_target_has_one_key_for_all_targets(network, name):
+    one, other = (compute.scene(network, PHOTO, Crop(), target) for target in (0, 1))
+    keys = [compute.scores_key(scene, Strategy(name)) for scene in (one, other)]
+    assert (keys[0] == keys[1]) == (name not in ("NeuronMCT", "NeuronIntGrad", "GreedyPruning"))
+
+
+def test_keys_tell_strategies_and_their_options_apart(scene):
+    strategies = [*map(Strategy, STRATEGIES), Strategy.of("Random", seed=1), Strategy.of("Random", seed=2)]
+    assert len({compute.scores_key(scene, strategy) for strategy in strategies}) == len(strategies) == 10
+    assert compute.scores_key(scene, Strategy.of("Random", seed=0)) == compute.scores_key(scene, Strategy("Random"))
+
+
+@dataclass(frozen=True)
+class Made:
+    nbytes: int = 1
+
+
+def settled(line: Jobs, key: str) -> Status:
+    """Ask until it is made or has failed."""
+    for _ in range(2000):
+        status = line.ask(key, lambda progress: Made(), "me")
+        if status.state in ("done", "failed"):
+            return status
+        time.sleep(0.005)
+    return pytest.fail("did not come within ten seconds")
+
+
+@pytest.mark.parametrize("queue", ["JOBS", "ERRANDS"])
+def test_leaving_reaches_a_job_in_whichever_line_it_is(queue):
+    line, go = getattr(compute, queue), Event()
+    line.ask("before", lambda progress: Made(int(go.wait(10))), "another")
+    assert line.ask("left", lambda progress: Made(), "me").state == "waiting"
+    assert line.pending == 2
+    compute.leave("left", "another")
+    assert line.pending == 2
+    compute.leave("left", "me")
+    assert line.pending == 1
+    go.set()
+    assert settled(line, "before").state == "done"
+    assert compute.RESULTS.peek("left") is None
+
+
+@pytest.mark.parametrize("queue", ["JOBS", "ERRANDS"])
+def test_an_error_is_forgotten_in_whichever_line_it_is(queue):
+    def fail(progress):
+        raise PathwayError("no luck")
+
+    line = getattr(compute, queue)
+    line.ask("key", fail, "me")
+    assert settled(line, "key").error == "no luck"
+    assert settled(line, "key").state == "failed"
+    compute.forget_error("key")
+    assert settled(line, "key").result == Made()
 
 
 # --------------------------------------------------------------------------------------------------------- numbers
 
 
 def test_the_saliency_map_is_cores(scene):
-    values = compute.saliency(scene.original)
+    values = readings.saliency(scene.original)
     assert values.dtype == np.float32
     np.testing.assert_array_equal(values, saliency_map(scene.original.gradient).numpy())
 
@@ -286,7 +386,7 @@ def test_planes_of_a_site_are_mask_and_dead(network, scene):
     found = scored(scene, "Random")
     pathway = found.ranking.pathway(0.7)
     for site in network.sites:
-        planes = compute.site_planes(scene, found, 0.7, site.index)
+        planes = readings.site_planes(scene, found, 0.7, site.index)
         assert planes.mask.shape == planes.dead.shape == site.shape
         np.testing.assert_array_equal(planes.mask, pathway.masks[site.index].numpy())
         np.testing.assert_array_equal(planes.dead, scene.activations[site.index][0].numpy() == 0)
@@ -295,7 +395,7 @@ def test_planes_of_a_site_are_mask_and_dead(network, scene):
 def test_top_neurons_are_in_order_with_their_numbers(network, scene):
     found, other = scored(scene, "NeuronMCT"), scored(scene, "Random")
     scores = METHODS["NeuronMCT"](network, scene.image, scene.target)
-    rows = compute.top_neurons(scene, found, [other], None, 40)
+    rows = readings.top_neurons(scene, found, [other], None, 40)
     assert len(rows) == 40
     assert [row.ranks[0] for row in rows] == list(range(40))
     flat = torch.cat([score.flatten() for score in scores]).sort(descending=True).values
@@ -308,7 +408,7 @@ def test_top_neurons_are_in_order_with_their_numbers(network, scene):
 
 def test_top_neurons_of_one_site_leave_out_the_others_and_those_without_a_score(network, scene):
     found = scored(scene, "NeuronMCT")
-    rows = compute.top_neurons(scene, found, [], 1, 10_000)
+    rows = readings.top_neurons(scene, found, [], 1, 10_000)
     positive = int((METHODS["NeuronMCT"](network, scene.image, scene.target)[1] > 0).sum())
     assert {row.site for row in rows} == {1}
     assert len(rows) == positive < network.sites[1].neurons
@@ -320,17 +420,17 @@ def test_top_neurons_of_one_site_leave_out_the_others_and_those_without_a_score(
 def test_a_neuron_without_a_score_has_no_place(scene):
     found = scored(scene, "NeuronMCT")
     position = int((scene.activations[0].flatten() == 0).nonzero()[0])
-    row = compute.neuron_row(scene, found, [scored(scene, "Random")], (0, position))
+    row = readings.neuron_row(scene, found, [scored(scene, "Random")], (0, position))
     assert (row.activation, row.score, row.ranks[0]) == (0.0, 0.0, None)
     assert row.ranks[1] is not None
 
 
 def test_a_neurons_channel_and_what_it_sees(network, scene):
     neuron = (1, 2 * 64 + 3 * 8 + 5)  # channel 2, row 3, column 5
-    channel = compute.channel_activation(scene, neuron)
+    channel = readings.channel_activation(scene, neuron)
     np.testing.assert_array_equal(channel, scene.activations[1][0, 2].numpy())
-    assert compute.neuron_row(scene, scored(scene, "Random"), [], neuron).activation == channel[3, 5]
-    assert compute.sees(scene, neuron) == receptive_field(network, network.sites[1], neuron[1]) == (3, 1, 8, 6)
+    assert readings.neuron_row(scene, scored(scene, "Random"), [], neuron).activation == channel[3, 5]
+    assert readings.sees(scene, neuron) == receptive_field(network, network.sites[1], neuron[1]) == (3, 1, 8, 6)
 
 
 def test_a_vector_is_planes_of_one_pixel():
@@ -341,13 +441,13 @@ def test_a_vector_is_planes_of_one_pixel():
         preprocessing=Preprocessing(size=8, resize=8),
     )
     scene = compute.scene(vectors, PHOTO, Crop(), None)
-    planes = compute.site_planes(scene, scored(scene, "Random"), 0.5, 0)
+    planes = readings.site_planes(scene, scored(scene, "Random"), 0.5, 0)
     assert planes.mask.shape == (6, 1, 1)
     assert planes.mask.sum() == 3
-    channel = compute.channel_activation(scene, (0, 4))
+    channel = readings.channel_activation(scene, (0, 4))
     assert channel.shape == (1, 1)
     assert channel[0, 0] == float(scene.activations[0][0, 4])
-    assert compute.sees(scene, (0, 4)) == (0, 0, 8, 8)
+    assert readings.sees(scene, (0, 4)) == (0, 0, 8, 8)
 
 
 # ----------------------------------------------------------------------------------------------------------- the zoo
@@ -358,7 +458,7 @@ def test_warming_makes_the_default_view():
     network = compute.network("squeezenet1_1")
     made = compute.RESULTS.nbytes
     scene = compute.scene(network, compute.sample("chelsea"), Crop(), None)
-    ranking = compute.ask_scores(scene, "NeuronMCT", {}, "me").result
+    ranking = compute.ask_scores(scene, Strategy("NeuronMCT"), "me").result
     compute.answer(scene, ranking, 0.9, "zero")
     assert compute.RESULTS.nbytes == made
     assert scene.network.class_names[scene.target] == "tiger cat"

@@ -17,7 +17,10 @@ from PIL import Image
 
 from core.images import Preprocessing, image_hash
 from core.network import Network, trace
+from core.pathway import rank
 from explorer import compute, export
+from explorer.answers import Answer, Scene, Scored, Selection
+from explorer.strategies import Strategy
 from explorer.view import View
 from tests.networks import SHAPE, TOYS, seeded
 
@@ -97,7 +100,7 @@ def test_provenance_names_everything_it_takes_to_make_it_again(network):
     photo = Image.effect_noise((10, 8), 80).convert("RGB")
     view = View(image="noise", target=2, sparsity=0.5, off="frozen", x=0.25)
     scene = compute.scene(network, photo, view.crop, 2)
-    scored = compute.ask_scores(scene, "Random", {"seed": 3}, "test").result
+    scored = compute.ask_scores(scene, Strategy.of("Random", seed=3), "test").result
     answer = compute.answer(scene, scored, view.sparsity, view.off)
     made = export.provenance(scene, view, scored, answer)
     assert json.loads(json.dumps(made)) == made
@@ -113,6 +116,7 @@ def test_provenance_names_everything_it_takes_to_make_it_again(network):
         "target": 2,
         "target_name": "Küvasz, dog",
         "device": "cpu",
+        "threads": torch.get_num_threads(),
         "torch": version("torch"),
         "method": "Random",
         "options": {"seed": 3},
@@ -129,3 +133,106 @@ def test_provenance_names_everything_it_takes_to_make_it_again(network):
     assert "method" not in plain
     assert "sparsity" not in plain
     assert torch.is_tensor(scene.image)
+
+
+# ------------------------------------------------------------------------------------------------- several strategies
+
+PHOTO = Image.fromarray(np.random.default_rng(5).integers(0, 256, (8, 10, 3), np.uint8))
+Answered = tuple[Selection, Answer]
+
+
+@pytest.fixture(scope="module")
+def scene(network: Network) -> Scene:
+    return compute.scene(network, PHOTO, View().crop, 2)
+
+
+def answered(scene: Scene, selection: Selection, sparsity: float = 0.5) -> Answered:
+    return selection, compute.answer(scene, selection, sparsity, "zero")
+
+
+def asked(scene: Scene, strategy: Strategy) -> Answered:
+    return answered(scene, compute.ask_scores(scene, strategy, "test").result)
+
+
+def nothing(scene: Scene) -> Answered:
+    """A pathway without neurons, whose dead share is not a number, as cancelled work may have left it."""
+    none = rank([torch.zeros(site.shape) for site in scene.network.sites])
+    return answered(scene, Scored(("export", "none"), Strategy.of("DGR(init=r)", seed=7), none, (), 1.23456, False))
+
+
+def come_back(made: dict[str, object]) -> dict[str, object]:
+    """Through JSON as others read it, which has no word for NaN."""
+    return json.loads(json.dumps(made, allow_nan=False))
+
+
+def test_provenance_of_a_comparison_names_each_strategy_in_its_order(scene):
+    view = View(image="noise", sparsity=0.5, target=2)
+    columns = [
+        asked(scene, Strategy("Original")), nothing(scene), asked(scene, Strategy.of("Random", seed=3)),
+        asked(scene, Strategy("ActiveSubnet")),
+    ]  # fmt: skip
+    made = export.provenance_of_all(scene, view, columns)
+    assert come_back(made) == made
+    assert (made["sparsity_asked"], made["off"]) == (0.5, "zero")
+    for part in made["columns"]:
+        assert set(part) == {
+            "method", "options", "method_seconds", "complete", "sparsity", "p_ratio", "prediction_kept", "dead_share",
+            "ties",
+        }  # fmt: skip
+    original, none, random, active = made["columns"]
+    assert original == {
+        "method": "Original", "options": {}, "method_seconds": 0.0, "complete": True, "sparsity": 0.0, "p_ratio": 1.0,
+        "prediction_kept": True, "dead_share": pytest.approx(scene.dead_share), "ties": 0,
+    }  # fmt: skip
+    assert (none["method"], none["options"]) == ("DGR(init=r)", {"iterations": 0, "per_channel": 0, "seed": 7})
+    assert (none["method_seconds"], none["complete"]) == (1.2346, False)
+    assert (none["sparsity"], none["dead_share"], none["ties"]) == (1.0, None, 0)
+    assert (random["method"], random["options"], random["sparsity"]) == ("Random", {"seed": 3}, 0.5)
+    assert (active["method"], active["options"], active["dead_share"]) == ("ActiveSubnet", {}, 0.0)
+    alone = export.provenance(scene, view)
+    assert {name: value for name, value in made.items() if name in alone and name != "made"} == {
+        name: value for name, value in alone.items() if name != "made"
+    }
+
+
+def test_a_comparison_says_at_what_sparsity_it_was_asked(scene):
+    made = export.provenance_of_all(scene, View(sparsity=0.7), [asked(scene, Strategy("Original"))])
+    assert made["sparsity_asked"] == 0.7
+    assert made["columns"][0]["sparsity"] == 0.0
+
+
+def test_what_is_of_many_sparsities_names_none(scene):
+    selection, _ = asked(scene, Strategy("NeuronMCT"))
+    made = export.provenance_of_all(scene, View(), [(selection, None)])
+    assert "sparsity_asked" not in made
+    assert not {"sparsity", "p_ratio", "dead_share"} & set(made["columns"][0])
+    assert made["columns"][0]["method"] == "NeuronMCT"
+
+
+def test_provenance_of_no_strategies_is_that_of_the_scene(scene):
+    made = export.provenance_of_all(scene, View(off="frozen"), [])
+    assert (made["columns"], made["off"]) == ([], "frozen")
+    assert come_back(made) == made
+
+
+def test_provenance_of_a_reference(scene):
+    made = export.provenance(scene, View(), *asked(scene, Strategy("ActiveSubnet")))
+    assert come_back(made) == made
+    assert (made["method"], made["options"], made["complete"]) == ("ActiveSubnet", {}, True)
+    assert made["sparsity"] == pytest.approx(scene.dead_share)
+
+
+def test_a_row_is_flat_and_every_strategys_has_the_same_columns(scene):
+    strategies = [Strategy("Original"), Strategy.of("Random", seed=3), Strategy("NeuronMCT")]
+    rows = [*(export.row(*asked(scene, strategy)) for strategy in strategies), export.row(*nothing(scene))]
+    assert all(come_back(row) == row for row in rows)
+    assert not any(isinstance(value, dict | list | tuple) for row in rows for value in row.values())
+    assert len({tuple(row) for row in rows}) == 1
+    read = list(csv.DictReader(io.StringIO(export.csv_file(rows, {}).decode())))
+    assert [row["method"] for row in read] == ["Original", "Random", "NeuronMCT", "DGR(init=r)"]
+    assert [json.loads(row["options"]) for row in read] == [
+        {}, {"seed": 3}, {}, {"iterations": 0, "per_channel": 0, "seed": 7},
+    ]  # fmt: skip
+    assert [row["dead_share"] for row in read][2:] == ["0.0", ""]
+    assert float(read[0]["p_ratio"]) == 1.0
+    assert [row["complete"] for row in read] == ["True", "True", "True", "False"]

@@ -119,7 +119,7 @@ def read(html: str) -> Tags:
     [
         markup.panel_title(HOSTILE, HOSTILE, "#0072B2"),
         markup.facts({HOSTILE: HOSTILE}),
-        markup.answers([(HOSTILE, 0.5, True)]),
+        markup.answers([(HOSTILE, 0.5, True)], 5),
         markup.made_from({HOSTILE: HOSTILE}),
         markup.legend({HOSTILE: "#0072B2"}),
         markup.inert_zone(0.5, HOSTILE),
@@ -134,13 +134,14 @@ def test_text_stays_text(html):
 
 
 def test_answers_are_a_list_with_bars_and_the_target_marked():
-    html = markup.answers([("tiger cat", 0.385, True), ("lynx", 0.0004, False)])
+    html = markup.answers([("tiger cat", 0.385, True), ("lynx", 0.0004, False)], 3)
     assert html == (
-        '<ol class="answers"><li class="target" style="--share:38.5%"><span title="tiger cat">tiger cat ◂</span>'
+        '<ol class="answers" style="--rows:3">'
+        '<li class="target" style="--share:38.5%"><span title="tiger cat">tiger cat ◂</span>'
         '<b>38.5 %</b></li><li class="" style="--share:0.0%"><span title="lynx">lynx</span><b>&lt; 0.1 %</b></li></ol>'
     )
     assert read(html).text == "tiger cat ◂38.5 %lynx< 0.1 %"
-    assert read(markup.answers([], "999 classes alike")).text == "999 classes alike"
+    assert read(markup.answers([], 3, "999 classes alike")).text == "999 classes alike"
 
 
 def test_a_title_is_a_heading_with_its_methods_colour():

@@ -1,0 +1,42 @@
+// A picture of a mask in which one neuron can be picked: by a click, or by arrow keys and Enter.
+// data: { source, alt, width, height }: a picture, what it shows in words, and how many cells it has each way
+// Sets the trigger "picked" to { id, x, y }, the cell.
+
+const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+export default function maskPicker({ data, parentElement, setTriggerValue }) {
+  const button = parentElement.querySelector(".mask");
+  const mark = button.querySelector("i");
+  const image = button.querySelector("img");
+  const { width, height } = data;
+  image.src = data.source;
+  image.alt = data.alt;
+  button.setAttribute("aria-label", `${data.alt} Arrow keys move the mark, Enter opens the neuron under it.`);
+
+  let cell = [Math.floor(width / 2), Math.floor(height / 2)];
+  const pick = ([x, y]) => setTriggerValue("picked", { id: Date.now(), x, y });
+  const show = () => {
+    mark.style.left = `${((cell[0] + 0.5) / width) * 100}%`;
+    mark.style.top = `${((cell[1] + 0.5) / height) * 100}%`;
+  };
+  show();
+
+  button.onclick = (event) => {
+    if (event.detail === 0) return pick(cell); // Enter or Space
+    const box = image.getBoundingClientRect();
+    const place = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+    pick([within(Math.floor(place[0] * width), width), within(Math.floor(place[1] * height), height)]);
+  };
+  button.onkeydown = (event) => {
+    const step = STEPS[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const far = event.shiftKey ? 10 : 1;
+    cell = [within(cell[0] + far * step[0], width), within(cell[1] + far * step[1], height)];
+    show();
+  };
+}
+
+function within(value, count) {
+  return Math.min(count - 1, Math.max(0, value));
+}

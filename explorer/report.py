@@ -1,0 +1,569 @@
+"""One HTML file that holds what Explore shows, what it was made from, and the Python that makes it again.
+
+Everything is in the file: pictures as data URLs, styles inline, no script; it asks no host for anything, and a content
+security policy says so. It follows the reader's light or dark, and prints. All text is escaped, here or in ``markup``.
+The snippet needs ``core`` alone; the lines it prints and those the report shows come from one pair of formats.
+"""
+
+from __future__ import annotations
+
+import platform
+import tomllib
+from base64 import b64encode
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from html import escape
+from importlib.metadata import version
+from math import ceil
+from pathlib import Path
+from string import Template
+from textwrap import fill
+from urllib.parse import urlencode
+
+from core.gradient import Restricted
+from explorer import comparisons, compute, export, figures, markup, palette, readings, session
+from explorer.answers import Answer, Scene, Scored, Selection
+from explorer.columns import Column, lacking
+from explorer.downloads import offer
+from explorer.strategies import Strategy
+from explorer.view import Neuron, View
+from explorer.words import duration, number, percent, position_name, ratio
+
+__all__ = ["make", "offer_report", "prints", "snippet"]
+
+HERE = Path(__file__).resolve().parent
+PACKAGES = ("torch", "torchvision", "numpy", "streamlit")
+TOP = 5
+
+FOUND = (
+    "{method}: achieved sparsity {found.sparsity:.6g}, p ratio {found.p_ratio:.6g}, "
+    "dead share {found.dead_share:.6g}, prediction kept: {found.prediction_kept}"
+)
+COMMON = "{first} and {second}: overlap {common:.6g}, {chance:.6g} by chance"
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """A column that is ready."""
+
+    strategy: Strategy
+    title: str
+    colour: str
+    selection: Selection
+    answer: Answer
+
+
+def offer_report(scene: Scene, columns: Sequence[Column]) -> None:
+    """Offer the report on what the page shows now; it is made when somebody takes it."""
+    view = session.view()
+    name = export.file_name(view.image, scene.network.name, "report.html")
+    offer("Report (HTML)", name, "text/html", lambda: make(scene, view, columns), "report")
+
+
+def make(scene: Scene, view: View, columns: Sequence[Column]) -> bytes:
+    """Return the report as an HTML file; columns still in line are named as such."""
+    shown = _ready(columns)
+    code = snippet(scene, view, columns)
+    made = export.provenance(scene, view)
+    parts = {
+        "version": escape(_app_version()),
+        "title": escape(f"{scene.network.class_names[scene.target]} · {scene.network.name} · Pathway Explorer"),
+        "style": (HERE / "style.css").read_text("utf-8"),
+        "light": _ground(dark=False),
+        "dark": _ground(dark=True),
+        "mark": palette.MARK,
+        "brand": markup.brand((HERE / "logo.svg").read_text("utf-8")),
+        "made": escape(_when(made)),
+        "target": escape(scene.network.class_names[scene.target]),
+        "subject": escape(_subject(scene, view)),
+        "panels": _panels(scene, view, shown),
+        "said": _said(scene, view, columns),
+        "layers": _layers(scene, view, shown),
+        "neuron": _neuron(scene, shown, view.neuron) if view.neuron else "",
+        "facts": _made_from(made, view),
+        "how": escape(_how(scene, view, shown)),
+        "file": f"data:text/x-python;base64,{b64encode(_encoded(code)).decode()}",
+        "snippet": escape(code),
+        "prints": escape(prints(scene, view, columns)),
+    }
+    return _encoded(Template((HERE / "report.html").read_text("utf-8")).substitute(parts))
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "replace")  # a class name may hold half a character
+
+
+def _ready(columns: Iterable[Column]) -> list[_Shown]:
+    return [_Shown(c.strategy, c.title, c.colour, c.selection, c.answer) for c in columns if c.selection and c.answer]
+
+
+def _ground(*, dark: bool) -> str:
+    return f"--background: {palette.background(dark)}; --quiet: {palette.quiet(dark)};"
+
+
+@cache
+def _app_version() -> str:
+    project = tomllib.loads((HERE.parent / "pyproject.toml").read_text("utf-8"))
+    return str(project["project"]["version"])
+
+
+def _when(made: Mapping[str, object]) -> str:
+    return str(made["made"]).replace("T", " ").replace("+00:00", " UTC")
+
+
+def _subject(scene: Scene, view: View) -> str:
+    sample = compute.sample_facts(view.image)
+    photo = sample.title if sample else "an uploaded picture"
+    held = "at zero" if view.off == "zero" else "frozen at their own values"
+    return f"{photo}, seen by {scene.network.name}; sparsity {percent(view.sparsity)}, neurons off the pathway {held}."
+
+
+# ------------------------------------------------------------------------------------------------------------- panels
+
+
+def _panels(scene: Scene, view: View, shown: Sequence[_Shown]) -> str:
+    maps = [readings.saliency(column.answer.restricted) for column in shown]
+    ends = [figures.limit(*maps)] * len(maps) if view.scale == "shared" else [figures.limit(m) for m in maps]
+    panels = [_photo(scene, view), _plain(scene, view)]
+    panels += [_pathway(scene, view, *panel) for panel in zip(shown, maps, ends, strict=True)]
+    return "\n".join(f"<figure>{panel}</figure>" for panel in panels)
+
+
+def _photo(scene: Scene, view: View) -> str:
+    sample = compute.sample_facts(view.image)
+    credit = f"{sample.title}, {sample.author}. {sample.licence}." if sample else "Uploaded."
+    alt = f"The photo as {scene.network.name} sees it{f': {sample.alt}' if sample else '.'}"
+    facts = {
+        "Network": scene.network.name,
+        "Sites": number(len(scene.network.sites)),
+        "Neurons": number(scene.network.neurons),
+        "Dead for this photo": percent(scene.dead_share),
+    }
+    title = markup.panel_title("Photo", "the square the network sees")
+    return title + _image(figures.png(scene.picture), alt) + markup.made_from({"": credit}) + markup.facts(facts)
+
+
+def _plain(scene: Scene, view: View) -> str:
+    values = readings.saliency(scene.original)
+    title = markup.panel_title("Plain gradient", "the original network, all neurons")
+    seconds = markup.made_from({"image, activations and gradient in": duration(scene.seconds)})
+    pictured = _map(scene, view, "Plain gradient", values, figures.limit(values), "own scale")
+    return title + pictured + _answers(scene, scene.original) + seconds
+
+
+def _pathway(scene: Scene, view: View, column: _Shown, values: figures.Floats, end: float) -> str:
+    strategy, answer = column.strategy, column.answer
+    scale = "shared scale" if view.scale == "shared" else "own scale"
+    facts = {
+        "Sparsity achieved": percent(answer.sparsity, 2),
+        "p ratio": ratio(answer.p_ratio),
+        "Prediction": "kept" if answer.prediction_kept else "not kept",
+        "Dead share": percent(answer.dead_share),
+        "Neurons kept": number(sum(answer.sizes)),
+    }
+    return (
+        markup.panel_title(column.title, f"pathway gradient, {strategy.family}", column.colour)
+        + _map(scene, view, column.title, values, end, scale)
+        + _answers(scene, answer.restricted)
+        + markup.facts(facts)
+        + markup.made_from(_making(view, column))
+    )
+
+
+def _making(view: View, column: _Shown) -> dict[str, object]:
+    answer, scored = column.answer, isinstance(column.selection, Scored)
+    parts: dict[str, object] = {"off": view.off} | {
+        name.replace("_", " "): value for name, value in column.strategy.chosen.items()
+    }
+    if scored:
+        kept = f"{number(answer.ties_kept)} of {number(answer.ties)}" if answer.ties else "none"
+        parts |= {"chosen among equal scores": kept, "scores in": duration(column.selection.seconds)}
+    return parts | {"gradient in": duration(answer.seconds)}
+
+
+def _map(scene: Scene, view: View, title: str, values: figures.Floats, end: float, scale: str) -> str:
+    picture = figures.over_photo(scene.picture, values, end, view.style, view.opacity)
+    row, column = divmod(int(abs(values).argmax()), values.shape[1])
+    alt = f"{title}, {view.style}: strongest at row {row}, column {column}; scale ends at {number(end)}."
+    low = "0" if view.style == "magnitude" else number(-end)
+    bar = markup.colour_bar(low, f"{number(end)} · {scale}", figures.colours(view.style))
+    return _image(figures.png(picture), alt) + bar
+
+
+def _answers(scene: Scene, restricted: Restricted) -> str:
+    """The most probable classes; those as likely as the next one are in no order, and only counted."""
+    probabilities = restricted.logits.softmax(1)[0].tolist()
+    best = sorted(range(len(probabilities)), key=lambda i: -probabilities[i])
+    cut = probabilities[best[TOP]] if len(best) > TOP else -1.0
+    names = scene.network.class_names
+    shown = [(names[i], probabilities[i], i == scene.target) for i in best[:TOP] if probabilities[i] != cut]
+    alike = f"{number(probabilities.count(cut))} classes alike, {percent(cut)} each" if len(shown) < TOP else ""
+    return markup.answers(shown, TOP, alike if cut >= 0 else "")
+
+
+def _said(scene: Scene, view: View, columns: Sequence[Column]) -> str:
+    """How much two pathways share, and which methods are still to come."""
+    shown = _ready(columns)
+    said = [lacking(columns)]
+    if len(shown) == 2:
+        common, chance = _overlap(scene, view, shown)
+        said.append(
+            f"The two pathways overlap by {percent(common)} (intersection over union); two independent ones of their "
+            f"sizes would by {percent(chance)}."
+        )
+    return "".join(f'<p class="said">{escape(words)}</p>' for words in said if words)
+
+
+def _overlap(scene: Scene, view: View, shown: Sequence[_Shown]) -> tuple[float, float]:
+    """Intersection over union of the first two pathways, and its level by chance."""
+    table = comparisons.members(scene, [column.selection for column in shown[:2]], view.sparsity)
+    return float(table.overlaps()[0, 1]), float(table.chances()[0, 1])
+
+
+def _image(file: bytes, alt: str, dark: bytes | None = None) -> str:
+    """A picture in the file; ``dark`` is shown in its place on a dark screen."""
+    image = f'<img src="{figures.data_url(file)}" alt="{escape(alt)}">'
+    if dark is None:
+        return image
+    media = "screen and (prefers-color-scheme: dark)"
+    return f'<picture><source media="{media}" srcset="{figures.data_url(dark)}">{image}</picture>'
+
+
+# -------------------------------------------------------------------------------------------------------------- sites
+
+
+def _layers(scene: Scene, view: View, shown: Sequence[_Shown]) -> str:
+    if not shown:
+        return '<p class="note">No method had finished.</p>'
+    names = {column.title: column.colour for column in shown}
+    masks = "".join(f"<figure>{_masks(scene, view, column)}</figure>" for column in shown)
+    at = f'<h2 class="site">Masks at {escape(scene.network.sites[view.site].name)}</h2>'
+    return (
+        markup.legend(names)
+        + _strip(scene, view, shown)
+        + _table(scene, view, shown)
+        + at
+        + markup.legend({"on it but dead": palette.DEAD, "active, not on it": "var(--quiet)"})
+        + f'<div class="masks">{masks}</div>'
+    )
+
+
+def _shares(scene: Scene, column: _Shown) -> list[float]:
+    return [size / site.neurons for size, site in zip(column.answer.sizes, scene.network.sites, strict=True)]
+
+
+LEFT, RIGHT, CEILING, FLOOR = 46, 996, 14, 150  # of the strip's bars, in a picture of 1000 x 190
+HATCH = (
+    '<defs><pattern id="hatch" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
+    '<path d="M0 0V5" stroke="var(--page)" stroke-width="3" opacity=".55"/></pattern></defs>'
+)
+STOPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
+
+
+def _strip(scene: Scene, view: View, shown: Sequence[_Shown]) -> str:
+    """The share kept at every site as bars; the chosen site is framed."""
+    sites, shares = scene.network.sites, {column.title: _shares(scene, column) for column in shown}
+    most = {title: max(range(len(values)), key=values.__getitem__) for title, values in shares.items()}
+    top = next(stop for stop in STOPS if stop >= max(map(max, shares.values())))
+    slot = (RIGHT - LEFT) / len(sites)
+    drawn = [HATCH, _grid(top), _site_numbers(len(sites), slot), _frame(LEFT + view.site * slot, slot)]
+    for place, column in enumerate(shown):
+        drawn += _bars(scene, column, place, 0.82 * slot / len(shown), top)
+    alt = "Share of neurons kept at each site. " + " ".join(
+        f"{title} keeps most at {sites[at].name}, {percent(shares[title][at])}." for title, at in most.items()
+    )
+    svg = f'<svg class="strip" viewBox="0 0 1000 190" role="img" aria-label="{escape(alt)}">{"".join(drawn)}</svg>'
+    return f'<div class="wide">{svg}</div>'
+
+
+def _bars(scene: Scene, column: _Shown, place: int, width: float, top: float) -> list[str]:
+    """One method's bars; those of the second are hatched, so that colour alone tells nothing."""
+    sites, bars = scene.network.sites, []
+    for site, share in zip(sites, _shares(scene, column), strict=True):
+        x = LEFT + (site.index + 0.09) * (RIGHT - LEFT) / len(sites) + place * width
+        words = f"{site.name}: {column.title} {percent(share, 2)}"
+        bars.append(_bar(x, width, share / top, column.colour, words, hatched=place == 1))
+    return bars
+
+
+def _grid(top: float) -> str:
+    lines = []
+    for share in (0.0, top / 2, top):
+        y = FLOOR - (FLOOR - CEILING) * share / top
+        lines.append(f'<path class="grid" d="M{LEFT} {y:.1f}H{RIGHT}"/>')
+        lines.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{100 * share:g} %</text>')
+    return "".join(lines)
+
+
+def _site_numbers(count: int, slot: float) -> str:
+    step = ceil(count / 30)
+    texts = (
+        f'<text x="{LEFT + (i + 0.5) * slot:.1f}" y="{FLOOR + 16}" text-anchor="middle">{i}</text>'
+        for i in range(0, count, step)
+    )
+    title = f'<text x="{(LEFT + RIGHT) / 2}" y="{FLOOR + 35}" text-anchor="middle">site, from image to logits</text>'
+    return "".join(texts) + title
+
+
+def _frame(x: float, slot: float) -> str:
+    box = f'x="{x:.1f}" y="{CEILING - 6}" width="{slot:.1f}" height="{FLOOR - CEILING + 6}"'
+    return f'<rect {box} fill="{palette.MARK}" fill-opacity=".08" stroke="{palette.MARK}" stroke-width="1.5"/>'
+
+
+def _bar(x: float, width: float, height: float, colour: str, words: str, *, hatched: bool) -> str:
+    tall = (FLOOR - CEILING) * height
+    box = f'x="{x:.2f}" y="{FLOOR - tall:.2f}" width="{width:.2f}" height="{tall:.2f}"'
+    over = f'<rect {box} fill="url(#hatch)"/>' if hatched else ""
+    return f'<g><title>{escape(words)}</title><rect {box} fill="{colour}"/>{over}</g>'
+
+
+def _table(scene: Scene, view: View, shown: Sequence[_Shown]) -> str:
+    heads = "".join(f'<th class="share">{escape(column.title)}</th>' for column in shown)
+    head = f'<tr><th>#</th><th class="name">Site</th><th>Neurons</th><th>Dead</th>{heads}</tr>'
+    shares = [_shares(scene, column) for column in shown]
+    rows = []
+    for site, dead in zip(scene.network.sites, scene.dead, strict=True):
+        cells = "".join(_share_cell(v[site.index], max(v), c.colour) for c, v in zip(shown, shares, strict=True))
+        rows.append(
+            f"<tr{' class=at' if site.index == view.site else ''}><td>{site.index}</td>"
+            f'<td class="name">{escape(site.name)}</td><td>{number(site.neurons)}</td>'
+            f"<td>{percent(int(dead.count_nonzero()) / site.neurons)}</td>{cells}</tr>"
+        )
+    caption = "Share of each site's neurons kept; bars run to the method's largest share."
+    body = f"<thead>{head}</thead><tbody>{''.join(rows)}</tbody>"
+    return f'<div class="wide"><table>{body}</table></div><p class="note">{caption}</p>'
+
+
+def _share_cell(share: float, most: float, colour: str) -> str:
+    return f'<td class="share" style="--colour:{colour};--share:{share / (most or 1):.3f}">{percent(share, 2)}</td>'
+
+
+def _masks(scene: Scene, view: View, column: _Shown) -> str:
+    """Which neurons of the chosen site stay: by position, and every channel."""
+    site = scene.network.sites[view.site]
+    planes = readings.site_planes(scene, column.selection, view.sparsity, view.site)
+    kept, dead = int(planes.mask.sum()), int((planes.mask & planes.dead).sum())
+    share = percent(kept / site.neurons)
+    words = f"{number(kept)} of {number(site.neurons)} kept ({share}), {number(dead)} of them dead"
+    whole = [figures.png(figures.mosaic(planes.mask, planes.dead, column.colour, d)) for d in (False, True)]
+    mosaic = _image(whole[0], f"{column.title}, all channels of {site.name}: {words}.", whole[1])
+    title = markup.panel_title(column.title, words, column.colour)
+    channels, height, width = site.planes
+    if height * width == 1:
+        return f'{title}<div class="planes one">{mosaic}</div><p class="note">All {channels} channels, by number.</p>'
+    counts = planes.mask.sum(0)
+    most = f"{counts.max()} of {channels}"
+    alt = f"{column.title}, kept channels per position; most, {most}, at row %d, column %d."
+    pale = [figures.png(figures.position_map(planes.mask, planes.dead, column.colour, d)) for d in (False, True)]
+    positions = _image(pale[0], alt % divmod(int(counts.argmax()), width), pale[1])
+    note = f"Left: kept channels per position, full colour where {most}. Right: all {channels} channels, by number."
+    return f'{title}<div class="planes">{positions}{mosaic}</div><p class="note">{note}</p>'
+
+
+# ------------------------------------------------------------------------------------------------------------- neuron
+
+
+def _neuron(scene: Scene, shown: Sequence[_Shown], neuron: Neuron) -> str:
+    """The selected neuron: what it sees, what it does here, and its place under each method."""
+    site, box = scene.network.sites[neuron[0]], readings.sees(scene, neuron)
+    where = f"{site.name}, {position_name(site, neuron[1])}"
+    activation = float(scene.activations[site.index].flatten()[neuron[1]])
+    facts = {
+        "Activation": number(activation) if activation else "0, dead",
+        "Sees": f"{box[2] - box[0]} × {box[3] - box[1]} pixels",
+        "From": f"column {box[0]}, row {box[1]}",
+    } | {f"Rank, {c.title}": _place(scene, c.selection, neuron) for c in shown}
+    picture = figures.outlined(scene.picture, box, readings.channel_activation(scene, neuron))
+    alt = (
+        f"{where} sees pixels {box[0]} to {box[2]} across and {box[1]} to {box[3]} down; "
+        "its channel is active where the photo is light."
+    )
+    said = markup.panel_title(where, "what it can see, and where its channel is active") + markup.facts(facts)
+    figure = f"<figure>{_image(figures.png(picture), alt)}</figure>"
+    return f'<section><h2>The selected neuron</h2><div class="two neuron">{figure}<div>{said}</div></div></section>'
+
+
+def _place(scene: Scene, selection: Selection, neuron: Neuron) -> str:
+    if not isinstance(selection, Scored):
+        return "–"
+    (place,) = readings.neuron_row(scene, selection, (), neuron).ranks
+    return "score 0" if place is None else f"{place + 1:,} of {scene.network.neurons:,}"
+
+
+# ---------------------------------------------------------------------------------------------------------- made from
+
+
+def _made_from(made: dict[str, object], view: View) -> str:
+    link = urlencode(view.params())
+    crop = f"x {view.x:g}, y {view.y:g}, zoom {view.zoom:g}"
+    what = {
+        "Network": str(made["network"]),
+        "Weights, hash": str(made["weights"] or "unnamed"),
+        "Image": view.image,
+        "Image, hash": str(made["image_hash"]),
+        "Crop": crop,
+        "Target": f"{made['target']}, {made['target_name']}",
+        "Sparsity asked": percent(view.sparsity),
+        "Off the pathway": view.off,
+        "Link": f"?{link}" if link else "as the app starts, without parameters",
+    }
+    where = {
+        "Pathway Explorer": _app_version(),
+        "Python": platform.python_version(),
+        **{package: version(package) for package in PACKAGES},
+        "Device": str(made["device"]),
+        "Threads": str(made["threads"]),
+        "Made": _when(made),
+    }
+    return markup.facts(what) + markup.facts(where)
+
+
+def _how(scene: Scene, view: View, shown: Sequence[_Shown]) -> str:
+    """How to run the snippet, and what it cannot know."""
+    how = ["Save this as snippet.py in the repository's root and run it there: python snippet.py"]
+    if _uploaded(view):
+        how.append("What was uploaded is not in this file: the first lines say which file to put where.")
+    if not all(column.selection.complete for column in shown):
+        how.append("A method that was cancelled runs to its end here, so its numbers will differ.")
+    how.append(f"The report's numbers were made on {scene.network.device}; another device rounds otherwise.")
+    return ". ".join(part.rstrip(".") for part in how) + "."
+
+
+def _uploaded(view: View) -> bool:
+    return compute.sample_facts(view.image) is None or view.network.startswith(session.CHECKPOINT)
+
+
+# ------------------------------------------------------------------------------------------------------------ snippet
+
+SNIPPET = Template('''\
+"""Makes a report of Pathway Explorer again: run it in the repository's root. Maps go into .npy files beside it."""
+
+$imports
+$constants
+CROP = Crop(x=$x, y=$y, zoom=$zoom)
+TARGET = $target  # $name
+SPARSITY = $sparsity  # asked for; what is achieved is printed
+OFF = $off  # how neurons off the pathway are held
+METHODS_SHOWN = $methods
+
+torch.set_num_threads($threads)  # how sums are rounded depends on it
+$load
+if (network.weights_hash, image_hash(photo)) != $hashes:
+    print("These are other weights or another picture than the report's: its numbers will differ.")
+
+image = network.preprocess(photo, CROP)
+original = pathway_gradient(network, image, TARGET)
+np.save("plain gradient.npy", saliency_map(original).cpu().numpy())
+print(f"target {TARGET}, probability {float(network.run(image).logits.softmax(1)[0, TARGET]):.6g}")
+
+pathways = {}
+for method, options in METHODS_SHOWN.items():
+    pathway = rank(METHODS[method](network, image, TARGET, **options)).pathway(SPARSITY)
+    found = fidelity(network, image, TARGET, pathway, off=OFF)
+    print(f"$found")
+    gradient = pathway_gradient(network, image, TARGET, pathway, off=OFF)
+    np.save(f"{method}.npy", saliency_map(gradient).cpu().numpy())
+    pathways[method] = pathway
+
+for first, second in combinations(pathways, 2):
+    one, other = pathways[first], pathways[second]
+    common, chance = overlap(one, other), chance_overlap(1 - one.sparsity, 1 - other.sparsity)
+    print(f"$common")
+''')
+
+USED = "METHODS", "Crop", "chance_overlap", "fidelity", "overlap", "pathway_gradient", "rank", "saliency_map"
+
+
+def prints(scene: Scene, view: View, columns: Sequence[Column]) -> str:
+    """Return what the snippet prints, by the report's own numbers."""
+    shown = _ready(columns)
+    probability = float(scene.original.logits.softmax(1)[0, scene.target])
+    lines = [f"target {scene.target}, probability {probability:.6g}"]
+    lines += [FOUND.format(method=column.strategy.name, found=column.answer) for column in shown]
+    if len(shown) == 2:
+        first, second = (column.strategy.name for column in shown)
+        common, chance = _overlap(scene, view, shown)
+        lines.append(COMMON.format(first=first, second=second, common=common, chance=chance))
+    return "\n".join(lines)
+
+
+def snippet(scene: Scene, view: View, columns: Sequence[Column]) -> str:
+    """Return Python that makes numbers and maps again with ``core`` alone.
+
+    Nobody's words are in it but as literals. What was uploaded it reads from a path at its top.
+    """
+    photo, network = _photo_source(view), _network_source(scene, view)
+    values = {
+        "imports": _imports(photo, network),
+        "constants": f"{network.constants}\n{photo.constants}",
+        "x": view.x, "y": view.y, "zoom": view.zoom,
+        "target": scene.target,
+        "name": repr(scene.network.class_names[scene.target]),
+        "sparsity": view.sparsity,
+        "off": repr(view.off),
+        "methods": repr({column.strategy.name: column.strategy.chosen for column in _ready(columns)}),
+        "threads": export.provenance(scene, view)["threads"],
+        "load": f"{network.code}\n{photo.code}",
+        "hashes": repr((scene.network.weights_hash, str(scene.key[3]))),
+        "found": FOUND, "common": COMMON,
+    }  # fmt: skip
+    return SNIPPET.substitute(values)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """How the snippet comes by the network or the photo: lines at its top, lines that load, and what they import."""
+
+    constants: str
+    code: str
+    core: tuple[str, ...]
+    images: tuple[str, ...] = ()
+    standard: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+
+
+def _network_source(scene: Scene, view: View) -> _Source:
+    if not view.network.startswith(session.CHECKPOINT):
+        name = f"NETWORK = {view.network!r}"
+        return _Source(name, "network = load_network(NETWORK)", ("load_network",))
+    path = repr(f"{scene.network.name}.safetensors")
+    constants = (
+        f"CHECKPOINT_PATH = {path}  # put the uploaded weights there, or name where they are\n"
+        'ARCHITECTURE = ""  # name the one that was chosen for them, such as "resnet18"'
+    )
+    code = "network = load_checkpoint(Path(CHECKPOINT_PATH).read_bytes(), ARCHITECTURE)"
+    return _Source(constants, code, ("load_checkpoint",), standard=("from pathlib import Path",))
+
+
+def _photo_source(view: View) -> _Source:
+    if compute.sample_facts(view.image):
+        name = f"PHOTO = {view.image!r}"
+        return _Source(name, "photo = sample_images()[PHOTO].open()", ("sample_images",))
+    constants = 'PHOTO_PATH = "photo.jpg"  # put the uploaded picture there, or name where it is'
+    code = f"""\
+kept = io.BytesIO()  # the app keeps an upload as JPEG, at most {session.LONGEST} pixels a side
+picture = downscale(open_image(Path(PHOTO_PATH).read_bytes()), {session.LONGEST})
+picture.save(kept, "JPEG", quality=95, subsampling=0)
+photo = Image.open(kept)"""
+    standard = ("import io", "from pathlib import Path")
+    return _Source(constants, code, ("open_image",), ("downscale",), standard, ("from PIL import Image",))
+
+
+def _imports(*sources: _Source) -> str:
+    core = ", ".join(sorted({*USED, *(name for source in sources for name in source.core)}, key=_import_order))
+    images = ", ".join(sorted({"image_hash", *(name for source in sources for name in source.images)}))
+    standard = {"from itertools import combinations", *(line for source in sources for line in source.standard)}
+    others = {"import numpy as np", "import torch", *(line for source in sources for line in source.others)}
+    wrapped = fill(core, 100, initial_indent="    ", subsequent_indent="    ")
+    own = (f"from core import (\n{wrapped},\n)", f"from core.images import {images}")
+    return "\n\n".join("\n".join(sorted(lines, key=_plain_first)) for lines in (standard, others, own)) + "\n"
+
+
+def _import_order(name: str) -> tuple[bool, bool, str]:
+    """Constants, then classes, then functions, as formatters have it."""
+    return not name.isupper(), name.islower(), name
+
+
+def _plain_first(line: str) -> tuple[bool, str]:
+    return line.startswith("from"), line
