@@ -7,6 +7,7 @@ is negative; a node's symbol says what its colour says. Links that pass by sites
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,9 +17,9 @@ from math import ceil, sqrt
 import numpy as np
 import plotly.graph_objects as go
 
-from explorer.palette import MARK, line, rgb
+from explorer.palette import MARK, ink, rgb
 
-__all__ = ["Group", "Kind", "Link", "Node", "Place", "flow_graph", "least_width"]
+__all__ = ["Group", "Kind", "Link", "Node", "Place", "flow_graph", "least_width", "legend"]
 
 Place = tuple[int, int]
 """A group's site, and a node's place in it."""
@@ -29,7 +30,17 @@ HEAD, APART = 2.2, 0.8  # rows: of a group's name, and between groups of one dep
 LEVELS = 10  # widths of links
 WIDEST = 11.0
 BESIDE = 100  # pixels left and right of all depths
-_SIZES = {"diamond": 26, "square": 18, "hexagon2": 26}  # pixels; others 20
+_SIZES = {"diamond": 24, "square": 18, "hexagon2": 26}  # pixels; others 20
+_SHAPES = {  # the same symbols in a box of 16 x 16
+    "circle": '<circle cx="8" cy="8" r="7" fill="{colour}"/>',
+    "circle-open": '<circle cx="8" cy="8" r="6" fill="none" stroke="{colour}" stroke-width="2"/>',
+    "diamond": '<path d="M8 0L16 8L8 16L0 8Z" fill="{colour}"/>',
+    "square": '<path d="M1.5 1.5H14.5V14.5H1.5Z" fill="{colour}"/>',
+    "hexagon2": '<path d="M4 1H12L16 8L12 15H4L0 8Z" fill="{colour}"/>',
+    "star": '<path d="M8 0L10 5.6L16 5.8L11.2 9.5L12.9 15.2L8 11.9L3.1 15.2L4.8 9.5L0 5.8L6 5.6Z" fill="{colour}"/>',
+}
+_PAGE = ("#FFFFFF", "#11151B")  # the page itself, as Streamlit's configuration has it
+_SIGNS = (("flow that raises the logit", False), ("flow that lowers it", True))
 _POSITIVE, _NEGATIVE = ("#64748B", "#A9B6C6"), ("#B0307E", "#F08CC8")  # light, dark
 
 
@@ -129,6 +140,28 @@ def flow_graph(
     return figure
 
 
+def legend(kinds: Sequence[Kind], dark: bool) -> str:
+    """Return as HTML what symbols, colours and lines mean: it stays in sight while the figure scrolls."""
+    entries = [(_stroke_mark(negative, dark), name) for name, negative in _SIGNS]
+    entries += [(_SHAPES[kind.symbol].format(colour=kind.colour), kind.name) for kind in kinds]
+    items = (f'<span><img class="mark" src="{_picture(mark)}" alt="">{escape(name)}</span>' for mark, name in entries)
+    return f'<div class="legend">{"".join(items)}</div>'
+
+
+def _picture(mark: str) -> str:
+    """Return the address of a drawing, as Streamlit lets no SVG through but in pictures."""
+    width = 26 if mark.startswith("<line") else 16
+    size = f'width="{width}" height="16" viewBox="0 0 {width} 16"'
+    drawing = f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{mark}</svg>'
+    return "data:image/svg+xml;base64," + b64encode(drawing.encode()).decode()
+
+
+def _stroke_mark(negative: bool, dark: bool) -> str:
+    colour = (_NEGATIVE if negative else _POSITIVE)[dark]
+    dash = ' stroke-dasharray="4 3"' if negative else ""
+    return f'<line x1="0" y1="8" x2="26" y2="8" stroke="{colour}" stroke-width="3.5"{dash}/>'
+
+
 def _places(groups: Sequence[Group]) -> dict[Place, Point]:
     """Where nodes lie: groups of one depth below each other, every depth around the same middle; y runs down."""
     depths: dict[int, list[Group]] = defaultdict(list)
@@ -182,10 +215,8 @@ def _add_links(
         opacity = 0.95 if own else (0.5 + 0.4 * share) * (0.25 if chosen else 1)
         figure.add_scatter(
             x=_gapped(points[:, 0]), y=_gapped(points[:, 1]), mode="lines", opacity=opacity, hoverinfo="skip",
-            showlegend=False, line=_stroke(negative, dark) | {"width": 0.8 + WIDEST * share**2 + (0.8 if own else 0)},
+            line=_stroke(negative, dark) | {"width": 0.8 + WIDEST * share**2 + (0.8 if own else 0)},
         )  # fmt: skip
-    for name, negative in (("flow that raises the logit", False), ("flow that lowers it", True)):
-        figure.add_scatter(x=[None], y=[None], mode="lines", name=name, line=_stroke(negative, dark) | {"width": 3})
     return max((float(curve[:, 1].max()) for curves in traces.values() for curve in curves), default=0.0)
 
 
@@ -204,18 +235,18 @@ def _add_middles(figure: go.Figure, links: Sequence[Link], places: Mapping[Place
     clear = {"size": 9, "color": "rgba(0,0,0,0)"}
     figure.add_scatter(
         x=[float(x) for x, _ in middles], y=[float(y) for _, y in middles], mode="markers", marker=clear,
-        hovertext=[link.words for link in links], hovertemplate="%{hovertext}<extra></extra>", showlegend=False,
+        hovertext=[link.words for link in links], hovertemplate="%{hovertext}<extra></extra>",
     )  # fmt: skip
 
 
 def _add_names(figure: go.Figure, groups: Sequence[Group], places: Mapping[Place, Point], dark: bool) -> None:
-    red, green, blue = rgb(line(dark))
+    red, green, blue = rgb(_PAGE[dark])
     for group, name in zip(groups, _short([group.name for group in groups]), strict=True):
         x, y = places[group.site, 0]
         number = f"<b>{group.site}</b><br>" if group.site >= 0 else ""
         figure.add_annotation(
-            x=x, y=y - (0.55 if group.site >= 0 else 1.2), text=number + "<br>".join(map(escape, _lines(name))),
-            showarrow=False, yanchor="bottom", font={"size": 9.5}, borderpad=0,
+            x=x, y=y - (0.55 if group.site >= 0 else 1.6 if group.depth == 0 else 0.8), text=number + "<br>".join(escape(text) for part in name.split("\n") for text in _lines(part)),
+            showarrow=False, yanchor="bottom", font={"size": 9.5, "color": ink(dark)}, borderpad=0,
             bgcolor=f"rgba({red},{green},{blue},.8)",
         )  # fmt: skip
 
@@ -235,7 +266,7 @@ def _lines(name: str) -> list[str]:
     """Return a name in at most three lines that fit over a depth, the end of a long one left out."""
     lines = [""]
     for part in re.split(r"(?<=[._ ])", name):
-        if lines[-1] and len(lines[-1]) + len(part) > 10:
+        if lines[-1] and len(lines[-1]) + len(part) > 9:
             lines.append("")
         lines[-1] += part
     lines = [text.strip() for text in lines]
@@ -276,9 +307,8 @@ def _add_frame(figure: go.Figure, at: Point) -> None:
 
 def _lay_out(figure: go.Figure, deepest: int, foot: float) -> None:
     figure.update_layout(
-        height=round(ROW * (foot + 0.4)) + 40, margin={"l": 4, "r": 4, "t": 40, "b": 4}, dragmode=False,
+        height=round(ROW * (foot + 0.4)) + 8, margin={"l": 4, "r": 4, "t": 4, "b": 4}, dragmode=False, showlegend=False,
         clickmode="event+select", hovermode="closest", hoverdistance=12, plot_bgcolor="rgba(0,0,0,0)",
-        legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "itemclick": False, "itemdoubleclick": False},
     )  # fmt: skip
     bare = {"visible": False, "fixedrange": True}
     figure.update_xaxes(bare, range=[-0.85, deepest + 0.85])

@@ -2,7 +2,6 @@
 
 Everything is in the file: pictures as data URLs, styles inline, no script; it asks no host for anything, and a content
 security policy says so. It follows the reader's light or dark, and prints. All text is escaped, here or in ``markup``.
-The snippet needs ``core`` alone; the lines it prints and those the report shows come from one pair of formats.
 """
 
 from __future__ import annotations
@@ -10,48 +9,29 @@ from __future__ import annotations
 import platform
 import tomllib
 from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import cache
 from html import escape
 from importlib.metadata import version
 from math import ceil
 from pathlib import Path
 from string import Template
-from textwrap import fill
 from urllib.parse import urlencode
 
 from core.gradient import Restricted
-from explorer import comparisons, compute, export, figures, markup, palette, readings, session
-from explorer.answers import Answer, Scene, Scored, Selection
+from explorer import compute, export, figures, markup, palette, readings, session
+from explorer.answers import Scene, Scored, Selection
 from explorer.columns import Column, lacking
 from explorer.downloads import offer
-from explorer.strategies import Strategy
+from explorer.snippet import Shown, overlap_of_two, prints, ready, snippet, uploaded
 from explorer.view import Neuron, View
 from explorer.words import duration, number, percent, position_name, ratio
 
-__all__ = ["make", "offer_report", "prints", "snippet"]
+__all__ = ["make", "offer_report"]
 
 HERE = Path(__file__).resolve().parent
 PACKAGES = ("torch", "torchvision", "numpy", "streamlit")
 TOP = 5
-
-FOUND = (
-    "{method}: achieved sparsity {found.sparsity:.6g}, p ratio {found.p_ratio:.6g}, "
-    "dead share {found.dead_share:.6g}, prediction kept: {found.prediction_kept}"
-)
-COMMON = "{first} and {second}: overlap {common:.6g}, {chance:.6g} by chance"
-
-
-@dataclass(frozen=True)
-class _Shown:
-    """A column that is ready."""
-
-    strategy: Strategy
-    title: str
-    colour: str
-    selection: Selection
-    answer: Answer
 
 
 def offer_report(scene: Scene, columns: Sequence[Column]) -> None:
@@ -63,7 +43,7 @@ def offer_report(scene: Scene, columns: Sequence[Column]) -> None:
 
 def make(scene: Scene, view: View, columns: Sequence[Column]) -> bytes:
     """Return the report as an HTML file; columns still in line are named as such."""
-    shown = _ready(columns)
+    shown = ready(columns)
     code = snippet(scene, view, columns)
     made = export.provenance(scene, view)
     parts = {
@@ -94,10 +74,6 @@ def _encoded(text: str) -> bytes:
     return text.encode("utf-8", "replace")  # a class name may hold half a character
 
 
-def _ready(columns: Iterable[Column]) -> list[_Shown]:
-    return [_Shown(c.strategy, c.title, c.colour, c.selection, c.answer) for c in columns if c.selection and c.answer]
-
-
 def _ground(*, dark: bool) -> str:
     return f"--background: {palette.background(dark)}; --quiet: {palette.quiet(dark)};"
 
@@ -122,7 +98,7 @@ def _subject(scene: Scene, view: View) -> str:
 # ------------------------------------------------------------------------------------------------------------- panels
 
 
-def _panels(scene: Scene, view: View, shown: Sequence[_Shown]) -> str:
+def _panels(scene: Scene, view: View, shown: Sequence[Shown]) -> str:
     maps = [readings.saliency(column.answer.restricted) for column in shown]
     ends = [figures.limit(*maps)] * len(maps) if view.scale == "shared" else [figures.limit(m) for m in maps]
     panels = [_photo(scene, view), _plain(scene, view)]
@@ -152,7 +128,7 @@ def _plain(scene: Scene, view: View) -> str:
     return title + pictured + _answers(scene, scene.original) + seconds
 
 
-def _pathway(scene: Scene, view: View, column: _Shown, values: figures.Floats, end: float) -> str:
+def _pathway(scene: Scene, view: View, column: Shown, values: figures.Floats, end: float) -> str:
     strategy, answer = column.strategy, column.answer
     scale = "shared scale" if view.scale == "shared" else "own scale"
     facts = {
@@ -171,7 +147,7 @@ def _pathway(scene: Scene, view: View, column: _Shown, values: figures.Floats, e
     )
 
 
-def _making(view: View, column: _Shown) -> dict[str, object]:
+def _making(view: View, column: Shown) -> dict[str, object]:
     answer, scored = column.answer, isinstance(column.selection, Scored)
     parts: dict[str, object] = {"off": view.off} | {
         name.replace("_", " "): value for name, value in column.strategy.chosen.items()
@@ -204,21 +180,15 @@ def _answers(scene: Scene, restricted: Restricted) -> str:
 
 def _said(scene: Scene, view: View, columns: Sequence[Column]) -> str:
     """How much two pathways share, and which methods are still to come."""
-    shown = _ready(columns)
+    shown = ready(columns)
     said = [lacking(columns)]
     if len(shown) == 2:
-        common, chance = _overlap(scene, view, shown)
+        common, chance = overlap_of_two(scene, view, shown)
         said.append(
             f"The two pathways overlap by {percent(common)} (intersection over union); two independent ones of their "
             f"sizes would by {percent(chance)}."
         )
     return "".join(f'<p class="said">{escape(words)}</p>' for words in said if words)
-
-
-def _overlap(scene: Scene, view: View, shown: Sequence[_Shown]) -> tuple[float, float]:
-    """Intersection over union of the first two pathways, and its level by chance."""
-    table = comparisons.members(scene, [column.selection for column in shown[:2]], view.sparsity)
-    return float(table.overlaps()[0, 1]), float(table.chances()[0, 1])
 
 
 def _image(file: bytes, alt: str, dark: bytes | None = None) -> str:
@@ -233,10 +203,10 @@ def _image(file: bytes, alt: str, dark: bytes | None = None) -> str:
 # -------------------------------------------------------------------------------------------------------------- sites
 
 
-def _layers(scene: Scene, view: View, shown: Sequence[_Shown]) -> str:
+def _layers(scene: Scene, view: View, shown: Sequence[Shown]) -> str:
     if not shown:
         return '<p class="note">No method had finished.</p>'
-    names = {column.title: column.colour for column in shown}
+    names = {f"{column.title}{', hatched' if place else ''}": column.colour for place, column in enumerate(shown)}
     masks = "".join(f"<figure>{_masks(scene, view, column)}</figure>" for column in shown)
     at = f'<h2 class="site">Masks at {escape(scene.network.sites[view.site].name)}</h2>'
     return (
@@ -249,7 +219,7 @@ def _layers(scene: Scene, view: View, shown: Sequence[_Shown]) -> str:
     )
 
 
-def _shares(scene: Scene, column: _Shown) -> list[float]:
+def _shares(scene: Scene, column: Shown) -> list[float]:
     return [size / site.neurons for size, site in zip(column.answer.sizes, scene.network.sites, strict=True)]
 
 
@@ -261,7 +231,7 @@ HATCH = (
 STOPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 
-def _strip(scene: Scene, view: View, shown: Sequence[_Shown]) -> str:
+def _strip(scene: Scene, view: View, shown: Sequence[Shown]) -> str:
     """The share kept at every site as bars; the chosen site is framed."""
     sites, shares = scene.network.sites, {column.title: _shares(scene, column) for column in shown}
     most = {title: max(range(len(values)), key=values.__getitem__) for title, values in shares.items()}
@@ -277,7 +247,7 @@ def _strip(scene: Scene, view: View, shown: Sequence[_Shown]) -> str:
     return f'<div class="wide">{svg}</div>'
 
 
-def _bars(scene: Scene, column: _Shown, place: int, width: float, top: float) -> list[str]:
+def _bars(scene: Scene, column: Shown, place: int, width: float, top: float) -> list[str]:
     """One method's bars; those of the second are hatched, so that colour alone tells nothing."""
     sites, bars = scene.network.sites, []
     for site, share in zip(sites, _shares(scene, column), strict=True):
@@ -318,7 +288,7 @@ def _bar(x: float, width: float, height: float, colour: str, words: str, *, hatc
     return f'<g><title>{escape(words)}</title><rect {box} fill="{colour}"/>{over}</g>'
 
 
-def _table(scene: Scene, view: View, shown: Sequence[_Shown]) -> str:
+def _table(scene: Scene, view: View, shown: Sequence[Shown]) -> str:
     heads = "".join(f'<th class="share">{escape(column.title)}</th>' for column in shown)
     head = f'<tr><th>#</th><th class="name">Site</th><th>Neurons</th><th>Dead</th>{heads}</tr>'
     shares = [_shares(scene, column) for column in shown]
@@ -339,7 +309,7 @@ def _share_cell(share: float, most: float, colour: str) -> str:
     return f'<td class="share" style="--colour:{colour};--share:{share / (most or 1):.3f}">{percent(share, 2)}</td>'
 
 
-def _masks(scene: Scene, view: View, column: _Shown) -> str:
+def _masks(scene: Scene, view: View, column: Shown) -> str:
     """Which neurons of the chosen site stay: by position, and every channel."""
     site = scene.network.sites[view.site]
     planes = readings.site_planes(scene, column.selection, view.sparsity, view.site)
@@ -364,7 +334,7 @@ def _masks(scene: Scene, view: View, column: _Shown) -> str:
 # ------------------------------------------------------------------------------------------------------------- neuron
 
 
-def _neuron(scene: Scene, shown: Sequence[_Shown], neuron: Neuron) -> str:
+def _neuron(scene: Scene, shown: Sequence[Shown], neuron: Neuron) -> str:
     """The selected neuron: what it sees, what it does here, and its place under each method."""
     site, box = scene.network.sites[neuron[0]], readings.sees(scene, neuron)
     where = f"{site.name}, {position_name(site, neuron[1])}"
@@ -419,151 +389,12 @@ def _made_from(made: dict[str, object], view: View) -> str:
     return markup.facts(what) + markup.facts(where)
 
 
-def _how(scene: Scene, view: View, shown: Sequence[_Shown]) -> str:
+def _how(scene: Scene, view: View, shown: Sequence[Shown]) -> str:
     """How to run the snippet, and what it cannot know."""
     how = ["Save this as snippet.py in the repository's root and run it there: python snippet.py"]
-    if _uploaded(view):
+    if uploaded(view):
         how.append("What was uploaded is not in this file: the first lines say which file to put where.")
     if not all(column.selection.complete for column in shown):
         how.append("A method that was cancelled runs to its end here, so its numbers will differ.")
     how.append(f"The report's numbers were made on {scene.network.device}; another device rounds otherwise.")
     return ". ".join(part.rstrip(".") for part in how) + "."
-
-
-def _uploaded(view: View) -> bool:
-    return compute.sample_facts(view.image) is None or view.network.startswith(session.CHECKPOINT)
-
-
-# ------------------------------------------------------------------------------------------------------------ snippet
-
-SNIPPET = Template('''\
-"""Makes a report of Pathway Explorer again: run it in the repository's root. Maps go into .npy files beside it."""
-
-$imports
-$constants
-CROP = Crop(x=$x, y=$y, zoom=$zoom)
-TARGET = $target  # $name
-SPARSITY = $sparsity  # asked for; what is achieved is printed
-OFF = $off  # how neurons off the pathway are held
-METHODS_SHOWN = $methods
-
-torch.set_num_threads($threads)  # how sums are rounded depends on it
-$load
-if (network.weights_hash, image_hash(photo)) != $hashes:
-    print("These are other weights or another picture than the report's: its numbers will differ.")
-
-image = network.preprocess(photo, CROP)
-original = pathway_gradient(network, image, TARGET)
-np.save("plain gradient.npy", saliency_map(original).cpu().numpy())
-print(f"target {TARGET}, probability {float(network.run(image).logits.softmax(1)[0, TARGET]):.6g}")
-
-pathways = {}
-for method, options in METHODS_SHOWN.items():
-    pathway = rank(METHODS[method](network, image, TARGET, **options)).pathway(SPARSITY)
-    found = fidelity(network, image, TARGET, pathway, off=OFF)
-    print(f"$found")
-    gradient = pathway_gradient(network, image, TARGET, pathway, off=OFF)
-    np.save(f"{method}.npy", saliency_map(gradient).cpu().numpy())
-    pathways[method] = pathway
-
-for first, second in combinations(pathways, 2):
-    one, other = pathways[first], pathways[second]
-    common, chance = overlap(one, other), chance_overlap(1 - one.sparsity, 1 - other.sparsity)
-    print(f"$common")
-''')
-
-USED = "METHODS", "Crop", "chance_overlap", "fidelity", "overlap", "pathway_gradient", "rank", "saliency_map"
-
-
-def prints(scene: Scene, view: View, columns: Sequence[Column]) -> str:
-    """Return what the snippet prints, by the report's own numbers."""
-    shown = _ready(columns)
-    probability = float(scene.original.logits.softmax(1)[0, scene.target])
-    lines = [f"target {scene.target}, probability {probability:.6g}"]
-    lines += [FOUND.format(method=column.strategy.name, found=column.answer) for column in shown]
-    if len(shown) == 2:
-        first, second = (column.strategy.name for column in shown)
-        common, chance = _overlap(scene, view, shown)
-        lines.append(COMMON.format(first=first, second=second, common=common, chance=chance))
-    return "\n".join(lines)
-
-
-def snippet(scene: Scene, view: View, columns: Sequence[Column]) -> str:
-    """Return Python that makes numbers and maps again with ``core`` alone.
-
-    Nobody's words are in it but as literals. What was uploaded it reads from a path at its top.
-    """
-    photo, network = _photo_source(view), _network_source(scene, view)
-    values = {
-        "imports": _imports(photo, network),
-        "constants": f"{network.constants}\n{photo.constants}",
-        "x": view.x, "y": view.y, "zoom": view.zoom,
-        "target": scene.target,
-        "name": repr(scene.network.class_names[scene.target]),
-        "sparsity": view.sparsity,
-        "off": repr(view.off),
-        "methods": repr({column.strategy.name: column.strategy.chosen for column in _ready(columns)}),
-        "threads": export.provenance(scene, view)["threads"],
-        "load": f"{network.code}\n{photo.code}",
-        "hashes": repr((scene.network.weights_hash, str(scene.key[3]))),
-        "found": FOUND, "common": COMMON,
-    }  # fmt: skip
-    return SNIPPET.substitute(values)
-
-
-@dataclass(frozen=True)
-class _Source:
-    """How the snippet comes by the network or the photo: lines at its top, lines that load, and what they import."""
-
-    constants: str
-    code: str
-    core: tuple[str, ...]
-    images: tuple[str, ...] = ()
-    standard: tuple[str, ...] = ()
-    others: tuple[str, ...] = ()
-
-
-def _network_source(scene: Scene, view: View) -> _Source:
-    if not view.network.startswith(session.CHECKPOINT):
-        name = f"NETWORK = {view.network!r}"
-        return _Source(name, "network = load_network(NETWORK)", ("load_network",))
-    path = repr(f"{scene.network.name}.safetensors")
-    constants = (
-        f"CHECKPOINT_PATH = {path}  # put the uploaded weights there, or name where they are\n"
-        'ARCHITECTURE = ""  # name the one that was chosen for them, such as "resnet18"'
-    )
-    code = "network = load_checkpoint(Path(CHECKPOINT_PATH).read_bytes(), ARCHITECTURE)"
-    return _Source(constants, code, ("load_checkpoint",), standard=("from pathlib import Path",))
-
-
-def _photo_source(view: View) -> _Source:
-    if compute.sample_facts(view.image):
-        name = f"PHOTO = {view.image!r}"
-        return _Source(name, "photo = sample_images()[PHOTO].open()", ("sample_images",))
-    constants = 'PHOTO_PATH = "photo.jpg"  # put the uploaded picture there, or name where it is'
-    code = f"""\
-kept = io.BytesIO()  # the app keeps an upload as JPEG, at most {session.LONGEST} pixels a side
-picture = downscale(open_image(Path(PHOTO_PATH).read_bytes()), {session.LONGEST})
-picture.save(kept, "JPEG", quality=95, subsampling=0)
-photo = Image.open(kept)"""
-    standard = ("import io", "from pathlib import Path")
-    return _Source(constants, code, ("open_image",), ("downscale",), standard, ("from PIL import Image",))
-
-
-def _imports(*sources: _Source) -> str:
-    core = ", ".join(sorted({*USED, *(name for source in sources for name in source.core)}, key=_import_order))
-    images = ", ".join(sorted({"image_hash", *(name for source in sources for name in source.images)}))
-    standard = {"from itertools import combinations", *(line for source in sources for line in source.standard)}
-    others = {"import numpy as np", "import torch", *(line for source in sources for line in source.others)}
-    wrapped = fill(core, 100, initial_indent="    ", subsequent_indent="    ")
-    own = (f"from core import (\n{wrapped},\n)", f"from core.images import {images}")
-    return "\n\n".join("\n".join(sorted(lines, key=_plain_first)) for lines in (standard, others, own)) + "\n"
-
-
-def _import_order(name: str) -> tuple[bool, bool, str]:
-    """Constants, then classes, then functions, as formatters have it."""
-    return not name.isupper(), name.islower(), name
-
-
-def _plain_first(line: str) -> tuple[bool, str]:
-    return line.startswith("from"), line

@@ -58,19 +58,22 @@ def show_scrub(scene: Scene, columns: Sequence[Column]) -> None:
         st.caption("Live scrub begins once a method's scores are there.")
         return
     errand = comparisons.sweeps(scene, [scored for _, scored in ranked], session.view().off, session.waiter())
+    there = [(*pair, part) for pair, part in zip(ranked, errand.parts, strict=True) if part]
+    with st.container(key="scrub"):  # before the progress: what moves on the page is made anew, under the hand
+        if there:
+            _draw(scene, there)
     if not errand.complete:
         wait(errand.key, errand.ask, "scrub")
-    there = [(*pair, part) for pair, part in zip(ranked, errand.parts, strict=True) if part]
-    if not there:
-        return
+
+
+def _draw(scene: Scene, there: Sequence[tuple[Column, Scored, Swept]]) -> None:
     view = session.view()
     methods = [
         {"title": column.strategy.title, "colour": column.colour} | _packed(scene, scored, part, view)
         for column, scored, part in there
     ]
-    with st.container(key="scrub"):
-        browser.scrub(payload(scene, methods, view.style), on_sparsity=_settle)
-        st.html(_note(view))
+    browser.scrub(payload(scene, methods, view.style), on_sparsity=_settle)
+    st.html(_note(view))
 
 
 def _packed(scene: Scene, scored: Scored, swept: Swept, view: View) -> dict[str, Any]:

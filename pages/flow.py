@@ -65,6 +65,8 @@ def show_graph(scene: Scene, flow: Flow, columns: list[Column]) -> None:
     photo = "data:image/jpeg;base64," + b64encode(figures.jpeg(scene.picture.resize((96, 96)), 90)).decode()
     figure = flow_graph.flow_graph(groups, links, kinds, selected=selected, photo=photo, dark=session.dark())
     st.caption(reading(columns, flow, edges))
+    there = {node.kind for group in groups for node in group.nodes}
+    st.html(flow_graph.legend([each for index, each in enumerate(kinds) if index in there], session.dark()))
     width = flow_graph.least_width(groups)
     st.html(f"<style>.st-key-flow_graph > * {{ min-width: {width}px; }}</style>")
 
@@ -124,7 +126,7 @@ def nodes(scene: Scene, flow: Flow, columns: list[Column]) -> tuple[list[Group],
         groups.append(Group(site.index, site.name, flow.depths[site.index], there))
     name = scene.network.class_names[scene.target]
     last = Node("", f"logit of {escape(name)}: {number(flow.response)}", 5)
-    return [*groups, Group(LOGIT, f"{name} {number(flow.response)}", 1 + max(flow.depths), [last])], kinds
+    return [*groups, Group(LOGIT, f"{name}\n{number(flow.response)}", 1 + max(flow.depths), [last])], kinds
 
 
 def kind(counts: np.ndarray, n: int, channels: int) -> int:
@@ -177,13 +179,14 @@ def reading(columns: list[Column], flow: Flow, edges: list[Edge]) -> str:
     """Return how the picture is to be read, and what is not in it."""
     view, left = session.view(), len(flow.edges) - len(edges)
     lost = 1 - sum(abs(e.flow) for e in edges) / (sum(abs(e.flow) for e in flow.edges) or 1.0)
+    chosen = ", and all of the selected node" if view.neuron else ""
     text = (
-        f"{columns[0].strategy.title}'s pathway at {percent(view.sparsity)}, off the pathway: {view.off}. Each "
-        "column of nodes is a site, with its strongest channels from the top down, by Σ |a · ∂F/∂a| over positions "
-        "in the restricted network; the grey node is all its others together. A link is as wide as what flows, "
-        f"a · ∂z/∂a · ∂F/∂z summed over positions. Drawn are the {len(edges)} strongest links, of any two sites equally many; "
-        f"{number(left)} weaker ones, with {percent(lost)} of all absolute flow, are not. Click a node to select its "
-        "channel."
+        f"{columns[0].strategy.title}'s pathway at {percent(view.sparsity)}, off the pathway: {view.off}. Each column "
+        "of nodes is a site, with its strongest channels from the top down, by Σ |a · ∂F/∂a| over positions in the "
+        "restricted network; the hexagon is all its others together. A link is as wide as what flows, a · ∂z/∂a · "
+        f"∂F/∂z summed over positions. {len(edges)} links are drawn: of any two sites equally many, the "
+        f"strongest{chosen}; {number(left)} weaker ones, with {percent(lost)} of all absolute flow, are not. Click a "
+        "node to select it."
     )
     return text + (" Frozen neurons give what they hold, and get nothing." if view.off == "frozen" else "")
 
@@ -265,7 +268,9 @@ def show_table(scene: Scene, flow: Flow, columns: list[Column], edges: list[Edge
             select(flow, edge.start if flow.neuron(edge.start) else edge.end)
 
     st.markdown("### Every link drawn")
-    st.caption("A selected row selects the channel it comes from; where that is none, the one it goes to.")
+    st.caption(
+        "A selected row selects the channel it comes from, or else the one it goes to; one between others selects none."
+    )
     shown = {
         "flow": st.column_config.NumberColumn(format="%.4g"),
         "share": st.column_config.NumberColumn(format="percent", help="Of all absolute flow between the two sites."),

@@ -385,6 +385,33 @@ def test_a_question_is_one_click(page: Page, server: str) -> None:
     expect(page).to_have_url(re.compile("pair=1-2"))
 
 
+def test_what_changes_while_methods_are_in_line_stays_changed(page: Page, server: str) -> None:
+    """Polls bring the values widgets had before the page set them; none of these may come back into the view."""
+    columns = "GreedyPruning!steps=22~Random!seed=7~NeuronIntGrad!n_steps=7~Random!seed=9"
+    opened(page, f"{server}/compare?image=astronaut&columns={columns}")
+    page.get_by_role("button", name="Remove").nth(1).click()
+    left = re.compile("columns=GreedyPruning[^~]*22~NeuronIntGrad[^~]*7~Random[^~]*9(&|$)")
+    expect(page).to_have_url(left)
+    page.wait_for_timeout(1500)  # some polls
+    slider = page.get_by_role("slider", name="Sparsity: share of neurons off the pathway")
+    slider.focus()
+    slider.press("ArrowRight")
+    expect(page).to_have_url(re.compile("sparsity=0.905"))
+    idle(page)
+    expect(page).to_have_url(left)
+
+
+def test_every_file_of_the_page_is_made(page: Page, server: str) -> None:
+    opened(page, server + COMPARE)
+    at_rest(page)
+    offers = page.locator("[class*=st-key-offer_] button")
+    assert offers.count() >= 15
+    for place in range(offers.count()):
+        with page.expect_download(timeout=60_000) as download:
+            offers.nth(place).click()
+        assert Path(download.value.path()).stat().st_size > 100
+
+
 def test_the_strip_is_taken_away_as_one_picture_that_says_what_made_it(page: Page, server: str) -> None:
     opened(page, server + COMPARE)
     at_rest(page)

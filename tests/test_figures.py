@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from base64 import b64decode
 
 import numpy as np
 import pytest
@@ -268,6 +269,123 @@ def test_positions_on_no_pathway_are_background():
     assert picture.getcolors() == [(picture.width * picture.height, (34, 38, 46))]
 
 
+# ------------------------------------------------------------------------------------- which neuron a mosaic's cell is
+
+SITES = [(1, 1, 1), (2, 1, 1), (5, 1, 1), (9, 1, 1), (10, 1, 1), (3, 2, 2), (4, 3, 3), (7, 2, 5), (5, 6, 2), (1, 4, 3),
+         (13, 1, 5), (6, 5, 1), (2, 1, 9), (11, 3, 2)]  # fmt: skip
+
+
+def drawn(planes: tuple[int, int, int], number: int) -> tuple[int, int]:
+    """Across and down of the one cell of a mosaic that is drawn in colour when one neuron is on the pathway."""
+    mask = np.zeros(planes, bool)
+    mask.flat[number] = True
+    picture = figures.mosaic(mask, np.zeros(planes, bool), FAMILIES["contribution"], dark=False).convert("RGB")
+    width, height = figures.mosaic_cells(planes)
+    side = picture.width // width
+    assert picture.size == (width * side, height * side)
+    rows, columns = np.nonzero((np.asarray(picture) == BLUE).all(-1))
+    assert len(rows) == side * side  # one cell, and all of it
+    across, down = int(columns.min()) // side, int(rows.min()) // side
+    assert (int(columns.max()) // side, int(rows.max()) // side) == (across, down)
+    return across, down
+
+
+@pytest.mark.parametrize("planes", SITES)
+def test_a_mosaics_cell_is_the_neuron_that_is_drawn_there(planes):
+    places = {drawn(planes, number): number for number in range(int(np.prod(planes)))}
+    assert len(places) == np.prod(planes)
+    for (across, down), number in places.items():
+        found = figures.mosaic_neuron(planes, across, down)
+        assert found == tuple(int(i) for i in np.unravel_index(number, planes))
+        assert all(type(i) is int for i in found)
+    width, height = figures.mosaic_cells(planes)
+    others = [(x, y) for x in range(width) for y in range(height) if (x, y) not in places]
+    assert {figures.mosaic_neuron(planes, *place) for place in others} == {None}  # lines, and beyond the last channel
+    assert len(others) == width * height - np.prod(planes)
+
+
+def test_a_mosaics_cells_by_hand():
+    assert figures.mosaic_cells((3, 2, 2)) == (6, 6)  # two channels across, two down, a line after each
+    assert figures.mosaic_neuron((3, 2, 2), 0, 0) == (0, 0, 0)
+    assert figures.mosaic_neuron((3, 2, 2), 4, 1) == (1, 1, 1)
+    assert figures.mosaic_neuron((3, 2, 2), 1, 3) == (2, 0, 1)
+    on_a_line, beyond = [(2, 0), (5, 0), (0, 2), (0, 5), (2, 2)], [(3, 3), (4, 4)]
+    assert {figures.mosaic_neuron((3, 2, 2), *place) for place in on_a_line + beyond} == {None}
+
+
+@pytest.mark.parametrize("planes", [(3, 2, 2), (5, 1, 1), (13, 1, 5)])
+def test_outside_a_mosaic_is_no_neuron(planes):
+    width, height = figures.mosaic_cells(planes)
+    outside = [(x, y) for x in range(2 * width) for y in range(2 * height) if x >= width or y >= height]
+    assert {figures.mosaic_neuron(planes, *place) for place in outside} == {None}
+
+
+def test_the_cells_of_a_vectors_mosaic_by_hand():
+    assert figures.mosaic_cells((5, 1, 1)) == (4, 3)  # one plane of 3 x 2, and its lines
+    assert [figures.mosaic_neuron((5, 1, 1), x, 0) for x in range(4)] == [(0, 0, 0), (1, 0, 0), (2, 0, 0), None]
+    assert [figures.mosaic_neuron((5, 1, 1), x, 1) for x in range(4)] == [(3, 0, 0), (4, 0, 0), None, None]
+    assert [figures.mosaic_neuron((5, 1, 1), x, 2) for x in range(5)] == [None] * 5
+
+
+@pytest.mark.parametrize("planes", [*SITES, (64, 111, 111), (1000, 13, 13), (1280, 7, 7), (4096, 1, 1), (16, 55, 55)])
+def test_a_mosaic_is_its_cells_enlarged(planes):
+    nowhere = np.zeros(planes, bool)
+    width, height = figures.mosaic_cells(planes)
+    for picture in (
+        figures.mosaic(nowhere, nowhere, FAMILIES["pruning"], dark=True),
+        figures.membership_mosaic(nowhere, nowhere, nowhere, PAIR, dark=True),
+    ):
+        factor = picture.width // width
+        assert factor >= 1
+        assert picture.size == (width * factor, height * factor)
+
+
+@given(st.integers(1, 40), st.integers(1, 9), st.integers(1, 9))
+def test_every_neuron_of_any_site_has_one_cell(channels, height, width):
+    planes = (channels, height, width)
+    across, down = figures.mosaic_cells(planes)
+    found = [figures.mosaic_neuron(planes, x, y) for y in range(down) for x in range(across)]
+    named = [neuron for neuron in found if neuron is not None]
+    assert sorted(named) == [(c, y, x) for c in range(channels) for y in range(height) for x in range(width)]
+
+
+# ------------------------------------------------------------------------------------------- positions over a picture
+
+
+def slowly_spread(values: np.ndarray, size: tuple[int, int]) -> list[list[float]]:
+    """Each position fills the pixels from where its share of the picture begins to where the next one's does."""
+    (height, width), (right, bottom) = values.shape, size
+    picture = [[float("nan")] * right for _ in range(bottom)]
+    for row in range(height):
+        for column in range(width):
+            for y in range(-(-row * bottom // height), -(-(row + 1) * bottom // height)):
+                for x in range(-(-column * right // width), -(-(column + 1) * right // width)):
+                    picture[y][x] = float(values[row, column])
+    return picture
+
+
+@pytest.mark.parametrize(
+    ("shape", "size"),
+    [((1, 1), (4, 3)), ((2, 3), (6, 4)), ((2, 3), (7, 5)), ((3, 3), (8, 8)), ((13, 13), (224, 224)), ((5, 2), (9, 11)),
+     ((55, 55), (224, 224)), ((4, 4), (4, 4)), ((9, 1), (3, 40)), ((7, 5), (3, 2))],
+)  # fmt: skip
+def test_positions_are_spread_as_a_slow_loop_does(shape, size):
+    values = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+    spread = figures.spread(values, size)
+    assert spread.shape == size[::-1]
+    assert spread.dtype == np.float32
+    assert spread.tolist() == slowly_spread(values, size)
+
+
+def test_positions_are_spread_to_boxes_of_one_value():
+    values = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    assert figures.spread(values, (6, 3)).tolist() == [
+        [1, 1, 2, 2, 3, 3],
+        [1, 1, 2, 2, 3, 3],
+        [4, 4, 5, 5, 6, 6],
+    ]
+
+
 # ------------------------------------------------------------------------------------------------------- boxes, crops
 
 
@@ -349,3 +467,16 @@ def test_a_thumbnail_is_the_middle_square():
     photo.paste((0, 0, 255), (100, 0, 200, 100))
     thumbnail = figures.thumbnail(photo, 10)
     assert thumbnail.getcolors() == [(100, (0, 0, 255))]
+
+
+@pytest.mark.parametrize(("write", "kind"), [(figures.png, "png"), (figures.jpeg, "jpeg")])
+def test_a_data_url_is_the_file(write, kind):
+    file = write(Image.new("RGB", (9, 5), (200, 30, 30)))
+    head, text = figures.data_url(file).split(",")
+    assert head == f"data:image/{kind};base64"
+    assert b64decode(text, validate=True) == file
+    assert Image.open(io.BytesIO(b64decode(text))).format == kind.upper()
+
+
+def test_a_data_url_by_hand():
+    assert figures.data_url(b"\x89PNG?>") == "data:image/png;base64,iVBORz8+"

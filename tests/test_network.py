@@ -169,6 +169,27 @@ def test_facts_of_a_network():
     assert network.tail_bytes(network.sites[0]) > network.tail_bytes(network.sites[1]) >= 4 * 256
 
 
+@pytest.mark.parametrize("shape", [(4, 8, 8), (3, 2, 5), (7, 5, 1), (2, 1, 6), (1, 1, 1), (6,), (1,)])
+def test_a_position_is_the_place_the_other_way_round(shape):
+    site = Site(0, "relu", shape, float("inf"), node=toy("Straight")[1].sites[0].node)
+    values = torch.arange(site.neurons).view(site.planes)
+    for position in range(site.neurons):
+        channel, row, column = site.place(position)
+        assert int(values[channel, row, column]) == position
+        assert site.position(channel, row, column) == position
+    channels, height, width = site.planes
+    places = [(c, y, x) for c in range(channels) for y in range(height) for x in range(width)]
+    assert [site.place(site.position(*place)) for place in places] == places
+
+
+def test_positions_by_hand():
+    site = Site(0, "relu", (4, 3, 5), float("inf"), node=toy("Straight")[1].sites[0].node)
+    assert site.position(0, 0, 0) == 0
+    assert site.position(0, 1, 2) == 7
+    assert site.position(2, 0, 4) == 34
+    assert site.position(3, 2, 4) == 59
+
+
 def test_double_and_device_follow_the_model():
     network = toy("Straight", double=True)[1]
     assert network.dtype == torch.float64

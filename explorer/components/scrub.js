@@ -181,8 +181,9 @@ class Scrub {
     const between = rests || this.still.matches ? { low: nearest, high: nearest, share: 0 } : bar.between(hand.at);
     bar.draw(hand.at);
     this.methods.forEach((method) => method.draw(between));
-    this.write(nearest, rests ? this.restLabel(nearest) : data.stops[nearest].label);
-    if (rests) this.methods.forEach((method) => method.tell(nearest, data.stops[nearest].label));
+    const { at, label } = data.stops[nearest];
+    this.write(nearest, rests ? bar.sparsity(hand.at) : at, rests ? this.restLabel(nearest) : label);
+    if (rests) this.methods.forEach((method) => method.tell(nearest, label));
   }
 
   // The page may rest between two stops.
@@ -192,10 +193,10 @@ class Scrub {
     return Math.abs(place - this.hand.at) < 1e-6 ? label : `${own}, drawn at ${label}`;
   }
 
-  write(nearest, label) {
+  write(nearest, sparsity, label) {
     if (label === this.label) return;
     this.label = label;
-    this.bar.write(label, this.data.methods.map(({ title, stops }) => `${title} ${stops[nearest].said}`));
+    this.bar.write(sparsity, label, this.data.methods.map(({ title, stops }) => `${title} ${stops[nearest].said}`));
     this.methods.forEach((method) => method.write(nearest));
   }
 }
@@ -276,11 +277,11 @@ class Bar {
     this.now = at;
   }
 
-  write(label, said) {
+  write(sparsity, label, said) {
     this.pill.textContent = label;
     this.half = this.pill.offsetWidth / 2;
     this.draw(this.now);
-    this.element.setAttribute("aria-valuenow", percent(this.sparsity(this.now)).slice(0, -2));
+    this.element.setAttribute("aria-valuenow", percent(sparsity).slice(0, -2));
     this.element.setAttribute("aria-valuetext", `${label}: ${said.join("; ")}`);
   }
 
@@ -314,7 +315,7 @@ class Bar {
 
   curve(brush, theme, method, i) {
     const points = method.stops.map(({ p }, k) => [this.x(this.data.stops[k].place), this.y(p)]);
-    line(brush, points, theme.ground, 5);
+    if (!i) line(brush, points, theme.ground, 5); // not under the dashes: what they cover shows between them
     line(brush, points, method.colour, 2.4, i ? [7, 4] : []);
   }
 

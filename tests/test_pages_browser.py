@@ -1,0 +1,294 @@
+"""Neuron and Knock-out as a person meets them: in a real browser, by mouse and by keyboard."""
+
+from __future__ import annotations
+
+import io
+import re
+from base64 import b64decode
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from core.images import sample_images
+from core.methods import METHODS
+from core.network import Site
+from core.pathway import Pathway, rank
+from core.zoo import load_network
+from explorer import figures
+from explorer.palette import FAMILIES, rgb
+from explorer.words import percent
+from tests.test_browser import at_rest, browser, idle, opened, page, pytestmark, server  # noqa: F401
+
+with suppress(ImportError):  # then all of this is skipped
+    from playwright.sync_api import Browser, Locator, Page, expect
+
+# ruff: noqa: F811  (fixtures come in as arguments)
+
+SITE = 7  # features.6.squeeze_activation, 32 channels of 27 x 27
+EXPLORE = f"/?second=Random&site={SITE}"  # both methods are there at once
+SLIDER = "Sparsity: share of neurons off the pathway"
+
+
+@cache
+def pathway() -> tuple[Site, Pathway]:
+    """The site looked into, and what NeuronMCT keeps of the default photo at 90 %, from core alone."""
+    network = load_network("squeezenet1_1")
+    image = network.preprocess(sample_images()["chelsea"].open())
+    target = int(network.run(image).logits.argmax())
+    return network.sites[SITE], rank(METHODS["NeuronMCT"](network, image, target)).pathway(0.9)
+
+
+def cell_of(site: Site, position: int) -> tuple[int, int]:
+    """Across and down of the cell that a mosaic draws in colour when this neuron alone is on the pathway."""
+    mask = np.zeros(site.planes, bool)
+    mask.flat[position] = True
+    picture = figures.mosaic(mask, np.zeros(site.planes, bool), FAMILIES["contribution"], dark=False).convert("RGB")
+    side = picture.width // figures.mosaic_cells(site.planes)[0]
+    rows, columns = np.nonzero((np.asarray(picture) == rgb(FAMILIES["contribution"])).all(-1))
+    return int(columns.min()) // side, int(rows.min()) // side
+
+
+def mosaic(page: Page, place: int = 0) -> Locator:
+    """The mosaic of the first method, or of the second, with its picture there."""
+    button = page.locator(".mask").nth(place)
+    expect(button.locator("img")).to_have_attribute("src", re.compile("^data:image/png"), timeout=60_000)
+    button.scroll_into_view_if_needed()
+    return button
+
+
+def shown(button: Locator) -> Image.Image:
+    source = str(button.locator("img").get_attribute("src"))
+    return Image.open(io.BytesIO(b64decode(source.partition(",")[2]))).convert("RGB")
+
+
+def click_cell(page: Page, button: Locator, cell: tuple[int, int], cells: tuple[int, int]) -> None:
+    box = button.locator("img").bounding_box()
+    assert box is not None
+    x, y = ((at + 0.5) / count for at, count in zip(cell, cells, strict=True))
+    page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
+
+
+def top_five(panel: Locator) -> list[tuple[str, str]]:
+    items = panel.locator("ol.answers li:not(.rest)")
+    return [(str(li.locator("span").get_attribute("title")), li.locator("b").inner_text()) for li in items.all()]
+
+
+# ---------------------------------------------------------------------------------------------- from a mask to a neuron
+
+
+@pytest.mark.parametrize("which", [0, 500, -1], ids=["first kept", "one amid", "last kept"])
+def test_a_click_in_the_mosaic_opens_the_neuron_drawn_there(page: Page, server: str, which: int) -> None:
+    site, chosen = pathway()
+    kept = chosen.masks[SITE].flatten().nonzero().flatten().tolist()
+    position = kept[which]
+    channel, row, column = site.place(position)
+    opened(page, server + EXPLORE)
+    at_rest(page)
+    button = mosaic(page)
+    cell, cells = cell_of(site, position), figures.mosaic_cells(site.planes)
+    picture = shown(button)
+    side = picture.width // cells[0]
+    at = (cell[0] * side + side // 2, cell[1] * side + side // 2)
+    assert picture.getpixel(at) == rgb(FAMILIES["contribution"])  # the picture that is shown has it on the pathway
+    click_cell(page, button, cell, cells)
+    expect(page).to_have_url(re.compile(rf"/neuron\?.*neuron={SITE}-{position}(&|$)"), timeout=30_000)
+    expect(page.get_by_role("heading", level=2).first).to_have_text("What does this neuron do for tiger cat?")
+    expect(page.get_by_text(f"channel {channel}, row {row}, column {column}")).to_be_visible(timeout=30_000)
+    at_rest(page)
+    table = page.get_by_test_id("stTable")
+    expect(table.locator("tr", has_text="NeuronMCT")).to_contain_text("yes")
+
+
+def test_a_click_on_a_line_between_channels_opens_nothing(page: Page, server: str) -> None:
+    site, _ = pathway()
+    opened(page, server + EXPLORE)
+    at_rest(page)
+    click_cell(page, mosaic(page), (site.planes[2], 3), figures.mosaic_cells(site.planes))
+    page.wait_for_timeout(1000)
+    idle(page)
+    assert page.url == server + EXPLORE
+    expect(page.get_by_role("heading", name="Where the pathway runs")).to_be_visible()
+
+
+def test_a_neuron_is_opened_by_keyboard(page: Page, server: str) -> None:
+    site, _ = pathway()
+    width, height = figures.mosaic_cells(site.planes)
+    across, down = width // 2 + 10 - 2, height // 2 - 3  # from the middle, where the mark is at first
+    (wanted,) = (p for p in range(site.neurons) if counted_cell(site, p) == (across, down))
+    opened(page, server + EXPLORE)
+    at_rest(page)
+    button = mosaic(page, 1)  # the second method's is as good
+    button.focus()
+    expect(button.locator("i")).to_be_visible()
+    for key in ("Shift+ArrowRight", "ArrowLeft", "ArrowLeft", "ArrowUp", "ArrowUp", "ArrowUp"):
+        button.press(key)
+    button.press("Enter")
+    expect(page).to_have_url(re.compile(rf"/neuron\?.*neuron={SITE}-{wanted}(&|$)"), timeout=30_000)
+
+
+def counted_cell(site: Site, position: int) -> tuple[int, int]:
+    """The cell of a neuron, counted out: channels side by side and down, a line after each."""
+    channel, row, column = site.place(position)
+    columns = figures.mosaic_cells(site.planes)[0] // (site.planes[2] + 1)
+    return channel % columns * (site.planes[2] + 1) + column, channel // columns * (site.planes[1] + 1) + row
+
+
+def test_the_mark_stands_on_the_cell_that_enter_opens(page: Page, server: str) -> None:
+    cells = figures.mosaic_cells(pathway()[0].planes)
+    opened(page, server + EXPLORE)
+    at_rest(page)
+    button = mosaic(page)
+    button.focus()
+    button.press("Shift+ArrowRight")
+    frame, mark = button.locator("img").bounding_box(), button.locator("i").bounding_box()
+    assert frame is not None
+    assert mark is not None
+    middle = mark["x"] + mark["width"] / 2 - frame["x"], mark["y"] + mark["height"] / 2 - frame["y"]
+    expected = cells[0] // 2 + 10.5, cells[1] // 2 + 0.5
+    size = frame["width"], frame["height"]
+    for at, cell, count, pixels in zip(middle, expected, cells, size, strict=True):
+        assert at == pytest.approx(cell / count * pixels, abs=1)
+
+
+def test_the_mark_stays_on_the_picture(page: Page, server: str) -> None:
+    opened(page, server + EXPLORE)
+    at_rest(page)
+    button = mosaic(page)
+    button.focus()
+    for _ in range(30):
+        button.press("Shift+ArrowLeft")
+    for _ in range(30):
+        button.press("Shift+ArrowUp")
+    button.press("Enter")
+    expect(page).to_have_url(re.compile(rf"/neuron\?.*neuron={SITE}-0(&|$)"), timeout=30_000)
+
+
+# ------------------------------------------------------------------------------------------- from a ranking to a neuron
+
+
+def test_a_row_of_the_ranking_leads_to_its_neuron_and_the_navigation_back(page: Page, server: str) -> None:
+    opened(page, f"{server}/?second=Random&sparsity=0.95")
+    at_rest(page)
+    table = page.locator(".st-key-neurons").get_by_test_id("stDataFrame")
+    table.scroll_into_view_if_needed()
+    box = table.bounding_box()
+    assert box is not None
+    assert page.get_by_role("link", name="Open this neuron").count() == 0
+    page.mouse.click(box["x"] + 16, box["y"] + 35 + 17)  # the first row's box
+    way = page.get_by_role("link", name="Open this neuron")
+    expect(way).to_be_visible(timeout=30_000)
+    idle(page)
+    address = page.url
+    assert re.search(r"\?second=Random&sparsity=0.95&neuron=1-28340$", address)  # channel 9, row 20, column 15
+    way.click()
+    expect(page).to_have_url(re.compile(r"/neuron\?second=Random&sparsity=0.95&neuron=1-28340$"), timeout=30_000)
+    expect(page.get_by_text("channel 9, row 20, column 15")).to_be_visible(timeout=30_000)
+    slider = page.get_by_role("slider", name=SLIDER)
+    assert slider.get_attribute("aria-valuetext") == "95.0 %"
+    idle(page)
+    page.get_by_role("link", name="Explore").click()
+    expect(page.get_by_role("heading", name="Plain gradient")).to_be_visible(timeout=60_000)
+    expect(page).to_have_url(address)
+    idle(page)
+    assert page.get_by_role("slider", name=SLIDER).get_attribute("aria-valuetext") == "95.0 %"
+    expect(page.get_by_text("channel 9, row 20, column 15")).to_be_visible()
+
+
+# -------------------------------------------------------------------------------------------------------- the knock-out
+
+
+def expected_answers(parts: Sequence[tuple[int, int]]) -> list[tuple[str, str]]:
+    """The five most probable classes with these channels multiplied by 0."""
+    network = load_network("squeezenet1_1")
+    image = network.preprocess(sample_images()["chelsea"].open())
+    factors = {site: torch.ones(network.sites[site].shape) for site, _ in parts}
+    for site, channel in parts:
+        factors[site][channel] = 0
+    with torch.no_grad():
+        run = network.run(image, lambda site, a: a * factors.get(site.index, torch.ones(())))
+    best = run.logits.softmax(1)[0].topk(5)
+    return [
+        (network.class_names[i], percent(p)) for p, i in zip(best.values.tolist(), best.indices.tolist(), strict=True)
+    ]
+
+
+def test_a_channel_put_into_the_knock_out_changes_the_answer_there(page: Page, server: str) -> None:
+    opened(page, f"{server}/neuron?neuron=1-28340")
+    at_rest(page)
+    page.get_by_role("button", name="Put its channel into the knock-out").click()
+    expect(page.get_by_role("button", name="Take its channel out of the knock-out")).to_be_visible(timeout=30_000)
+    expect(page).to_have_url(re.compile("parts=1c9"))
+    idle(page)
+    page.get_by_role("link", name="Knock-out (1)").click()
+    expect(page.get_by_role("heading", level=2).first).to_have_text(
+        "What does the network say of tiger cat without them?", timeout=30_000
+    )
+    expect(page).to_have_url(re.compile(r"/knockout\?neuron=1-28340&parts=1c9$"))
+    at_rest(page)
+    before, after = (page.locator(".st-key-panels").get_by_test_id("stColumn").nth(i) for i in (0, 1))
+    assert top_five(before) == expected_answers([])
+    assert top_five(after) == expected_answers([(1, 9)])
+    assert top_five(after) != top_five(before)
+    page.locator(".st-key-drop_1c9 button").first.click()
+    expect(page.get_by_text("Nothing is silenced yet.")).to_be_visible(timeout=30_000)
+    idle(page)
+    assert top_five(after) == top_five(before)
+    page.get_by_role("button", name="Undo").click()
+    expect(page).to_have_url(re.compile("parts=1c9"), timeout=30_000)
+    at_rest(page)
+    assert top_five(after) == expected_answers([(1, 9)])
+    page.get_by_role("button", name="features.3.squeeze_activation, channel 9").click()
+    expect(page).to_have_url(re.compile(r"/neuron\?neuron=1-27225&whole=True&parts=1c9$"), timeout=30_000)
+
+
+def test_a_number_typed_before_the_click_is_the_number_of_channels_added(page: Page, server: str) -> None:
+    opened(page, f"{server}/knockout?site={SITE}")
+    at_rest(page)
+    page.get_by_role("spinbutton", name="Strongest channels of the site").fill("2")
+    page.get_by_role("button", name="Add NeuronMCT's strongest channels").click()
+    expect(page).to_have_url(re.compile("parts="), timeout=30_000)
+    at_rest(page)
+    assert len(re.findall(rf"{SITE}c\d+", page.url)) == 2
+
+
+def test_a_site_is_chosen_on_the_neuron_page(page: Page, server: str) -> None:
+    opened(page, f"{server}/neuron?neuron=1-28340")
+    at_rest(page)
+    choice = page.get_by_role("combobox", name=re.compile("Site"))
+    choice.click()
+    choice.fill("features.9.squeeze")
+    choice.press("Enter")
+    expect(page).to_have_url(re.compile(r"neuron=13-0(&|$)"), timeout=30_000)
+
+
+# ---------------------------------------------------------------------------------------------------------------- looks
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [800, 1440])
+@pytest.mark.parametrize("link", ["/neuron?neuron=9-4400", "/knockout?parts=9c4~25n168999"])
+def test_nothing_is_cut_off(browser: Browser, server: str, scheme: str, width: int, link: str) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+    page = context.new_page()
+    opened(page, server + link)
+    at_rest(page)
+    main = "document.querySelector('[data-testid=stMain]')"
+    assert page.evaluate(f"{main}.scrollWidth - {main}.clientWidth") <= 0
+    pictures = page.locator(".st-key-panels img").all()
+    assert len(pictures) >= 2
+    for image in pictures:
+        box = image.bounding_box()
+        assert box is not None
+        assert box["width"] >= 150
+    for image in page.locator("[data-testid=stMain] img").all():
+        assert image.get_attribute("alt")
+    for text in page.locator(".st-key-panels .panel-title, .st-key-panels dd, [data-testid=stMain] button p").all():
+        beyond = text.evaluate("e => e.scrollWidth - e.clientWidth")
+        assert beyond <= 1, text.inner_text()
+    assert page.get_by_test_id("stException").count() == 0
+    context.close()
