@@ -243,11 +243,12 @@ def _add_names(figure: go.Figure, groups: Sequence[Group], places: Mapping[Place
     red, green, blue = rgb(_PAGE[dark])
     for group, name in zip(groups, _short([group.name for group in groups]), strict=True):
         x, y = places[group.site, 0]
-        number = f"<b>{group.site}</b><br>" if group.site >= 0 else ""
+        lift = 0.55 if group.site >= 0 else 1.6 if group.depth == 0 else 0.8
+        lines = [f"<b>{group.site}</b>"] if group.site >= 0 else []
+        lines += [escape(text) for part in name.split("\n") for text in _lines(part)]
         figure.add_annotation(
-            x=x, y=y - (0.55 if group.site >= 0 else 1.6 if group.depth == 0 else 0.8), text=number + "<br>".join(escape(text) for part in name.split("\n") for text in _lines(part)),
-            showarrow=False, yanchor="bottom", font={"size": 9.5, "color": ink(dark)}, borderpad=0,
-            bgcolor=f"rgba({red},{green},{blue},.8)",
+            x=x, y=y - lift, text="<br>".join(lines), showarrow=False, yanchor="bottom", borderpad=0,
+            font={"size": 9.5, "color": ink(dark)}, bgcolor=f"rgba({red},{green},{blue},.8)",
         )  # fmt: skip
 
 
