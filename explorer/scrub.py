@@ -22,7 +22,7 @@ from explorer.answers import Scene, Scored
 from explorer.columns import Column
 from explorer.comparisons import SWEEP, Swept
 from explorer.view import SPARSITIES, Style, View, nearest_sparsity
-from explorer.waiting import wait
+from explorer.waiting import gathered
 from explorer.words import number, percent, ratio
 
 __all__ = ["method_payload", "payload", "show_scrub"]
@@ -57,13 +57,13 @@ def show_scrub(scene: Scene, columns: Sequence[Column]) -> None:
     if not ranked:
         st.caption("Live scrub begins once a method's scores are there.")
         return
-    errand = comparisons.sweeps(scene, [scored for _, scored in ranked], session.view().off, session.waiter())
-    there = [(*pair, part) for pair, part in zip(ranked, errand.parts, strict=True) if part]
+    off, waiter = session.view().off, session.waiter()
+    errands = [comparisons.sweeps(scene, [scored], off, waiter) for _, scored in ranked]
+    there = [(*pair, errand.parts[0]) for pair, errand in zip(ranked, errands, strict=True) if errand.complete]
     with st.container(key="scrub"):  # before the progress: what moves on the page is made anew, under the hand
         if there:
             _draw(scene, there)
-    if not errand.complete:
-        wait(errand.key, errand.ask, "scrub")
+    gathered(next((errand for errand in errands if not errand.complete), errands[-1]), "scrub")  # one after the other
 
 
 def _draw(scene: Scene, there: Sequence[tuple[Column, Scored, Swept]]) -> None:

@@ -60,6 +60,7 @@ LONGEST = 1024  # pixels an uploaded picture keeps on its longer side
 KEPT_PICTURES = 4
 KEPT_MESSAGES = 3
 LATE = 1.5  # seconds for which a browser may not have heard of the address written last
+LATE_ON_TURNING = 15.0  # the same after a page was turned: its address was empty, as hardly any other is soon after
 MAX_CHECKPOINT = 300 * 2**20
 UPLOAD, CHECKPOINT = "upload-", "checkpoint-"
 
@@ -146,7 +147,7 @@ def start(page: str) -> None:
     written = view().params()
     if params != written:
         st.query_params.from_dict(written)
-        st.session_state["overwritten"] = (params, time.monotonic())
+        st.session_state["overwritten"] = (params, time.monotonic() + (LATE_ON_TURNING if turned() else LATE))
     st.session_state["written"] = written
     for message in st.session_state.get("messages", []):
         st.warning(plain(message))
@@ -157,8 +158,8 @@ def _moved(params: dict[str, str]) -> bool:
 
     A run that the browser asked for before it heard of the last address still brings the one before.
     """
-    before, at = st.session_state.get("overwritten", (None, 0.0))
-    late = params == before and time.monotonic() - at < LATE
+    before, until = st.session_state.get("overwritten", (None, 0.0))
+    late = params == before and time.monotonic() < until
     return params != st.session_state["written"] and not late
 
 

@@ -209,7 +209,7 @@ def neuron(chosen: Network, selected: Neuron) -> None:
             st.number_input(name.title(), 0, size - 1, step=1, key=key, on_change=moved, disabled=size == 1)
     st.toggle(
         "Its whole channel",
-        help="Edges and ranks of all neurons of the channel together.",
+        help="Edges of all neurons of the channel together.",
         disabled=place.planes[1:] == (1, 1),
         **field("whole"),
     )
