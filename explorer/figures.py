@@ -179,8 +179,10 @@ def mosaic_cells(planes: tuple[int, int, int]) -> tuple[int, int]:
 
 def mosaic_neuron(planes: tuple[int, int, int], across: int, down: int) -> tuple[int, int, int] | None:
     """Return channel, row and column of the neuron at a cell of a mosaic, None on a line or beyond the last channel."""
+    width, height = mosaic_cells(planes)
+    if not (0 <= across < width and 0 <= down < height):
+        return None
     if planes[1:] == (1, 1):
-        width, height = mosaic_cells(planes)
         channel = down * (width - 1) + across
         return (channel, 0, 0) if across < width - 1 and down < height - 1 and channel < planes[0] else None
     (right, column), (below, row) = divmod(across, planes[2] + 1), divmod(down, planes[1] + 1)

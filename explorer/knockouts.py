@@ -120,7 +120,8 @@ class KnockOut:
         except (ValueError, KeyError, TypeError, RecursionError) as problem:
             raise PathwayError("This is not a knock-out set as this page writes them.") from problem
         if made_for != network.name:
-            raise PathwayError(f"The set is of {made_for}; the network here is {network.name}.")
+            of = ascii(made_for[:80])[1:-1]
+            raise PathwayError(f"The set is of {of}; the network here is {network.name}.")
         known = all(p.fits(network) and network.sites[p.site].name == n for p, n in zip(parts, names, strict=True))
         if not known or len(parts) > MOST_PARTS:
             raise PathwayError(f"The set names neurons that {network.name} does not have, or more than {MOST_PARTS}.")

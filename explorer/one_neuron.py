@@ -147,8 +147,8 @@ def show_excitement(scene: Scene, neuron: Neuron) -> None:
                 thumbnail = figures.thumbnail(compute.sample(name), 160)
                 st.image(figures.jpeg(thumbnail), width="stretch", alt=f"{title}: largest activation {number(peak)}.")
                 st.html(markup.facts({title: number(peak)}))
-                st.button("Look", key=f"look_{place}", on_click=lambda name=name: _look(name))
+                st.button("Look", key=f"look_{place}", on_click=lambda name=name: _look(name, neuron))
 
 
-def _look(name: str) -> None:
-    session.change(lambda v: replace(v, image=name, x=0.5, y=0.5, zoom=1.0, target=None))
+def _look(name: str, neuron: Neuron) -> None:
+    session.change(lambda v: replace(v, image=name, x=0.5, y=0.5, zoom=1.0, target=None, neuron=neuron))

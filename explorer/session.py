@@ -245,6 +245,8 @@ def look_at(name: str) -> None:
 def look_through(name: str) -> None:
     """Look through another network, from a callback: at its own prediction, from its first site."""
     look_anew(lambda v: replace(v, network=name, target=None, neuron=None, site=0, parts=()))
+    for history in ("past", "future"):  # of the knock-out: its parts are the other network's
+        st.session_state.pop(history, None)
 
 
 def add_pasted(url: str) -> None:

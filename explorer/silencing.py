@@ -97,11 +97,11 @@ def show_tools(scene: Scene) -> None:
                 "zero; sites that have none stay whole.",
             )
         with middle:
-            count = st.number_input("Strongest channels of the site", 1, 50, 5, key="knock_count")
+            st.number_input("Strongest channels of the site", 1, 50, 5, key="knock_count")
         with right:
             st.button(
                 "Add NeuronMCT's strongest channels",
-                on_click=lambda: edit(lambda k: k.adding(_strongest(scene, int(count)))),
+                on_click=lambda: edit(lambda k: k.adding(_strongest(scene, int(st.session_state["knock_count"])))),
                 help=f"Those of {scene.network.sites[session.view().site].name} by the sum of their scores.",
             )
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):

@@ -84,7 +84,7 @@ for method, options in METHODS_SHOWN.items():
 
 for first, second in combinations(pathways, 2):
     one, other = pathways[first], pathways[second]
-    common, chance = overlap(one, other), chanceoverlap_of_two(1 - one.sparsity, 1 - other.sparsity)
+    common, chance = overlap(one, other), chance_overlap(1 - one.sparsity, 1 - other.sparsity)
     print(f"$common")
 ''')
 

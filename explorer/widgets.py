@@ -186,14 +186,14 @@ def neuron(chosen: Network, selected: Neuron) -> None:
     names = ("channel", "row", "column")
     columns = st.columns([2, 1, 1, 1])
     with columns[0]:
-        key = f"neuron_site_{chosen.name}"
-        settle(key, selected[0])
+        site_key = f"neuron_site_{chosen.name}"
+        settle(site_key, selected[0])
         st.selectbox(
             "Site",
             range(len(chosen.sites)),
             format_func=lambda i: site_label(chosen, i),
-            key=key,
-            on_change=lambda: session.change(lambda v: replace(v, neuron=(st.session_state[key], 0))),
+            key=site_key,
+            on_change=lambda: session.change(lambda v: replace(v, neuron=(st.session_state[site_key], 0))),
         )
     keys = [f"neuron_{name}_{chosen.name}_{selected[0]}" for name in names]
 

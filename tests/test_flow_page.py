@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 import threading
 from typing import Any
 
@@ -18,9 +16,9 @@ from core.images import sample_images
 from core.methods import METHODS
 from core.pathway import rank
 from core.zoo import load_network
-from explorer import compute, flows
+from explorer import compute, flow_view, flows
 from explorer.flows import Flow
-from tests.app import PAGES, html, opened, ran, until_done, view
+from tests.app import html, opened, ran, until_done, view
 from tests.app import link as address
 
 pytestmark = pytest.mark.usefixtures("own_queue")
@@ -165,18 +163,10 @@ def test_a_neuron_outside_the_strongest_channels_is_among_the_others(expected):
     assert next(s for s in at.selectbox if s.label == "Selected channel").value is None
 
 
-def test_clicks_select_channels_and_nothing_else(monkeypatch):
-    monkeypatch.setattr("explorer.sources.find_subject", lambda: (_ for _ in ()).throw(SystemExit))
-    spec = importlib.util.spec_from_file_location("flow_page", PAGES / "flow.py")
-    assert spec is not None
-    assert spec.loader is not None
-    page = importlib.util.module_from_spec(spec)
-    sys.modules.pop("flow_page", None)
-    with pytest.raises(SystemExit):  # what the page shows; its functions are there by then
-        spec.loader.exec_module(page)
-    assert page.picked([{"customdata": [4, 2], "point_index": 9}]) == (4, 2)
-    assert page.picked([{"point_index": 9}]) is None  # the middle of a link
-    assert page.picked([]) is None
+def test_clicks_select_channels_and_nothing_else():
+    assert flow_view.picked([{"customdata": [4, 2], "point_index": 9}]) == (4, 2)
+    assert flow_view.picked([{"point_index": 9}]) is None  # the middle of a link
+    assert flow_view.picked([]) is None
     flow = Flow(((4, 4, 4), (2, 1, 1)), (1, 2), ((3, 1), ()), ((50, 17), ()), {}, 1.0, 0.1)
     assert flow.neuron((0, 0)) == (0, 50)
     assert flow.neuron((0, 2)) is None  # its others
