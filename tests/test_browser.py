@@ -407,6 +407,8 @@ def test_every_file_of_the_page_is_made(page: Page, server: str) -> None:
     offers = page.locator("[class*=st-key-offer_] button")
     assert offers.count() >= 15
     for place in range(offers.count()):
+        offers.nth(place).scroll_into_view_if_needed()
+        page.wait_for_timeout(300)  # pictures come while one scrolls, and what is below them moves
         with page.expect_download(timeout=60_000) as download:
             offers.nth(place).click()
         assert Path(download.value.path()).stat().st_size > 100

@@ -246,6 +246,24 @@ def test_a_channel_put_into_the_knock_out_changes_the_answer_there(page: Page, s
     expect(page).to_have_url(re.compile(r"/neuron\?neuron=1-27225&whole=True&parts=1c9$"), timeout=30_000)
 
 
+def test_a_slow_browser_shows_the_view_and_leaves_it_alone(page: Page, server: str) -> None:
+    """The page runs again, since its jobs are done, before such a browser has drawn the first run's widgets."""
+    slow = page.context.new_cdp_session(page)
+    slow.send("Emulation.setCPUThrottlingRate", {"rate": 12})
+    address = f"{server}/neuron?network=efficientnet_lite0&image=rocket&sparsity=0.95&neuron=5-1000"
+    page.goto(address)
+    expect(page.get_by_role("heading", level=2).first).to_be_visible(timeout=120_000)
+    at_rest(page)
+    slow.send("Emulation.setCPUThrottlingRate", {"rate": 1})
+    page.wait_for_timeout(1000)
+    expect(page.get_by_role("slider", name=SLIDER)).to_have_attribute("aria-valuetext", "95.0 %")
+    shown = [page.get_by_role("spinbutton", name=name).input_value() for name in ("Channel", "Row", "Column")]
+    assert shown == ["0", "17", "48"]
+    page.get_by_role("button", name="Put its channel into the knock-out").click()
+    expect(page.get_by_role("button", name="Take its channel out of the knock-out")).to_be_visible(timeout=30_000)
+    expect(page).to_have_url(f"{address}&parts=5c0")
+
+
 def test_a_number_typed_before_the_click_is_the_number_of_channels_added(page: Page, server: str) -> None:
     opened(page, f"{server}/knockout?site={SITE}")
     at_rest(page)
@@ -269,9 +287,15 @@ def test_a_site_is_chosen_on_the_neuron_page(page: Page, server: str) -> None:
 # ---------------------------------------------------------------------------------------------------------------- looks
 
 
+CUT = """() => [...document.querySelectorAll("[data-testid=stMain] *")]
+    .filter((e) => ["hidden", "clip"].includes(getComputedStyle(e).overflowX) && e.scrollWidth > e.clientWidth + 1)
+    .filter((e) => e.clientWidth > 2 && e.innerText?.trim())
+    .map((e) => e.innerText)"""  # the words that end in an ellipsis, or in nothing
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [800, 1440])
-@pytest.mark.parametrize("link", ["/neuron?neuron=9-4400", "/knockout?parts=9c4~25n168999"])
+@pytest.mark.parametrize("link", ["/neuron?neuron=9-4400", "/knockout?parts=9c4~9n2916~25n168999"])
 def test_nothing_is_cut_off(browser: Browser, server: str, scheme: str, width: int, link: str) -> None:
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
     page = context.new_page()
@@ -287,8 +311,6 @@ def test_nothing_is_cut_off(browser: Browser, server: str, scheme: str, width: i
         assert box["width"] >= 150
     for image in page.locator("[data-testid=stMain] img").all():
         assert image.get_attribute("alt")
-    for text in page.locator(".st-key-panels .panel-title, .st-key-panels dd, [data-testid=stMain] button p").all():
-        beyond = text.evaluate("e => e.scrollWidth - e.clientWidth")
-        assert beyond <= 1, text.inner_text()
+    assert page.evaluate(CUT) == []
     assert page.get_by_test_id("stException").count() == 0
     context.close()
