@@ -176,10 +176,11 @@ def show_selected(scene: Scene, flow: Flow, columns: list[Column], selected: Pla
     """Show the choice of a channel for those who do not click, and what the selected one does."""
     places = [(site, n) for site, own in enumerate(flow.channels) for n in range(len(own))]
     key = f"flow_channel_{hash(flow.channels)}"  # its labels are this graph's
-    widgets.settle(key, selected if selected in places else None)
+    shown = widgets.settle(key, selected if selected in places else None)
     st.selectbox(
         "Selected channel",
         places,
+        index=None if shown is None else places.index(shown),
         format_func=lambda place: f"{place[0]} · {node_name(scene, flow, place)}",
         key=key,
         placeholder="None yet: click a node, or choose here",

@@ -82,7 +82,6 @@ def offer_silencing(scene: Scene, neuron: Neuron) -> None:
 
 def show_tools(scene: Scene) -> None:
     """Draw what changes the set as a whole: add, undo, redo, empty, save and load."""
-    settle("knock_only", session.view().only)
     with st.container(key="methods"):
         left, middle, right = st.columns([1.3, 1, 1], vertical_alignment="bottom")
         with left:
@@ -91,6 +90,7 @@ def show_tools(scene: Scene) -> None:
                 [False, True],
                 format_func=lambda only: "kept alone" if only else "silenced",
                 required=True,
+                default=settle("knock_only", session.view().only),
                 key="knock_only",
                 on_change=lambda: edit(lambda k: replace(k, only=bool(st.session_state["knock_only"]))),
                 help="Silenced: held at zero. Kept alone: at every site that has one of them, all others are held at "

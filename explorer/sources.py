@@ -64,10 +64,10 @@ def sidebar(subject: Subject, extras: Callable[[], None] = lambda: None) -> None
 def network() -> None:
     """Draw the choice of network, and the way to bring one's own weights."""
     labels = session.networks()
-    settle("network", view().network)
     st.selectbox(
         "Network",
         list(labels),
+        index=list(labels).index(settle("network", view().network)),
         format_func=labels.__getitem__,
         key="network",
         on_change=lambda: session.look_through(st.session_state["network"]),
@@ -209,7 +209,8 @@ def target(scene: Scene) -> None:
         return f"{names[index]} ({percent(probabilities[index])}, class {index})"
 
     key = f"target_{hash((scene.key[:-1], names))}"  # Streamlit tells options apart by their labels
-    settle(key, PREDICTED if view().target is None else view().target)
+    options = [PREDICTED, *best, *rest]
+    wanted = view().target
 
     def changed() -> None:
         chosen = st.session_state[key]
@@ -218,7 +219,8 @@ def target(scene: Scene) -> None:
 
     st.selectbox(
         "Target class",
-        [PREDICTED, *best, *rest],
+        options,
+        index=options.index(settle(key, PREDICTED if wanted is None else wanted)),
         format_func=label,
         key=key,
         on_change=changed,

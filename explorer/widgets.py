@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 import streamlit as st
 
@@ -34,58 +34,80 @@ __all__ = [
     "sparsity",
 ]
 
+Value = TypeVar("Value")
 
-def settle(key: str, value: object) -> None:
-    """Set a widget from the view. What it shows already is left alone: the person may have moved it on meanwhile."""
+
+def settle(key: str, value: Value) -> Value:
+    """Set a widget from the view, and return the value, which is to be the widget's default as well.
+
+    What it shows already is left alone: the person may have moved it on meanwhile. The default is for a browser so slow
+    that the page ran again before it drew the widget: it never sees the run that set it, and would answer with the
+    first of its options.
+    """
     if session.turned() or key not in st.session_state or st.session_state[key] != value:
         st.session_state[key] = value
+    return value
 
 
-def field(name: str) -> dict[str, Any]:
-    """Return key and callback for a widget over one field of the view, and set the widget from it."""
+def field(name: str, default: Literal["value", "default"] = "value") -> dict[str, Any]:
+    """Return key, default and callback for a widget over one field of the view, and set the widget from it.
+
+    Args:
+        name: the field's.
+        default: what the widget calls its default.
+    """
     key = f"view_{name}"
-    settle(key, getattr(view(), name))
+    value = settle(key, getattr(view(), name))
 
     def changed() -> None:
         value = st.session_state[key]
         if value is not None:
             session.change(lambda v: replace(v, **{name: value}))
 
-    return {"key": key, "on_change": changed}
+    return {"key": key, "on_change": changed, default: value}
 
 
 def methods() -> None:
     """Draw the toggle contribution | pruning, the method within it, and the one beside it."""
     columns = st.columns([1.2, 1, 1], vertical_alignment="top")
     with columns[0]:
-        settle("family", view().family)
+        family = settle("family", view().family)
 
         def toggled() -> None:
-            family = st.session_state["family"]
-            if family:
-                session.change(lambda v: v.with_family(family))
+            chosen = st.session_state["family"]
+            if chosen:
+                session.change(lambda v: v.with_family(chosen))
 
         st.segmented_control(
             "Selection by",
             ["contribution", "pruning"],
             key="family",
+            default=family,
             on_change=toggled,
             required=True,
             width="stretch",
             help="Contribution keeps neurons that matter for the answer; pruning, any that leave the answer as it is.",
         )
     with columns[1]:
-        control = field("first")
-        names = [name for name, method in METHODS.items() if method.family == view().family]
+        names = [name for name, method in METHODS.items() if method.family == family]
         st.selectbox(
             "Method",
             names,
-            key=control["key"],
+            index=names.index(settle("first", view().first)),
+            key="first",
             help=METHODS[view().first].summary,
-            on_change=lambda: session.change(lambda v: v.with_first(st.session_state[control["key"]])),
+            on_change=lambda: session.change(lambda v: v.with_first(st.session_state["first"])),
         )
     with columns[2]:
-        st.selectbox("Beside it", beside(view().first), help=METHODS[view().second].summary, **field("second"))
+        others = beside(view().first)
+        st.selectbox(
+            "Beside it",
+            others,
+            index=others.index(settle("second", view().second)),
+            key="second",
+            help=METHODS[view().second].summary,
+            on_change=lambda: session.change(lambda v: replace(v, second=st.session_state["second"])),
+        )
 
 
 def options(strategy: Strategy, key: str, choose: Callable[[str, int], None], label: str = "") -> None:
@@ -100,7 +122,6 @@ def options(strategy: Strategy, key: str, choose: Callable[[str, int], None], la
     for option in strategy.method.options if strategy.method else ():
         own, value = f"{key}_{strategy.name}_{option.name}", strategy.chosen[option.name]
         switch = (option.low, option.high) == (0, 1)
-        settle(own, bool(value) if switch else value)
         text = f"{label}{option.name.replace('_', ' ')}"
         control: dict[str, Any] = {
             "key": own,
@@ -108,9 +129,9 @@ def options(strategy: Strategy, key: str, choose: Callable[[str, int], None], la
             "help": option.help,
         }
         if switch:
-            st.toggle(text, **control)
+            st.toggle(text, settle(own, bool(value)), **control)
         else:
-            st.number_input(text, option.low, option.high, step=1, **control)
+            st.number_input(text, option.low, option.high, settle(own, value), step=1, **control)
 
 
 def option_controls() -> None:
@@ -127,7 +148,6 @@ def column(place: int) -> None:
     """Draw the choice of strategy for one place of the comparison, its options, and the way to leave it out."""
     strategy = view().columns[place]
     key = f"strategy_{place}"
-    settle(key, strategy.name)
 
     def choose(option: str, value: int) -> None:
         session.change(lambda v: v.with_column(place, v.columns[place].with_option(option, value)))
@@ -135,6 +155,7 @@ def column(place: int) -> None:
     st.selectbox(
         f"Column {place + 1}",
         STRATEGIES,
+        index=list(STRATEGIES).index(settle(key, strategy.name)),
         format_func=lambda name: Strategy(name).title,
         key=key,
         on_change=lambda: session.change(lambda v: v.with_column(place, Strategy(st.session_state[key]))),
@@ -170,10 +191,10 @@ def pair_side(side: int) -> None:
     """Draw the choice of one of the two columns that are set against each other; its other one swaps the two."""
     titles = [strategy.title for strategy in view().columns]
     key = f"pair_{side}_{hash(tuple(titles))}"  # Streamlit tells options apart by label
-    settle(key, view().pair[side])
     st.selectbox(
         ("First", "Second")[side],
         range(len(titles)),
+        index=settle(key, view().pair[side]),
         format_func=lambda place: f"{place + 1} · {titles[place]}",
         key=key,
         on_change=lambda: session.change(lambda v: v.with_pair(side, st.session_state[key])),
@@ -187,10 +208,10 @@ def neuron(chosen: Network, selected: Neuron) -> None:
     columns = st.columns([2, 1, 1, 1])
     with columns[0]:
         site_key = f"neuron_site_{chosen.name}"
-        settle(site_key, selected[0])
         st.selectbox(
             "Site",
             range(len(chosen.sites)),
+            index=settle(site_key, selected[0]),
             format_func=lambda i: site_label(chosen, i),
             key=site_key,
             on_change=lambda: session.change(lambda v: replace(v, neuron=(st.session_state[site_key], 0))),
@@ -205,8 +226,9 @@ def neuron(chosen: Network, selected: Neuron) -> None:
         columns[1:], names, keys, place.place(selected[1]), place.planes, strict=True
     ):
         with column:
-            settle(key, value)
-            st.number_input(name.title(), 0, size - 1, step=1, key=key, on_change=moved, disabled=size == 1)
+            st.number_input(
+                name.title(), 0, size - 1, settle(key, value), step=1, key=key, on_change=moved, disabled=size == 1
+            )
     st.toggle(
         "Its whole channel",
         help="Edges of all neurons of the channel together.",
@@ -247,7 +269,7 @@ def restriction() -> None:
         format_func=lambda off: f"held at {off}" if off == "zero" else off,
         help="Zero: they are switched off, and the response changes. Frozen: they keep the value they have "
         "for this photo, so the response stays and only the gradient is restricted.",
-        **field("off"),
+        **field("off", "default"),
     )
 
 
@@ -255,14 +277,14 @@ def maps() -> None:
     """Draw how maps are shown: value, colour scale, over the photo or alone."""
     columns = st.columns([1, 1, 1.2])
     with columns[0]:
-        st.segmented_control("Map shows", ["magnitude", "signed"], required=True, **field("style"))
+        st.segmented_control("Map shows", ["magnitude", "signed"], required=True, **field("style", "default"))
     with columns[1]:
         st.segmented_control(
             "Colour scale",
             ["shared", "panel"],
             required=True,
             format_func=lambda scale: "shared" if scale == "shared" else "per panel",
-            **field("scale"),
+            **field("scale", "default"),
             help="Shared: one scale for all pathway gradients. Per panel: each ends at its own 99.9th percentile.",
         )
     with columns[2]:
@@ -279,10 +301,10 @@ def maps() -> None:
 def site(chosen: Network) -> None:
     """Draw the choice of site, for those who do not click the strip."""
     key = f"site_{chosen.name}"  # its labels are this network's; Streamlit tells options apart by label
-    settle(key, view().site)
     st.selectbox(
         "Site",
         range(len(chosen.sites)),
+        index=settle(key, view().site),
         key=key,
         on_change=lambda: session.change(lambda v: replace(v, site=st.session_state[key])),
         format_func=lambda i: site_label(chosen, i),
@@ -298,7 +320,7 @@ def ranking_scope() -> None:
         required=True,
         format_func=lambda only: "the chosen site" if only else "all sites",
         label_visibility="collapsed",
-        **field("only_site"),
+        **field("only_site", "default"),
     )
 
 

@@ -92,8 +92,8 @@ def control(at, kind, key):
 
 CONTROLS = [
     ("segmented_control", "family", "pruning", {}, {"first": "GreedyPruning", "second": "NeuronMCT"}),
-    ("selectbox", "view_first", "NeuronIntGrad", {}, {"first": "NeuronIntGrad"}),
-    ("selectbox", "view_second", "Random", {}, {"second": "Random"}),
+    ("selectbox", "first", "NeuronIntGrad", {}, {"first": "NeuronIntGrad"}),
+    ("selectbox", "second", "Random", {}, {"second": "Random"}),
     ("select_slider", "view_sparsity", 0.95, QUICK, {"sparsity": 0.95}),
     ("select_slider", "view_sparsity", 0.0, QUICK, {"sparsity": 0.0}),
     ("select_slider", "view_sparsity", 0.99, QUICK, {"sparsity": 0.99}),
@@ -125,7 +125,7 @@ def test_a_control_changes_the_view_and_the_address_and_its_link_brings_both_bac
     assert link(at) == view(at).params()
     assert control(at, kind, key).value == value
     assert warnings(at) == ""
-    if key != "view_first":  # there both methods are in line
+    if key != "first":  # there both methods are in line
         shows_the_page(at)
 
     other = opened(link(at))
@@ -160,7 +160,7 @@ def test_controls_show_what_a_link_says():
         "view_sparsity": at.select_slider, "view_off": at.segmented_control, "view_style": at.segmented_control,
         "view_scale": at.segmented_control, "view_opacity": at.slider, "view_x": at.slider,
         "view_y": at.slider, "view_zoom": at.slider, "view_only_site": at.segmented_control,
-        "option_Random_seed": at.number_input, "view_second": at.selectbox,
+        "option_Random_seed": at.number_input, "second": at.selectbox,
     }  # fmt: skip
     shown = {key: widgets(key=key).value for key, widgets in values.items()}
     assert control(at, "selectbox", "site").value == 4
