@@ -90,8 +90,9 @@ def _show_facts(scene: Scene, neuron: Neuron, activation: float) -> None:
 
 
 def show_places(scene: Scene, neuron: Neuron) -> None:
-    """Show the neuron's rank under every strategy, and whether it is on the pathway at the sparsity."""
-    st.markdown("## Where strategies rank it")
+    """Show the rank of a neuron, or of its channel's, under every strategy, and what is on the pathway."""
+    channel = scene.network.sites[neuron[0]].place(neuron[1])[0]
+    st.markdown(f"## Where strategies rank {f'the neurons of channel {channel}' if session.view().whole else 'it'}")
     widgets.sparsity()
     strategies = [session.view().strategy(method) for method in METHODS]
     found = {strategy: compute.ready_scores(scene, strategy) for strategy in strategies}
@@ -118,14 +119,36 @@ def _place(scene: Scene, strategy: Strategy, scored: Scored | None, neuron: Neur
     if scored is None:
         return {"strategy": strategy.title, "rank": "not made yet", "score": "", "on the pathway": ""}
     view = session.view()
+    if view.whole:
+        return {"strategy": strategy.title} | _channel_place(scene, scored, neuron)
     row = readings.neuron_row(scene, scored, [], neuron)
-    rank = "score 0" if row.ranks[0] is None else f"{row.ranks[0] + 1:,} of {scene.network.neurons:,}"
     on = readings.on_pathway(scored, view.sparsity, neuron)
-    state = "yes" if on else "no"
-    if row.activation == 0:
-        state += ", dead"
-    score = "" if scored.ordinal else number(row.score)
-    return {"strategy": strategy.title, "rank": rank, "score": score, "on the pathway": state}
+    return {
+        "strategy": strategy.title,
+        "rank": _rank(scene, row.ranks[0]),
+        "score": "" if scored.ordinal else number(row.score),
+        "on the pathway": ("yes" if on else "no") + (", dead" if row.activation == 0 else ""),
+    }
+
+
+def _channel_place(scene: Scene, scored: Scored, neuron: Neuron) -> dict[str, str]:
+    """The ranks of a channel's neurons together: the best, the sum of scores, how many are on the pathway."""
+    site = scene.network.sites[neuron[0]]
+    channel = site.place(neuron[1])[0]
+    ranks = scored.ranking.ranks[site.index].view(site.planes)[channel]
+    best = int(ranks.min())
+    kept = scored.site_mask(session.view().sparsity, site.index).view(site.planes)[channel]
+    dead = int((kept & scene.dead[site.index].view(site.planes)[channel]).count_nonzero())
+    return {
+        "rank": f"best {_rank(scene, best if best < len(scored.ranking.scores) else None)}",
+        "score": "" if scored.ordinal else f"sum {number(float(readings.channel_scores(scene, scored, neuron).sum()))}",
+        "on the pathway": f"{number(int(kept.count_nonzero()))} of {number(kept.numel())}"
+        + (f", {number(dead)} of them dead" if dead else ""),
+    }
+
+
+def _rank(scene: Scene, rank: int | None) -> str:
+    return "score 0" if rank is None else f"{rank + 1:,} of {scene.network.neurons:,}"
 
 
 def show_excitement(scene: Scene, neuron: Neuron) -> None:

@@ -231,7 +231,7 @@ def neuron(chosen: Network, selected: Neuron) -> None:
             )
     st.toggle(
         "Its whole channel",
-        help="Edges of all neurons of the channel together.",
+        help="Ranks and edges of all neurons of the channel together.",
         disabled=place.planes[1:] == (1, 1),
         **field("whole"),
     )

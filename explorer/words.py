@@ -24,8 +24,10 @@ def percent(share: float, digits: int = 1) -> str:
 
 
 def number(value: float) -> str:
-    """Return a number with three figures, or with thousands set off where it is whole."""
-    return f"{value:,}" if isinstance(value, int) else f"{value:.3g}"
+    """Return a number with three figures, or with thousands set off where it is whole or has more before the point."""
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.0f}" if 999.5 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
 def ratio(value: float) -> str:

@@ -12,7 +12,14 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tests.test_browser import CHROMIUM, FLAGS, ROOT, at_rest, opened, serving
 
-PAGES = {"explore": "/?site=15&neuron=9-3000", "compare": "/compare?site=15"}
+PAGES = {
+    "explore": "/?site=15&neuron=9-3000",
+    "scrub": "/?scrub=True",
+    "compare": "/compare?site=15",
+    "neuron": "/neuron",
+    "flow": "/flow",
+    "knockout": "/knockout?site=7&parts=1c9~7c0~9n2916",
+}
 README = ("explore", "compare")
 
 

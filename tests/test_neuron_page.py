@@ -113,6 +113,29 @@ def known() -> Known:
 # --------------------------------------------------------------------------------------------------------------- facts
 
 
+@pytest.mark.parametrize("neuron", [(1, 28340), (9, 4400), (25, 282 * 169 + 84)])
+def test_a_whole_channel_is_ranked_by_its_neurons_together(neuron, known):
+    at = looked(written(neuron) | {"whole": "True"})
+    ran(at)
+    site = known.network.sites[neuron[0]]
+    channel = site.place(neuron[1])[0]
+    dead = known.activations[site.index][channel] == 0
+    for name, row in places(at).items():
+        if name not in known.scores:
+            continue
+        scores = known.scores[name][site.index][channel]
+        top = float(scores.max())
+        better = sum(int((others > top).sum()) for others in known.scores[name])
+        kept = known.rankings[name].pathway(0.9).masks[site.index][channel]
+        lost = int((kept & dead).sum())
+        assert row["rank"] == ("best score 0" if top == 0 else f"best {better + 1:,} of 2,589,352")
+        assert row["score"] == ("" if name == "Random" else f"sum {number(float(scores.sum()))}")
+        assert row["on the pathway"] == f"{int(kept.sum()):,} of {kept.numel():,}" + (
+            f", {lost:,} of them dead" if lost else ""
+        )
+    assert f"Where strategies rank the neurons of channel {channel}" in sections(at)
+
+
 def test_the_page_shows_every_part(nothing_made):
     at = until_done(looked())
     assert sections(at) == [
