@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,10 +22,10 @@ from core.pathway import Off
 from core.progress import Progress
 from explorer import compute
 from explorer.answers import Scene, Scored, Selection
-from explorer.jobs import Status
+from explorer.errands import Errand, Part, errand
 from explorer.readings import saliency
 
-__all__ = ["CURVE", "STRIP", "SWEEP", "Curve", "Errand", "Row", "Swept", "curves", "members", "strip", "sweeps"]
+__all__ = ["CURVE", "STRIP", "SWEEP", "Curve", "Row", "Swept", "curves", "members", "strip", "sweeps"]
 
 CURVE = (0.0, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.92, 0.94, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99)
 STRIP = (0.0, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99)
@@ -93,33 +94,6 @@ class Swept:
         return self.maps.nbytes + self.probabilities.nbytes + self.sizes.nbytes + self.dead.nbytes
 
 
-@dataclass(frozen=True)
-class Errand:
-    """What was asked for, part by part, None for what is still to come.
-
-    Attributes:
-        parts: one a selection, in their order.
-        key: the job's.
-        ask: asks where the job stands; see ``Jobs.ask``.
-    """
-
-    parts: tuple[Any, ...]
-    key: tuple[Hashable, ...]
-    ask: Callable[[], Status]
-
-    @property
-    def complete(self) -> bool:
-        """Return whether no part is missing."""
-        return None not in self.parts
-
-
-@dataclass(frozen=True)
-class _Run:
-    """That an errand was run; its parts lie each under a key of its own."""
-
-    nbytes: int = 0
-
-
 def members(scene: Scene, selections: Sequence[Selection], sparsity: float) -> Membership:
     """Return how many neurons of each site are on which of the selections' pathways."""
     sizes = tuple(selection.size(sparsity) for selection in selections)
@@ -180,29 +154,5 @@ def _swept(scene: Scene, scored: Scored, off: Off, progress: Progress) -> Swept:
 
 
 def _errand(kind: tuple[Hashable, ...], rankings: Sequence[Scored], make: MakePart, steps: int, waiter: str) -> Errand:
-    keys = [(*kind, scored.key) for scored in rankings]
-    whole = ("errand", *keys)
-
-    def work(progress: Progress) -> _Run:
-        missing = [key for key in dict.fromkeys(keys) if compute.RESULTS.peek(key) is None]
-
-        def part(key: tuple[Hashable, ...], scored: Scored) -> Any:
-            before = steps * missing.index(key) if key in missing else 0
-
-            def told(done: int, _: int, note: str) -> None:
-                progress(before + done, steps * len(missing), f"{note}: {scored.strategy.title}")
-
-            return compute.RESULTS.get(key, lambda: make(scored, told))
-
-        for key, scored in zip(keys, rankings, strict=True):
-            part(key, scored)
-        return _Run()
-
-    def ask() -> Status:
-        return compute.ERRANDS.ask(whole, work, waiter)
-
-    parts = tuple(compute.RESULTS.peek(key) for key in keys)
-    if None not in parts:
-        return Errand(parts, whole, lambda: Status("done"))
-    compute.RESULTS.drop(whole)  # of a run whose parts are gone since
-    return Errand(parts, whole, ask)
+    parts = [Part((*kind, scored.key), scored.strategy.title, partial(make, scored)) for scored in rankings]
+    return errand(parts, steps, waiter)

@@ -21,7 +21,7 @@ from core.pathway import Off
 from core.progress import Progress
 from explorer import compute
 from explorer.answers import Scene, Scored, Selection
-from explorer.comparisons import Errand
+from explorer.errands import Errand
 from explorer.view import Neuron
 
 __all__ = ["BIAS", "IMAGE", "LOGIT", "MOST_EDGES", "Edge", "Flow", "Place", "ask_flow", "kept"]

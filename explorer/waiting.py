@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from explorer import compute, session
-from explorer.comparisons import Errand
+from explorer.errands import Errand
 from explorer.jobs import Status
 from explorer.words import duration, plain
 

@@ -23,7 +23,8 @@ from core.network import trace
 from core.pathway import rank
 from explorer import comparisons, compute
 from explorer.answers import Scene, Scored, Selection
-from explorer.comparisons import CURVE, STRIP, Curve, Errand
+from explorer.comparisons import CURVE, STRIP, Curve
+from explorer.errands import Errand
 from explorer.jobs import Status
 from explorer.strategies import Strategy
 from tests.networks import SHAPE, TOYS, seeded

@@ -24,7 +24,8 @@ from core.network import trace
 from core.pathway import rank
 from explorer import comparisons, compute, figures
 from explorer.answers import Scene, Scored
-from explorer.comparisons import STRIP, SWEEP, Errand, Swept
+from explorer.comparisons import STRIP, SWEEP, Swept
+from explorer.errands import Errand
 from explorer.scrub import MOST_CHARACTERS, method_payload, payload
 from explorer.strategies import Strategy
 from explorer.view import SPARSITIES
