@@ -15,10 +15,11 @@ import hashlib
 import io
 import json
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -28,12 +29,23 @@ from torch import Tensor
 
 from core.errors import ImageError, PathwayError
 
-__all__ = ["Crop", "Preprocessing", "SampleImage", "downscale", "image_hash", "open_image", "sample_images"]
+__all__ = [
+    "Crop",
+    "Preprocessing",
+    "SampleImage",
+    "downscale",
+    "image_hash",
+    "open_image",
+    "open_mask",
+    "sample_images",
+]
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 MAX_PIXELS = 50_000_000
 MAX_SIDE = 30_000
 FOLDER = Path(__file__).resolve().parent.parent / "assets" / "images"
+
+Opened = TypeVar("Opened")
 
 _WANTED = f"Wanted a picture in one of the formats {', '.join(FORMATS)}."
 _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
@@ -48,13 +60,29 @@ def open_image(data: bytes) -> Image.Image:
     Raises:
         ImageError: not a picture, damaged, or too large; nothing else is ever raised.
     """
+    return _opened(data, _rgb)
+
+
+def open_mask(data: bytes) -> Image.Image | None:
+    """Return what an image file's transparency leaves of its picture, in mode "L", upright; None where all is opaque.
+
+    Args:
+        data: as for ``open_image``.
+
+    Raises:
+        ImageError: as for ``open_image``.
+    """
+    return _opened(data, _alpha)
+
+
+def _opened(data: bytes, use: Callable[[Image.Image], Opened]) -> Opened:
     if not data:
         raise ImageError(f"The file is empty. {_WANTED}")
     image = _header(data)
     _check_size(image.size)
     try:
         image.load()
-        return _rgb(_upright(image))
+        return use(_upright(image))
     except Exception as error:  # decoders of hostile files raise anything
         raise ImageError(
             f"This {image.format} file of {len(data):,} bytes is damaged or cut short ({error}). "
@@ -101,6 +129,13 @@ def _rgb(image: Image.Image) -> Image.Image:
     image = image.convert("RGB")
     image.info = {}  # where and when it was taken stays with its owner
     return image
+
+
+def _alpha(image: Image.Image) -> Image.Image | None:
+    if not image.has_transparency_data:
+        return None
+    alpha = image.convert("RGBA").getchannel("A")
+    return None if alpha.getextrema()[0] == 255 else alpha
 
 
 def _eight_bit(values: NDArray[Any]) -> NDArray[np.uint8]:
@@ -189,6 +224,16 @@ class Preprocessing:
         left, top = self._corner((width, height), crop)
         whole = image.resize((width, height), _FILTERS[self.interpolation])
         return whole.crop((round(left), round(top), round(left) + self.size, round(top) + self.size))
+
+    def mask(self, mask: Image.Image, crop: Crop = Crop()) -> Tensor:
+        """Return which pixels of the picture the network sees lie on an object, bool (size, size).
+
+        Args:
+            mask: of the whole photo, in mode "L", of any size but its shape; 128 and above is the object.
+            crop: as for the photo.
+        """
+        square = mask.resize((self.size, self.size), Image.Resampling.NEAREST, box=self.box(mask.size, crop))
+        return torch.from_numpy(np.array(square) >= 128)
 
     def box(self, image_size: tuple[int, int], crop: Crop = Crop()) -> tuple[float, float, float, float]:
         """Return (left, top, right, bottom) of the square the network sees, in the pixels of an image of that size."""

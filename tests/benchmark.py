@@ -26,6 +26,7 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
+from core.evaluation import degradation
 from core.gradient import pathway_gradient, sweep
 from core.images import sample_images
 from core.membership import membership
@@ -45,6 +46,7 @@ TARGETS = {  # operation: by network, or for all; in plain passes
 }
 REPEATS = {"DGR, an iteration": 20}  # operation: how many of it are timed as one
 INTGRAD_SHARE, INTGRAD_MEGABYTES = 0.4, 2000
+CURVE_POINTS, CURVE_BATCH, CURVE_SHARE = 20, 10, 1.3
 
 
 def main() -> None:
@@ -76,6 +78,8 @@ def benchmark(name: str, runs: int, quick: bool) -> None:
     for operation, work in operations(network, image, target, quick).items():
         ratio, spent = (cost / REPEATS.get(operation, 1) for cost in compare(work, plain, runs))
         report(network, operation, ratio, spent, megabytes[operation])
+    forward = compare(curve(network, image, target), forward_passes(network, image), runs)[0]
+    print(f"{f'  LeRF, in {CURVE_POINTS} forward passes':34}{forward:8.2f}   <= {CURVE_SHARE:g}", flush=True)
 
 
 def subject(name: str) -> tuple[nn.Module, Network, Tensor]:
@@ -93,6 +97,24 @@ def plain_pass(model: nn.Module, image: Tensor, target: int) -> Callable[[], Any
     def work() -> Tensor:
         moved = image.clone().requires_grad_()
         return torch.autograd.grad(model(moved)[0, target], moved)[0]
+
+    return work
+
+
+def curve(network: Network, image: Tensor, target: int) -> Callable[[], Any]:
+    """Blurred, for an image half black is faster than a photo."""
+    relevance = pathway_gradient(network, image, target).abs().amax(0)
+    return lambda: degradation(network, image, target, relevance, replacement="blur", batch_size=CURVE_BATCH)
+
+
+def forward_passes(network: Network, image: Tensor) -> Callable[[], Any]:
+    """As many images as the curve has points, as many at a time."""
+    images = image.repeat(CURVE_BATCH, 1, 1, 1)
+
+    def work() -> None:
+        with torch.no_grad():
+            for _ in range(CURVE_POINTS // CURVE_BATCH):
+                network.run(images)
 
     return work
 
@@ -116,6 +138,7 @@ def operations(network: Network, image: Tensor, target: int, quick: bool) -> dic
         "fidelity at 15 sparsities": lambda: fidelity_curve(network, image, target, ranking, few),
         "membership of 6 pathways": lambda: membership(pathways, dead),
         "DGR, an iteration": lambda: METHODS["DGR(init=1)"](network, image, target, iterations=iterations),
+        "LeRF of 20 points": curve(network, image, target),
         f"resume at {site.name}": lambda: network.resume(cache, site, activation),
     }
     return work if quick else work | {"GreedyPruning": lambda: METHODS["GreedyPruning"](network, image, target)}

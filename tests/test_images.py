@@ -17,7 +17,7 @@ from torchvision.models import get_model_weights
 
 from core.architectures import preprocessing_of
 from core.errors import ImageError, PathwayError
-from core.images import Crop, Preprocessing, downscale, image_hash, open_image, sample_images
+from core.images import Crop, Preprocessing, downscale, image_hash, open_image, open_mask, sample_images
 
 Pixel = tuple[int, int, int]
 
@@ -311,3 +311,61 @@ def test_sample_images() -> None:
         assert all((sample.title, sample.author, sample.licence, sample.source.startswith("http"), sample.alt))
     assert images["chelsea"].open().size == (451, 300)
     assert sample_images() is images
+
+
+# -------------------------------------------------------------------------------------------------------------- masks
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_a_mask_is_what_transparency_leaves(kind):
+    picture = noise(12, 8).convert("RGBA")
+    alpha = Image.new("L", (12, 8), 0)
+    alpha.paste(255, (2, 3, 7, 8))
+    picture.putalpha(alpha)
+    mask = open_mask(encoded(picture, kind, **({"lossless": True} if kind == "WEBP" else {})))
+    assert mask is not None
+    assert (mask.mode, mask.size) == ("L", (12, 8))
+    assert np.array_equal(np.asarray(mask), np.asarray(alpha))
+
+
+def test_a_palettes_transparent_colour_is_a_mask_too():
+    picture = Image.new("P", (4, 2), 0)
+    picture.putpalette([0, 0, 0, 255, 255, 255])
+    picture.paste(1, (0, 0, 1, 2))
+    mask = open_mask(encoded(picture, "GIF", transparency=0))
+    assert mask is not None
+    assert np.asarray(mask).tolist() == [[255, 0, 0, 0]] * 2
+
+
+def test_an_opaque_picture_has_no_mask():
+    assert open_mask(encoded(noise(5, 4))) is None
+    assert open_mask(encoded(noise(5, 4).convert("RGBA"))) is None
+    assert open_mask(encoded(noise(5, 4), "JPEG")) is None
+    with pytest.raises(ImageError, match="empty"):
+        open_mask(b"")
+
+
+def test_a_mask_is_turned_as_its_photo_is():
+    picture = noise(6, 4).convert("RGBA")
+    alpha = Image.new("L", (6, 4), 255)
+    alpha.putpixel((0, 0), 0)
+    picture.putalpha(alpha)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter to the right
+    mask = open_mask(encoded(picture, exif=exif))
+    assert mask is not None
+    assert mask.size == (4, 6)
+    assert [tuple(place) for place in np.argwhere(np.asarray(mask) == 0)] == [(0, 3)]
+
+
+@pytest.mark.parametrize("crop", [Crop(), Crop(0, 1), Crop(0.3, 0.6, zoom=2.5)])
+def test_a_mask_is_cropped_with_its_photo(crop):
+    box = (70, 40, 200, 170)
+    white, mask = Image.new("RGB", (300, 200)), Image.new("L", (300, 200))
+    white.paste((255, 255, 255), box)
+    mask.paste(255, box)
+    found = Preprocessing().mask(mask, crop)
+    seen = torch.from_numpy(np.asarray(Preprocessing().crop(white, crop))[..., 0] >= 128)
+    assert (found.dtype, found.shape) == (torch.bool, (224, 224))
+    assert (found != seen).double().mean() < 0.012  # but for a pixel along the edge
+    assert found.any()

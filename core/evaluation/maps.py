@@ -1,0 +1,87 @@
+"""What all evaluations ask of a map before they read it, and the correlation two of them share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import nan
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from core.errors import PathwayError
+from core.network import Network
+
+__all__ = ["Doubles", "check_case", "check_logits", "check_map", "pearson"]
+
+Doubles = npt.NDArray[np.float64]
+
+
+def check_case(network: Network, image: Tensor, target: int) -> Tensor:
+    """Return the image without its gradient, or raise PathwayError when it or the target is not what can be evaluated.
+
+    Args:
+        image: (1, C, H, W), finite.
+        target: class index.
+    """
+    network.check_target(target)
+    image = network.check_image(image, one=True).detach()
+    if image.ndim != 4:
+        raise PathwayError(
+            f"{network.name} takes inputs of shape {network.input_shape}, wanted images of shape (C, H, W): "
+            "only they have pixels to replace. Choose a network that takes images."
+        )
+    if not bool(image.isfinite().all()):
+        raise PathwayError("The image has values that are NaN or infinite; make it with network.preprocess(picture).")
+    return image
+
+
+def check_map(values: Tensor, shape: Sequence[int], name: str = "the map") -> Tensor:
+    """Return a map without its gradient, or raise PathwayError when it is not one finite value a pixel.
+
+    Args:
+        values: (H, W).
+        shape: (H, W) of the image.
+        name: of the map, for the message.
+    """
+    if not isinstance(values, Tensor) or tuple(values.shape) != tuple(shape):
+        got = f"shape {tuple(values.shape)}" if isinstance(values, Tensor) else f"type {type(values).__name__}"
+        raise PathwayError(
+            f"Got {name} of {got}, wanted one value a pixel of the image, a tensor of shape {tuple(shape)}; "
+            "Attribution.relevance and Attribution.contributions(image) are such maps."
+        )
+    broken = int((~values.isfinite()).count_nonzero())
+    if broken:
+        raise PathwayError(
+            f"{broken:,} of {values.numel():,} values of {name} are NaN or infinite, so its pixels have no order "
+            "and no sum. The method that made it failed on this image: choose another method or image, or use float64."
+        )
+    return values.detach()
+
+
+def check_logits(logits: Tensor) -> Tensor:
+    """Return the logits of changed images, or raise PathwayError when one is NaN or infinite."""
+    if not bool(logits.isfinite().all()):
+        raise PathwayError(
+            "The network's logits are NaN or infinite for an image with changed pixels: numbers in it grow beyond "
+            "its dtype. Check its weights, or take the network in float64."
+        )
+    return logits
+
+
+def pearson(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
+    """Return the Pearson correlation of two arrays in float64, NaN where one of them is constant or has NaN."""
+    x, y = _centred(a), _centred(b)
+    scale = float(np.sqrt((x @ x) * (y @ y)))
+    return float(np.clip(x @ y / scale, -1, 1)) if scale > 0 else nan
+
+
+def _centred(values: npt.ArrayLike) -> Doubles:
+    """Values less their mean, scaled so that no square is lost; exactly 0 where they are constant."""
+    flat: Doubles = np.asarray(values, dtype=np.float64).ravel()
+    low, high = flat.min(), flat.max()
+    if low == high:
+        return np.zeros_like(flat)
+    scaled = flat / max(-low, high)
+    centred: Doubles = scaled - scaled.mean()
+    return centred

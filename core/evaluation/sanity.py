@@ -1,0 +1,237 @@
+"""Does a map depend on what the network learned? Layers are randomised, and the map is compared with the original.
+
+*Cascading* randomisation goes from the last layer down to the first, keeping what it has randomised; *independent*
+randomisation takes one layer at a time. A randomised layer has every parameter drawn anew from N(0, 0.1), 0.1 being the
+standard deviation, weights and biases and the scales and shifts of batch norms; running statistics stay. A map that
+hardly changes says little about the network.
+
+    for stage in sanity_check(network, image, target, attribute):
+        stage.name, stage.saliency, stage.similarity.spearman
+
+References:
+    [Adebayo18] Adebayo et al., Sanity Checks for Saliency Maps, NeurIPS 2018.
+    [Khakzar21] Khakzar et al., Neural Response Interpretation through the Lens of Critical Pathways, CVPR 2021; their
+        released code draws from N(0, 0.1) and explains the class that the randomised network predicts.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from math import nan
+from zlib import crc32
+
+import numpy as np
+import torch
+from scipy.stats import rankdata
+from skimage.feature import hog
+from skimage.metrics import structural_similarity
+from torch import Tensor, nn
+
+from core.attribution import Attribute
+from core.errors import PathwayError
+from core.evaluation.maps import Doubles, check_case, pearson
+from core.network import Network
+from core.program import Program
+from core.progress import Progress, silent
+
+__all__ = ["ORIGINAL", "Similarity", "Stage", "compare", "layers", "randomised", "sanity_check"]
+
+ORIGINAL = "original"
+SPREAD = 0.1  # standard deviation of what parameters are drawn from
+WINDOW = 5  # of the SSIM, pixels
+CELL = 16  # of the HOG, pixels
+BLOCK = 3  # cells along a side of what the HOG normalises together
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """How alike two maps are, 1 for equal ones; NaN where one of the maps is constant, NaN or too small for it.
+
+    Attributes:
+        spearman: rank correlation of the signed maps.
+        spearman_abs: rank correlation of their magnitudes.
+        ssim: structural similarity of their magnitudes, each stretched to [0, 1].
+        hog: Pearson correlation of the histograms of oriented gradients of the same.
+    """
+
+    spearman: float
+    spearman_abs: float
+    ssim: float
+    hog: float
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The map of one randomised network.
+
+    Attributes:
+        name: of the layer that was randomised, or down to which all were; "original" for none.
+        target: class index explained.
+        saliency: the map, signed, (H, W).
+        similarity: to the original's.
+    """
+
+    name: str
+    target: int
+    saliency: Tensor
+    similarity: Similarity
+
+
+def sanity_check(
+    network: Network,
+    image: Tensor,
+    target: int,
+    attribute: Attribute,
+    *,
+    cascading: bool = True,
+    stages: Sequence[str] | None = None,
+    seed: int = 0,
+    own_target: bool = False,
+    progress: Progress = silent,
+) -> list[Stage]:
+    """Return the original's map, then the map at every stage; costs one attribution a stage. [Adebayo18]
+
+    Args:
+        image: (1, C, H, W), as the network takes it.
+        target: class index explained.
+        attribute: the method.
+        cascading: a stage randomises its layer and all that are called after it; otherwise its layer alone.
+        stages: names of layers or of blocks of them ("layer4", "layer4.2"), in the order wanted; default all layers
+            from the last to the first.
+        seed: of the parameters drawn; a layer gets the same ones at all stages.
+        own_target: explain the class that each randomised network predicts, as [Khakzar21] do, and not the target.
+        progress: told after each stage.
+
+    Raises:
+        PathwayError: the image, the target or a stage does not fit, or the method fails at a stage.
+    """
+    image, known = check_case(network, image, target), layers(network)
+    names = known[::-1] if stages is None else tuple(stages)
+    chosen = [_chosen(known, name, cascading) for name in names]
+    saliency = attribute(network, image, target).saliency.detach()
+    found = [Stage(ORIGINAL, target, saliency, compare(saliency, saliency))]
+    progress(1, len(names) + 1, ORIGINAL)
+    for name, layer_names in zip(names, chosen, strict=True):
+        other = randomised(network, layer_names, seed)
+        explained = _predicted(other, image) if own_target else target
+        values = attribute(other, image, explained).saliency.detach()
+        found.append(Stage(name, explained, values, compare(saliency, values)))
+        progress(len(found), len(names) + 1, name)
+    return found
+
+
+def layers(network: Network) -> tuple[str, ...]:
+    """Return the names of the modules that have parameters, in the order of their first calls, each once.
+
+    A parameter that the network reads outside a module's call stands for itself, under its own name.
+    """
+    owners = {owner for path, _ in network.program.model.named_parameters() for owner in _prefixes(path)}
+    called = dict.fromkeys(str(n.target) for n in network.program.nodes if n.op in ("call_module", "get_attr"))
+    return tuple(name for name in called if name in owners)
+
+
+def randomised(network: Network, names: Collection[str], seed: int = 0) -> Network:
+    """Return an equal network with the parameters of some layers drawn anew; it shares all others with the original.
+
+    Args:
+        network: stays as it is.
+        names: of layers or blocks of them; what a parameter becomes depends on its name and the seed alone.
+        seed: of the draws.
+
+    Raises:
+        PathwayError: the network has no such layer.
+    """
+    known = layers(network)
+    for name in names:
+        _chosen(known, name, cascading=False)
+    wanted, model = set(names), network.program.model
+    shared = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
+    model = copy.deepcopy(model, shared)  # the modules; their tensors are the original's
+    for path, parameter in list(model.named_parameters()):
+        if not wanted.isdisjoint(_prefixes(path)):
+            owner, _, attribute = path.rpartition(".")
+            setattr(model.get_submodule(owner), attribute, _drawn(parameter, f"{seed} {path}"))
+    program = Program(model, network.program.nodes)
+    program.facts = network.program.facts
+    return Network(
+        program,
+        name=f"{network.name}, randomised",
+        preprocessing=network.preprocessing,
+        class_names=network.class_names,
+    )
+
+
+def compare(saliency: Tensor, other: Tensor) -> Similarity:
+    """Return how alike two maps are; nothing is printed where that is undefined.
+
+    Args:
+        saliency: (H, W), signed.
+        other: (H, W), signed.
+
+    Raises:
+        PathwayError: they are not two maps of one shape.
+    """
+    if saliency.ndim != 2 or saliency.shape != other.shape:
+        got = f"{tuple(saliency.shape)} and {tuple(other.shape)}"
+        raise PathwayError(f"Got maps of shape {got}, wanted two of one shape (H, W).")
+    signed = [_doubles(each) for each in (saliency, other)]
+    magnitudes = [_stretched(abs(each)) for each in signed]
+    return Similarity(_spearman(*signed), _spearman(*magnitudes), _ssim(*magnitudes), _hog(*magnitudes))
+
+
+def _chosen(known: Sequence[str], name: str, cascading: bool) -> tuple[str, ...]:
+    """The layers that a stage randomises."""
+    places = [place for place, layer in enumerate(known) if name in _prefixes(layer)]
+    if not places:
+        raise PathwayError(
+            f"Got stage {name!r}, wanted a layer with parameters or a block of them: {', '.join(known)}."
+        )
+    return tuple(known[min(places) :]) if cascading else tuple(known[place] for place in places)
+
+
+def _prefixes(path: str) -> list[str]:
+    """The path itself and every module that holds it: a.b.c, a.b, a."""
+    parts = path.split(".")
+    return [".".join(parts[:count]) for count in range(len(parts), 0, -1)]
+
+
+def _drawn(parameter: Tensor, key: str) -> nn.Parameter:
+    generator = torch.Generator().manual_seed(crc32(key.encode()))
+    values = torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype) * SPREAD
+    return nn.Parameter(values.to(parameter.device), requires_grad=False)
+
+
+def _predicted(network: Network, image: Tensor) -> int:
+    with torch.no_grad():
+        return int(network.run(image).logits.argmax())
+
+
+def _doubles(values: Tensor) -> Doubles:
+    doubles: Doubles = values.detach().cpu().double().numpy()
+    return doubles
+
+
+def _stretched(values: Doubles) -> Doubles:
+    """Values moved and scaled to [0, 1]; constant ones, and ones with NaN, become NaN."""
+    low, high = values.min(), values.max()
+    return (values - low) / (high - low) if low < high < float("inf") else values * nan
+
+
+def _spearman(a: Doubles, b: Doubles) -> float:
+    return pearson(rankdata(a, nan_policy="propagate"), rankdata(b, nan_policy="propagate"))
+
+
+def _ssim(a: Doubles, b: Doubles) -> float:
+    window = min(WINDOW, (min(a.shape) - 1) // 2 * 2 + 1)  # odd
+    if window < 3 or bool(np.isnan(a + b).any()):
+        return nan
+    return float(structural_similarity(a, b, win_size=window, data_range=1.0))  # type: ignore[no-untyped-call]
+
+
+def _hog(a: Doubles, b: Doubles) -> float:
+    cell = min(CELL, min(a.shape) // BLOCK)
+    if cell < 1 or bool(np.isnan(a + b).any()):
+        return nan
+    return pearson(*(hog(each, pixels_per_cell=(cell, cell), cells_per_block=(BLOCK, BLOCK)) for each in (a, b)))
