@@ -11,6 +11,8 @@ Nothing here knows the app. Every function is pure: networks are immutable and m
 
 from __future__ import annotations
 
+from core.attribution import Attribution
+from core.baselines import BASELINES
 from core.errors import Cancelled, ImageError, PathwayError, WeightsMissing
 from core.flow import BIAS, IMAGE, LOGIT, ChannelFlow, Edges, Links, channel_flow, link
 from core.gradient import pathway_gradient, response, restrict, saliency_map, sweep
@@ -24,10 +26,12 @@ from core.receptive_field import receptive_field
 from core.zoo import load_checkpoint, load_network
 
 __all__ = [
+    "BASELINES",
     "BIAS",
     "IMAGE",
     "LOGIT",
     "METHODS",
+    "Attribution",
     "Cancelled",
     "ChannelFlow",
     "Crop",
