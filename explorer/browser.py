@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-__all__ = ["copy_link", "mask_picker", "picture_picker", "scrub"]
+__all__ = ["box_picker", "copy_link", "mask_picker", "picture_picker", "scrub"]
 
 _SOURCES = Path(__file__).with_name("components")
 
@@ -72,6 +72,27 @@ def mask_picker(
         key=key,
         data={"source": source, "alt": alt, "width": cells[0], "height": cells[1]},
         on_picked_change=picked,
+    )
+
+
+def box_picker(
+    source: str, alt: str, box: tuple[int, int, int, int] | None, *, on_drawn: Callable[[tuple[int, ...]], None]
+) -> None:
+    """Draw a picture on which a box can be drawn, by pointer or by keys.
+
+    Args:
+        source: the picture, a data URL.
+        alt: what it shows, in words.
+        box: left, top, right and bottom in percent of the picture, if there is one.
+        on_drawn: given the new box.
+    """
+
+    def drawn() -> None:
+        found = st.session_state["box_picker"].drawn or {}
+        on_drawn(tuple(map(int, found.get("box", ()))))
+
+    _component("box_picker", '<div class="area" role="application" tabindex="0"><img draggable="false"><i></i></div>')(
+        key="box_picker", data={"source": source, "alt": alt, "box": box}, on_drawn_change=drawn
     )
 
 

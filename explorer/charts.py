@@ -20,8 +20,11 @@ from plotly.colors import sample_colorscale
 from explorer.palette import MARK, rgb
 
 __all__ = [
+    "Axis",
     "Line",
     "bars_beside",
+    "bars_with_level",
+    "curves",
     "layer_strip",
     "membership_bars",
     "overlap_matrix",
@@ -31,7 +34,7 @@ __all__ = [
 
 Floats = NDArray[np.floating]
 
-_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross")
+_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star", "pentagon")
 _FAINT = "rgba(128,128,128,.55)"
 _TICKS = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 _OVERLAPS = ["#E9EAF1", "#8E93BD", "#3B3F78"]  # of 0, a half and 1
@@ -137,6 +140,61 @@ def sparsity_lines(
     return figure
 
 
+@dataclass(frozen=True)
+class Axis:
+    """One axis of ``curves``.
+
+    Attributes:
+        title: with the unit, if it is not percent.
+        percent: whether values are shares, drawn in percent.
+        logarithmic: whether it is.
+        ends: where it begins and ends, in its values; none leaves that to them.
+        names: of the values 0, 1, ..., where they stand for names.
+    """
+
+    title: str
+    percent: bool = False
+    logarithmic: bool = False
+    ends: tuple[float, float] | None = None
+    names: Sequence[str] = ()
+
+
+def curves(lines: Sequence[Line], x: Axis, y: Axis, height: int = 320) -> go.Figure:
+    """Return values over anything, one line an attribution; lines have their x, and NaN is a gap."""
+    figure = go.Figure()
+    for line, symbol in zip(lines, _symbols(lines), strict=True):
+        words = [_value_words(x, v) for v in line.x]
+        value = "%{y:.3~g} %" if y.percent else "%{y:.3~g}"
+        hover = "%{customdata}<br>" + line.name + ": " + value + "<extra></extra>"
+        _add_line(figure, line, symbol, _drawn(x, line.x), _drawn(y, line.y), words, hover)
+    _calm(figure, height)
+    figure.update_xaxes(_axis(x))
+    figure.update_yaxes(_axis(y))
+    return figure
+
+
+def _drawn(axis: Axis, values: Sequence[float]) -> list[float | None]:
+    return _percents(values) if axis.percent else [None if isnan(v) else v for v in values]
+
+
+def _value_words(axis: Axis, value: float) -> str:
+    if axis.names:
+        return axis.names[round(value)]
+    return f"{axis.title}: {100 * value:.4g} %" if axis.percent else f"{axis.title}: {value:,.4g}"
+
+
+def _axis(axis: Axis) -> dict[str, object]:
+    drawn: dict[str, object] = {"title": f"{axis.title}, %" if axis.percent else axis.title, "zeroline": False}
+    if axis.logarithmic:
+        drawn |= {"type": "log", "dtick": 1, "tickformat": ","}
+    if axis.ends:
+        scale = 100 if axis.percent else 1
+        drawn["range"] = [log10(end) if axis.logarithmic else scale * end for end in axis.ends]
+    if axis.names:
+        drawn |= {"tickvals": list(range(len(axis.names))), "ticktext": list(axis.names), "tickangle": -35}
+    return drawn
+
+
 def overlap_matrix(names: Sequence[str], overlaps: Floats, chances: Floats) -> go.Figure:
     """Return the overlaps of all pairs of strategies with their chance levels, as the triangle below the diagonal.
 
@@ -214,6 +272,29 @@ def bars_beside(
     return figure
 
 
+def bars_with_level(
+    names: Sequence[str], shares: Sequence[float], colours: Sequence[str], level: float, title: str
+) -> go.Figure:
+    """Return one bar a name, with its number over it and a level to compare with; NaN is a gap."""
+    figure = go.Figure()
+    figure.add_bar(
+        x=list(range(len(names))), y=_percents(shares), customdata=list(names), showlegend=False,
+        text=["" if isnan(v) else _percent(v) for v in shares], textposition="outside", cliponaxis=False,
+        marker={"color": list(colours), "line": {"width": 0}},
+        hovertemplate="%{customdata}: %{y:.2f} %<extra></extra>",
+    )  # fmt: skip
+    figure.add_scatter(
+        x=[-0.5, len(names) - 0.5], y=[100 * level] * 2, mode="lines", name=f"chance, {_percent(level)}",
+        line={"color": MARK, "width": 2, "dash": "dot"}, hoverinfo="skip",
+    )  # fmt: skip
+    _calm(figure, 300)
+    figure.update_layout(showlegend=True)
+    places = {"tickvals": list(range(len(names))), "ticktext": [_wrapped(name) for name in names]}
+    figure.update_xaxes(places, autotickangles=[0, -35], showgrid=False)
+    figure.update_yaxes(title=f"{title}, %", rangemode="tozero")
+    return figure
+
+
 def _calm(figure: go.Figure, height: int) -> None:
     """Margins, legend, and nothing that moves under the hand."""
     figure.update_layout(
@@ -268,7 +349,7 @@ def _add_line(
     figure: go.Figure,
     line: Line,
     symbol: str,
-    x: Iterable[float],
+    x: Iterable[float | None],
     y: Sequence[float | None],
     words: Sequence[str],
     hover: str,

@@ -36,6 +36,7 @@ from explorer.view import View
 
 __all__ = [
     "ERRANDS",
+    "INLINE_PASSES",
     "JOBS",
     "RESULTS",
     "answer",

@@ -16,6 +16,7 @@ FOLDER = Path(__file__).resolve().parent.parent / "pages"
 _PAGES = {  # file: title, and icon of links to it
     "explore": ("Explore", ":material/route:"),
     "compare": ("Compare", ":material/compare:"),
+    "evaluate": ("Evaluate", ":material/fact_check:"),
     "neuron": ("Neuron", ":material/adjust:"),
     "flow": ("Flow", ":material/account_tree:"),
     "knockout": ("Knock-out", ":material/content_cut:"),

@@ -12,7 +12,7 @@ from explorer import compute, excitement, figures, markup, readings, session, wi
 from explorer.answers import Scene, Scored
 from explorer.strategies import Strategy
 from explorer.view import Neuron
-from explorer.waiting import wait
+from explorer.waiting import started, wait
 from explorer.words import number, percent, position_name
 
 __all__ = ["chosen_neuron", "show_excitement", "show_pictures", "show_places"]
@@ -101,13 +101,8 @@ def show_places(scene: Scene, neuron: Neuron) -> None:
     missing = [strategy for strategy, scored in found.items() if scored is None]
     if not missing:
         return
-    if not st.session_state.get("rank_all"):
-        names = ", ".join(strategy.title for strategy in missing)
-
-        def rank_all() -> None:
-            st.session_state["rank_all"] = True
-
-        st.button("Rank it under the others too", help=f"{names}: these take a while.", on_click=rank_all)
+    names = ", ".join(strategy.title for strategy in missing)
+    if not started("ranks", "Rank it under the others too", f"{names}: these take a while."):
         return
     for place, strategy in enumerate(missing):
         st.html(markup.panel_title(strategy.title, strategy.summary))
@@ -174,4 +169,5 @@ def show_excitement(scene: Scene, neuron: Neuron) -> None:
 
 
 def _look(name: str, neuron: Neuron) -> None:
-    session.change(lambda v: replace(v, image=name, x=0.5, y=0.5, zoom=1.0, target=None, neuron=neuron))
+    session.look_at(name)
+    session.change(lambda v: replace(v, neuron=neuron))

@@ -14,6 +14,7 @@ _SHADES = {
     "contribution": ("#0072B2", "#56B4E9", "#4B4FC9", "#A59BF2", "#16A6C0", "#3A7488"),
     "pruning": ("#E69F00", "#D55E00", "#9C6A00", "#F09C7C", "#A63C1C", "#CDB93A"),
     "baseline": ("#7A7A7A", "#B0B0B0", "#555555", "#A08A76", "#63819A", "#8FA08F"),
+    "attribution": ("#1FA187", "#D1495B", "#A45BC8", "#7A9A01", "#E07FB0", "#8B5A2B", "#5FBF60", "#C2185B"),
     "reference": ("#009E73", "#7CC95A", "#00706C", "#5A7F1E", "#52CDB8", "#B0C93A"),
 }
 FAMILIES = {family: own for family, (own, *_) in _SHADES.items()}
@@ -34,7 +35,7 @@ def shades(families: Sequence[str]) -> list[str]:
     """Return one colour a column: its family's own, or another shade where the family has come before.
 
     Args:
-        families: of the columns, in order; from the seventh of one family on its shades come round again.
+        families: of the columns, in order; each has six shades or eight, which then come round again.
     """
     seen: Counter[str] = Counter()
     chosen = []

@@ -18,7 +18,7 @@ from explorer.downloads import offer
 from explorer.plots import show_chart
 from explorer.words import percent
 
-__all__ = ["Printed", "printed_dead_shares", "printed_overlap", "show_paper"]
+__all__ = ["Printed", "printed_dead_shares", "printed_overlap", "show_paper", "tables"]
 
 TABLES = Path(__file__).resolve().parent.parent / "assets" / "paper_tables.json"
 SPARSITY = 0.9
@@ -32,9 +32,10 @@ EXCHANGED = {  # as the released code orders the rows
 
 
 @cache
-def _tables() -> dict[str, Any]:
-    tables: dict[str, Any] = json.loads(TABLES.read_text("utf-8"))
-    return tables
+def tables() -> dict[str, Any]:
+    """Return the paper's figures as printed, by name, each with its rows; "source" says where they come from."""
+    found: dict[str, Any] = json.loads(TABLES.read_text("utf-8"))
+    return found
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Printed:
 
 def printed_dead_shares() -> dict[str, float]:
     """Return each method's dead share at 90 %, VGG16, mean of 1000 images, as the poster prints it."""
-    shares = _tables()["dead_share_percent_vgg16_imagenet_sparsity90"]
+    shares = tables()["dead_share_percent_vgg16_imagenet_sparsity90"]
     return {method: value / 100 for method, value in shares.items()}
 
 
@@ -115,7 +116,7 @@ def _show_overlaps(scene: Scene, known: list[Column], table: Membership) -> None
 
 
 def _offer(scene: Scene, known: list[Column], rows: list[dict[str, Any]], what: str) -> None:
-    made = export.provenance(scene, session.view()) | {"sparsity_asked": SPARSITY, "paper": _tables()["source"]}
+    made = export.provenance(scene, session.view()) | {"sparsity_asked": SPARSITY, "paper": tables()["source"]}
     made["columns"] = [{"method": c.strategy.name, "options": c.strategy.chosen} for c in known]
     name = export.file_name(session.view().image, scene.network.name, f"{what}.csv")
     offer("CSV", name, "text/csv", lambda: export.csv_file(rows, made), what)
@@ -123,7 +124,7 @@ def _offer(scene: Scene, known: list[Column], rows: list[dict[str, Any]], what: 
 
 def _entry(first: str, second: str) -> float | None:
     """One number of the poster's upper triangle; None where it has no such pair."""
-    matrix = _tables()["jaccard_percent_vgg16_imagenet_sparsity90"]
+    matrix = tables()["jaccard_percent_vgg16_imagenet_sparsity90"]
     places = sorted(matrix["columns"].index(AS_PRINTED[name]) for name in (first, second))
     if places[0] == places[1]:
         return None

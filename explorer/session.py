@@ -25,7 +25,7 @@ from PIL import Image
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from core.errors import ImageError, PathwayError
-from core.images import downscale, image_hash, open_image, sample_images
+from core.images import downscale, image_hash, open_image, open_mask, sample_images
 from core.network import Network
 from core.zoo import load_checkpoint
 from explorer import compute
@@ -36,6 +36,7 @@ from explorer.words import plain
 __all__ = [
     "LONGEST",
     "add_checkpoint",
+    "add_mask",
     "add_pasted",
     "add_picture",
     "change",
@@ -45,6 +46,7 @@ __all__ = [
     "look_at",
     "look_through",
     "looks",
+    "mask",
     "network",
     "networks",
     "pictures",
@@ -58,6 +60,7 @@ __all__ = [
 
 LONGEST = 1024  # pixels an uploaded picture keeps on its longer side
 KEPT_PICTURES = 4
+KEPT_MASKS = 8
 KEPT_MESSAGES = 3
 LATE = 1.5  # seconds for which a browser may not have heard of the address written last
 LATE_ON_TURNING = 15.0  # the same after a page was turned: its address was empty, as hardly any other is soon after
@@ -208,17 +211,58 @@ def network(name: str) -> Network:
 def add_picture(data: bytes) -> None:
     """Take an uploaded picture into the session and look at it; keep what was there if it cannot be used."""
     try:
-        picture = downscale(open_image(data), LONGEST)
+        picture, own_mask = downscale(open_image(data), LONGEST), open_mask(data)
     except ImageError as problem:
         tell(f"{problem} What you looked at is unchanged.")
         return
     name = UPLOAD + image_hash(picture)
+    if own_mask:
+        _keep_mask(name, own_mask)
     own = _own_pictures()
     own.pop(name, None)
     own[name] = jpeg(picture, quality=95)
     while len(own) > KEPT_PICTURES:
         own.pop(next(iter(own)))
     look_at(name)
+
+
+def add_mask(data: bytes, photo: Image.Image) -> None:
+    """Take a picture's transparency as the object mask of the photo looked at; keep what was there if it has none."""
+    try:
+        found = open_mask(data)
+    except ImageError as problem:
+        tell(f"{problem} The mask is unchanged.")
+        return
+    if found is None:
+        tell("This picture is opaque all over, so it marks no object. Wanted a PNG, transparent around the object.")
+    elif abs(found.width * photo.height - found.height * photo.width) > 0.02 * found.width * photo.height:
+        tell(
+            f"The mask has {found.width} × {found.height} pixels, and the photo another shape, {photo.width} × "
+            f"{photo.height}. Wanted a mask of the whole photo."
+        )
+    else:
+        _keep_mask(view().image, found)
+        change(lambda v: replace(v, box=None))
+
+
+def mask() -> Image.Image | None:
+    """Return the object mask of the picture looked at, in mode "L", if it came with one or was given one."""
+    data = _own_masks().get(view().image)
+    return Image.open(io.BytesIO(data)) if data else None
+
+
+def _keep_mask(name: str, found: Image.Image) -> None:
+    buffer, own = io.BytesIO(), _own_masks()
+    downscale(found, LONGEST).save(buffer, "PNG")
+    own.pop(name, None)
+    own[name] = buffer.getvalue()
+    while len(own) > KEPT_MASKS:
+        own.pop(next(iter(own)))
+
+
+def _own_masks() -> dict[str, bytes]:
+    masks: dict[str, bytes] = st.session_state.setdefault("masks", {})
+    return masks
 
 
 def looks() -> int:
@@ -238,8 +282,8 @@ def look_anew(make: Callable[[View], View]) -> None:
 
 
 def look_at(name: str) -> None:
-    """Look at another picture, from a callback: uncropped, at its own prediction, no neuron selected."""
-    look_anew(lambda v: replace(v, image=name, x=0.5, y=0.5, zoom=1.0, target=None, neuron=None))
+    """Look at another picture, from a callback: uncropped, at its own prediction, no neuron and no box selected."""
+    look_anew(lambda v: replace(v, image=name, x=0.5, y=0.5, zoom=1.0, target=None, neuron=None, box=None))
 
 
 def look_through(name: str) -> None:

@@ -10,17 +10,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args
 
+from core.baselines import BASELINES
 from core.errors import PathwayError
+from core.evaluation import Replacement
 from core.images import Crop
 from core.methods import METHODS, Family
 from explorer.knockouts import Part
 from explorer.strategies import STRATEGIES, Strategy
 
 __all__ = [
+    "ATTRIBUTIONS",
     "LEAST_COLUMNS",
+    "MOST_ATTRIBUTIONS",
     "MOST_COLUMNS",
     "SPARSITIES",
+    "Box",
     "Neuron",
+    "Order",
     "Scale",
     "Style",
     "View",
@@ -30,6 +36,9 @@ __all__ = [
 
 Scale = Literal["shared", "panel"]
 Style = Literal["magnitude", "signed"]
+Order = Literal["lerf", "morf", "insertion", "deletion"]
+Box = tuple[int, int, int, int]
+"""Left, top, right and bottom in percent of the square that the network sees."""
 Neuron = tuple[int, int]
 """A site's index and a flat position in its activation."""
 
@@ -44,6 +53,9 @@ SPARSITIES = tuple(_steps(0, 700, 50) + _steps(700, 900, 10) + _steps(900, 980, 
 
 LEAST_COLUMNS, MOST_COLUMNS = 2, 6
 LINKED_PARTS = 40
+MOST_ATTRIBUTIONS = 8
+ATTRIBUTIONS = (*METHODS, *BASELINES)
+"""Everything whose attributions can be evaluated: selection methods by their pathway gradients, then the others."""
 COMPARED = tuple(map(Strategy, ("NeuronMCT", "NeuronIntGrad", "GreedyPruning", "Random")))
 
 
@@ -70,6 +82,12 @@ class View:
         only_site: whether the ranking lists that site alone.
         neuron: the one selected.
         whole: whether its whole channel is meant.
+        attributions: whose are evaluated, of ``ATTRIBUTIONS``.
+        order: in which pixels are replaced.
+        replacement: what replaces them.
+        near: whether the curves over pixels show their first tenth only.
+        cascade: whether parameters are randomised from the last layer up, or one layer at a time.
+        box: around the object, where the picture does not say by itself.
         parts: neurons and channels knocked out; more than ``LINKED_PARTS`` are not in the link.
         only: whether they are kept alone instead.
     """
@@ -95,6 +113,12 @@ class View:
     only_site: bool = False
     neuron: Neuron | None = None
     whole: bool = False
+    attributions: tuple[str, ...] = ("NeuronMCT", "Gradient", "InputMCT", "Grad-CAM")
+    order: Order = "lerf"
+    replacement: Replacement = "mean"
+    near: bool = True
+    cascade: bool = True
+    box: Box | None = None
     parts: tuple[Part, ...] = ()
     only: bool = False
 
@@ -209,7 +233,7 @@ def nearest_sparsity(value: float) -> float:
 def _written(value: object) -> str:
     if not isinstance(value, tuple):
         return str(value)
-    return ("~" if isinstance(value[0], Strategy | Part) else "-").join(map(str, value))
+    return ("~" if isinstance(value[0], str | Strategy | Part) else "-").join(map(str, value))
 
 
 def _one_of(*allowed: str) -> Any:
@@ -255,6 +279,20 @@ def _columns(text: str) -> tuple[Strategy, ...]:
     return columns
 
 
+def _attributions(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(text.split("~")))
+    if len(names) > MOST_ATTRIBUTIONS or not set(names) <= set(ATTRIBUTIONS):
+        raise ValueError(text)
+    return names
+
+
+def _box(text: str) -> Box:
+    left, top, right, bottom = map(_index, text.split("-"))
+    if not (left < right <= 100 and top < bottom <= 100):
+        raise ValueError(text)
+    return left, top, right, bottom
+
+
 def _name(text: str) -> str:
     if not text.replace("_", "").replace("-", "").isalnum() or len(text) > 64:
         raise ValueError(text)
@@ -282,6 +320,12 @@ _READERS: dict[str, Any] = {
     "only_site": _switch,
     "neuron": _neuron,
     "whole": _switch,
+    "attributions": _attributions,
+    "order": _one_of(*get_args(Order)),
+    "replacement": _one_of(*get_args(Replacement)),
+    "near": _switch,
+    "cascade": _switch,
+    "box": _box,
     "parts": lambda text: tuple(dict.fromkeys(map(Part.read, text.split("~")[:LINKED_PARTS]))),
     "only": _switch,
 }

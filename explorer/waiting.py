@@ -12,7 +12,7 @@ from explorer.errands import Errand
 from explorer.jobs import Status
 from explorer.words import duration, plain
 
-__all__ = ["cancelled", "gathered", "offer_start", "wait", "waiting"]
+__all__ = ["cancelled", "gathered", "offer_start", "started", "wait", "waiting"]
 
 
 def wait(key: Hashable, ask: Callable[[], Status], name: str) -> None:
@@ -56,6 +56,14 @@ def cancelled() -> set[Hashable]:
 def offer_start(key: Hashable, name: str) -> None:
     """Draw the button that starts cancelled work again."""
     st.button("Start it", key=f"start_{name}", on_click=lambda: cancelled().discard(key))
+
+
+def started(name: str, label: str, note: str = "") -> bool:
+    """Return whether this person has asked for what takes long; until then, draw the button that does."""
+    asked: set[str] = st.session_state.setdefault("started", set())
+    if name not in asked:
+        st.button(label, key=f"begin_{name}", help=note or None, on_click=lambda: asked.add(name))
+    return name in asked
 
 
 def waiting(key: Hashable, ask: Callable[[], Status], *, name: str, on_cancel: Callable[[], None]) -> None:

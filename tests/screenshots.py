@@ -16,6 +16,7 @@ PAGES = {
     "explore": "/?site=15&neuron=9-3000",
     "scrub": "/?scrub=True",
     "compare": "/compare?site=15",
+    "evaluate": "/evaluate?attributions=NeuronMCT~Gradient~InputMCT~Grad-CAM~DeepLIFT&box=12-18-92-95",
     "neuron": "/neuron",
     "flow": "/flow",
     "knockout": "/knockout?site=7&parts=1c9~7c0~9n2916",

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from explorer import charts
-from explorer.charts import Line
+from explorer.charts import Axis, Line
 from explorer.palette import FAMILIES, MARK, background, ink, line, pale, quiet, rgb, shades
 
 BLUE, ORANGE, GREY = "#0072B2", "#E69F00", "#7A7A7A"
@@ -46,6 +46,38 @@ def test_lines_over_depth():
     assert figure.layout.yaxis.title.text == "dead share, %"
     (frame,) = figure.layout.shapes
     assert (frame.x0, frame.x1) == (0.5, 1.5)
+
+
+def test_curves_over_shares_numbers_and_names():
+    lines = [Line("a", BLUE, [0.5, NAN, 1.0], [0.0, 0.05, 0.1]), Line("b", GREY, [1.0, 2.0], [0.0, 0.1])]
+    figure = charts.curves(lines, Axis("pixels", percent=True, ends=(0, 0.1)), Axis("change", ends=(0, 2)))
+    assert [list(trace.x) for trace in figure.data] == [[0, 5, 10], [0, 10]]
+    assert [list(trace.y) for trace in figure.data] == [[0.5, None, 1.0], [1.0, 2.0]]
+    assert list(figure.data[0].customdata) == ["pixels: 0 %", "pixels: 5 %", "pixels: 10 %"]
+    assert tuple(figure.layout.xaxis.range) == (0, 10)
+    assert tuple(figure.layout.yaxis.range) == (0, 2)
+    assert (figure.layout.xaxis.title.text, figure.layout.yaxis.title.text) == ("pixels, %", "change")
+
+    figure = charts.curves(
+        [Line("a", BLUE, [0.1, 0.2], [1, 1000])], Axis("n", logarithmic=True, ends=(1, 1e4)), Axis("r")
+    )
+    assert figure.layout.xaxis.type == "log"
+    assert tuple(figure.layout.xaxis.range) == (0, 4)
+    assert list(figure.data[0].customdata) == ["n: 1", "n: 1,000"]
+
+    figure = charts.curves([Line("a", BLUE, [0.1, 0.2], [0, 1])], Axis("", names=["first", "last"]), Axis("r"))
+    assert list(figure.layout.xaxis.ticktext) == ["first", "last"]
+    assert list(figure.data[0].customdata) == ["first", "last"]
+
+
+def test_bars_with_a_level():
+    figure = charts.bars_with_level(["a", "b"], [0.25, NAN], [BLUE, GREY], 0.4, "inside")
+    bars, level = figure.data
+    assert list(bars.y) == [25, None]
+    assert list(bars.text) == ["25.0 %", ""]
+    assert list(bars.marker.color) == [BLUE, GREY]
+    assert (list(level.y), level.name) == ([40, 40], "chance, 40.0 %")
+    assert figure.layout.yaxis.title.text == "inside, %"
 
 
 def test_lines_differ_by_their_markers():
@@ -273,17 +305,18 @@ def test_a_familys_first_column_has_its_colour():
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_six_columns_of_one_family_can_be_told_apart(family):
-    colours = shades([family] * 7)
-    assert colours[6] == colours[0]
-    for first, second in itertools.combinations(colours[:6], 2):
+def test_columns_of_one_family_can_be_told_apart(family):
+    count = 8 if family == "attribution" else 6
+    colours = shades([family] * (count + 1))
+    assert colours[count] == colours[0]
+    for first, second in itertools.combinations(colours[:count], 2):
         assert np.linalg.norm(np.subtract(rgb(first), rgb(second))) > 35
     for colour, dark in itertools.product(colours, (False, True)):
         assert contrast(rgb(colour), rgb(line(dark))) > 1.85
 
 
 def test_no_two_families_share_a_colour():
-    assert len({colour for family in FAMILIES for colour in shades([family] * 6)}) == 24
+    assert len({colour for family in FAMILIES for colour in shades([family] * 6)}) == 6 * len(FAMILIES)
 
 
 def test_pale_is_nearer_to_the_page():

@@ -324,7 +324,12 @@ CUT = """() => [...document.querySelectorAll("[data-testid=stMain] *")]
 @pytest.mark.parametrize("width", [800, 1440])
 @pytest.mark.parametrize(
     ("link", "least"),
-    [("/neuron?neuron=9-4400", 3), ("/knockout?parts=9c4~9n2916~25n168999", 2), ("/flow?second=Random", 0)],
+    [
+        ("/neuron?neuron=9-4400", 3),
+        ("/knockout?parts=9c4~9n2916~25n168999", 2),
+        ("/flow?second=Random", 0),
+        ("/evaluate?box=20-20-80-90", 4),
+    ],
 )
 def test_nothing_is_cut_off(browser: Browser, server: str, width: int, link: str, least: int) -> None:
     context = browser.new_context(viewport={"width": width, "height": 900})
@@ -344,3 +349,47 @@ def test_nothing_is_cut_off(browser: Browser, server: str, width: int, link: str
     assert page.evaluate(CUT) == []
     assert page.get_by_test_id("stException").count() == 0
     context.close()
+
+
+# ------------------------------------------------------------------------------------------------------------ evaluate
+
+
+def area(page: Page) -> Locator:
+    found = page.locator(".area")
+    expect(found.locator("img")).to_have_attribute("src", re.compile("^data:image/jpeg"), timeout=60_000)
+    found.scroll_into_view_if_needed()
+    return found
+
+
+def test_a_box_is_dragged_around_the_object(page: Page, server: str) -> None:
+    opened(page, f"{server}/evaluate?attributions=Gradient")
+    at_rest(page)
+    box = area(page).locator("img").bounding_box()
+    assert box is not None
+    x, y, width, height = box["x"], box["y"], box["width"], box["height"]
+    page.mouse.move(x + 0.2 * width, y + 0.3 * height)
+    page.mouse.down()
+    page.mouse.move(x + 0.5 * width, y + 0.9 * height, steps=5)
+    page.mouse.move(x + 0.8 * width, y + 0.7 * height, steps=5)
+    page.mouse.up()
+    expect(page).to_have_url(f"{server}/evaluate?attributions=Gradient&box=20-30-80-70", timeout=30_000)
+    at_rest(page)
+    alt = page.locator(".st-key-localisation").get_attribute("aria-label") or page.content()
+    assert "Energy inside the object: Gradient" in alt
+
+
+def test_a_box_is_set_by_keyboard(page: Page, server: str) -> None:
+    opened(page, f"{server}/evaluate?attributions=Gradient&box=20-30-80-70")
+    at_rest(page)
+    area(page).focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowDown", "Shift+ArrowLeft", "Enter"):
+        page.keyboard.press(key)
+    expect(page).to_have_url(f"{server}/evaluate?attributions=Gradient&box=24-32-82-72", timeout=30_000)
+
+
+def test_a_click_draws_no_box(page: Page, server: str) -> None:
+    opened(page, f"{server}/evaluate?attributions=Gradient")
+    at_rest(page)
+    area(page).click()
+    page.wait_for_timeout(1500)
+    expect(page).to_have_url(f"{server}/evaluate?attributions=Gradient")

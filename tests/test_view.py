@@ -13,7 +13,7 @@ from core.images import Crop
 from core.methods import METHODS
 from explorer.knockouts import Part
 from explorer.strategies import STRATEGIES, Strategy
-from explorer.view import SPARSITIES, View, beside, nearest_sparsity
+from explorer.view import ATTRIBUTIONS, SPARSITIES, View, beside, nearest_sparsity
 from tests.test_strategies import strategies
 
 FAMILIES = {name: method.family for name, method in METHODS.items()}
@@ -29,6 +29,14 @@ indices = st.integers(0, 10**9 - 1)
 def pairs(draw: st.DrawFn, columns: int) -> tuple[int, int]:
     first, second = draw(st.permutations(range(columns)))[:2]
     return first, second
+
+
+@st.composite
+def boxes(draw: st.DrawFn) -> tuple[int, int, int, int]:
+    (left, right), (top, bottom) = (
+        sorted(draw(st.lists(st.integers(0, 100), min_size=2, max_size=2, unique=True))) for _ in range(2)
+    )
+    return left, top, right, bottom
 
 
 @st.composite
@@ -56,6 +64,12 @@ def views(draw: st.DrawFn) -> View:
         only_site=draw(st.booleans()),
         neuron=draw(st.none() | st.tuples(indices, indices)),
         whole=draw(st.booleans()),
+        attributions=tuple(draw(st.lists(st.sampled_from(ATTRIBUTIONS), min_size=1, max_size=8, unique=True))),
+        order=draw(st.sampled_from(["lerf", "morf", "insertion", "deletion"])),
+        replacement=draw(st.sampled_from(["mean", "black", "blur"])),
+        near=draw(st.booleans()),
+        cascade=draw(st.booleans()),
+        box=draw(st.none() | boxes()),
         parts=tuple(
             draw(
                 st.lists(
@@ -87,7 +101,8 @@ def test_every_field_of_a_view_is_in_its_parameters():
         columns=(Strategy("Original"), Strategy.of("DGR(init=r)", seed=3, per_channel=1), Strategy("Random")),
         pair=(2, 1), sparsity=0.5, scrub=True, off="frozen", scale="panel",
         style="signed", opacity=40, site=3, only_site=True, neuron=(3, 70), whole=True,
-        parts=(Part(9, 4, whole=True), Part(3, 70, whole=False)), only=True,
+        attributions=("Grad-CAM", "Random"), order="morf", replacement="blur", near=False, cascade=False,
+        box=(10, 20, 100, 70), parts=(Part(9, 4, whole=True), Part(3, 70, whole=False)), only=True,
     )  # fmt: skip
     assert all(getattr(other, field.name) != getattr(View(), field.name) for field in fields(View))
     assert other.params() == {
@@ -96,6 +111,8 @@ def test_every_field_of_a_view_is_in_its_parameters():
         "columns": "Original~DGR(init=r)!per_channel=1!seed=3~Random", "pair": "2-1", "sparsity": "0.5",
         "scrub": "True", "off": "frozen", "scale": "panel", "style": "signed", "opacity": "40", "site": "3",
         "only_site": "True", "neuron": "3-70", "whole": "True", "parts": "9c4~3n70", "only": "True",
+        "attributions": "Grad-CAM~Random", "order": "morf", "replacement": "blur", "near": "False",
+        "cascade": "False", "box": "10-20-100-70",
     }  # fmt: skip
 
 
@@ -123,6 +140,10 @@ def test_only_what_differs_is_written(view: View, name: str):
         ("first", "Random"), ("first", "neuronmct"), ("first", ""), ("second", "Best"), ("second", ""),
         ("sparsity", "-0.01"), ("sparsity", "1.01"), ("sparsity", "ninety"), ("sparsity", "nan"),
         ("off", "on"), ("off", "Zero"), ("scale", "both"), ("style", "jet"),
+        ("attributions", ""), ("attributions", "Gradient~Best"), ("attributions", "~".join(ATTRIBUTIONS[:9])),
+        ("attributions", "Gradient,Random"), ("order", "first"), ("replacement", "white"), ("near", "1"),
+        ("cascade", "no"), ("box", "1-2-3"), ("box", "50-0-50-10"), ("box", "0-0-101-10"), ("box", "0-9-10-8"),
+        ("box", "a-b-c-d"),
         ("opacity", "101"), ("opacity", "-1"), ("opacity", "nan"),
         ("site", "-1"), ("site", "x"), ("only_site", "yes"), ("only_site", "1"),
         ("neuron", "3"), ("neuron", "3-4-5"), ("neuron", "-3-4"), ("neuron", "a-b"), ("neuron", ""),

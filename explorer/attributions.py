@@ -1,0 +1,187 @@
+"""Attributions of a scene: pathway gradients of selection methods, and what other methods say; each made once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from core.attribution import Attribution
+from core.baselines import BASELINES
+from core.errors import PathwayError
+from core.gradient import pathway_gradient
+from core.methods import METHODS
+from core.network import Network
+from core.pathway import rank
+from core.progress import Progress, silent
+from explorer import compute, palette, session
+from explorer.answers import Scene, Selection
+from explorer.jobs import Status
+from explorer.view import View
+from explorer.waiting import cancelled
+from explorer.words import percent
+
+__all__ = [
+    "Attributed",
+    "Made",
+    "attribute",
+    "contributions",
+    "find_attributions",
+    "lacking",
+    "made",
+    "made_from",
+    "passes",
+    "saliency",
+]
+
+
+@dataclass(frozen=True)
+class Made:
+    """An attribution, under which key it is shared, and the seconds it took."""
+
+    key: tuple[Hashable, ...]
+    attribution: Attribution
+    seconds: float
+
+    @property
+    def nbytes(self) -> int:
+        """Return the bytes it holds."""
+        return self.attribution.values.nbytes
+
+
+@dataclass(frozen=True)
+class Attributed:
+    """One method's attribution of a scene, or its place in line.
+
+    Attributes:
+        place: among those shown, from 0.
+        name: of the method.
+        title: the name, and for a pathway its sparsity.
+        detail: what its values are.
+        colour: its own, on this page.
+        key, ask: of its job; see ``Jobs.ask``.
+        made: None while it is in line, cancelled or failed.
+    """
+
+    place: int
+    name: str
+    title: str
+    detail: str
+    colour: str
+    key: Hashable
+    ask: Callable[[], Status]
+    made: Made | None
+
+
+def find_attributions(scene: Scene) -> list[Attributed]:
+    """Return the attributions that the view names; those not there nor quick to make are in line."""
+    names = session.view().attributions
+    families = [METHODS[name].family if name in METHODS else "attribution" for name in names]
+    found = []
+    for place, (name, colour) in enumerate(zip(names, palette.shades(families), strict=True)):
+        find = _pathway if name in METHODS else _baseline
+        found.append(find(scene, name, place, colour))
+    return found
+
+
+def _pathway(scene: Scene, name: str, place: int, colour: str) -> Attributed:
+    view = session.view()
+    strategy = view.strategy(name)
+    key = compute.scores_key(scene, strategy)
+    ask = partial(compute.ask_scores, scene, strategy, session.waiter())
+    selection: Selection | None = compute.RESULTS.peek(key)
+    if selection is None and key not in cancelled():
+        selection = ask().result
+    title, detail = f"{strategy.title} {percent(view.sparsity)}", f"pathway gradient, {strategy.family}"
+    return Attributed(place, name, title, detail, colour, key, ask, _made_of(scene, selection) if selection else None)
+
+
+def _made_of(scene: Scene, selection: Selection) -> Made:
+    view = session.view()
+    answer = compute.answer(scene, selection, view.sparsity, view.off)
+    key = ("pathway attribution", scene.key[1:-1], scene.target, selection.key, selection.size(view.sparsity), view.off)
+    return Made(key, Attribution(answer.restricted.gradient, True), selection.seconds + answer.seconds)
+
+
+def _baseline(scene: Scene, name: str, place: int, colour: str) -> Attributed:
+    baseline = BASELINES[name]
+    key = ("attribution", *scene.key[1:-1], scene.target, name)
+
+    def make(progress: Progress = silent) -> Made:
+        start = time.perf_counter()
+        found = baseline(scene.network, scene.image, scene.target, progress=progress)
+        return Made(key, found, time.perf_counter() - start)
+
+    def ask() -> Status:
+        return compute.ERRANDS.ask(key, make, session.waiter())
+
+    there: Made | None = compute.RESULTS.peek(key)
+    if there is None and baseline.passes(scene.network) <= compute.INLINE_PASSES:
+        with suppress(PathwayError):  # the job, asked for next, says why
+            there = compute.RESULTS.get(key, make)
+    if there is None and key not in cancelled():
+        there = ask().result
+    what = "" if there is None else "gradient" if there.attribution.is_gradient else "contributions"
+    return Attributed(place, name, name, what, colour, key, ask, there)
+
+
+def made(attributed: list[Attributed]) -> list[tuple[Attributed, Made]]:
+    """Return those that are there."""
+    return [(each, each.made) for each in attributed if each.made]
+
+
+def lacking(attributed: list[Attributed]) -> str:
+    """Return in words which are not there; "" if all are."""
+    titles = [each.title for each in attributed if not each.made]
+    return f"Not there yet: {', '.join(titles)}." if titles else ""
+
+
+def attribute(name: str, view: View) -> Callable[[Network, Tensor, int], Attribution]:
+    """Return a method as a function of any network, image and target, with what the view chose for it."""
+    if name in BASELINES:
+        return lambda network, image, target: BASELINES[name](network, image, target)
+    options: dict[str, Any] = dict(view.strategy(name).chosen)
+    sparsity, off = view.sparsity, view.off
+
+    def of_pathway(network: Network, image: Tensor, target: int) -> Attribution:
+        pathway = rank(METHODS[name](network, image, target, **options)).pathway(sparsity)
+        return Attribution(pathway_gradient(network, image, target, pathway, off=off), True)
+
+    return of_pathway
+
+
+def made_from(attributed: list[Attributed]) -> list[dict[str, object]]:
+    """Return what each attribution was made from, for the files that are taken away."""
+    view = session.view()
+    return [
+        {"attribution": each.name, "seconds": round(each.made.seconds, 4) if each.made else None}
+        | ({"options": view.strategy(each.name).chosen, "sparsity": view.sparsity} if each.name in METHODS else {})
+        for each in attributed
+    ]
+
+
+def passes(scene: Scene, name: str) -> float:
+    """Return about how many forward-and-backward passes making an attribution costs."""
+    if name in BASELINES:
+        return BASELINES[name].passes(scene.network)
+    method = METHODS[name]
+    return 1 + method.passes(scene.network, **session.view().strategy(name).chosen)
+
+
+def saliency(found: Made) -> NDArray[np.float32]:
+    """Return the signed saliency map, (H, W)."""
+    return found.attribution.saliency.float().cpu().numpy()
+
+
+def contributions(scene: Scene, found: Made) -> Tensor:
+    """Return what each pixel brings to the response, (H, W)."""
+    with torch.no_grad():
+        return found.attribution.contributions(scene.image)

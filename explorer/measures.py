@@ -1,0 +1,240 @@
+"""Measures of attributions on a page: replaced pixels, sensitivity-n, the object."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import isnan
+
+import streamlit as st
+from PIL import Image
+
+from core.errors import PathwayError
+from core.evaluation import TOLERANCE, chance_level, energy_inside, pointing_game
+from explorer import attributions, browser, charts, evaluations, export, figures, session, widgets
+from explorer.answers import Scene
+from explorer.attributions import Attributed
+from explorer.charts import Axis, Line
+from explorer.downloads import offer_table
+from explorer.evaluations import Measured, Sensitive
+from explorer.plots import show_chart
+from explorer.view import Box
+from explorer.waiting import gathered, started
+from explorer.words import number, percent, plain
+
+__all__ = ["show_degradation", "show_localisation", "show_sensitivity"]
+
+ORDERS = {
+    "lerf": ("LeRF", "Least relevant pixels are replaced first. Lower is better: what a good map leaves out can go."),
+    "morf": ("MoRF", "Most relevant pixels are replaced first. Higher is better: what a good map points at is missed."),
+    "deletion": ("Deletion", "Most relevant pixels are replaced first. A smaller area is better: it falls early."),
+    "insertion": (
+        "Insertion", "Most relevant pixels are put back first. A larger area is better: the answer is there early.",
+    ),
+}  # fmt: skip
+REPLACEMENTS = {"mean": "the mean colour", "black": "black", "blur": "a blurred photo"}
+
+
+def show_degradation(scene: Scene, attributed: list[Attributed]) -> None:
+    """Show what becomes of the answer as pixels are replaced in the order of their relevance."""
+    st.markdown("## What if the pixels that matter, or do not, are replaced?")
+    with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
+        st.segmented_control(
+            "Order",
+            list(ORDERS),
+            required=True,
+            format_func=lambda o: ORDERS[o][0],
+            **widgets.field("order", "default"),
+        )
+        st.segmented_control(
+            "Replaced by",
+            list(REPLACEMENTS),
+            required=True,
+            format_func=REPLACEMENTS.__getitem__,
+            **widgets.field("replacement", "default"),
+        )
+        st.segmented_control(
+            "Pixels",
+            [True, False],
+            required=True,
+            format_func=lambda near: "up to 10 %" if near else "all",
+            **widgets.field("near", "default"),
+        )
+    view, found = session.view(), attributions.made(attributed)
+    errand = evaluations.curves(scene, found, view, session.waiter())
+    measured = [(each, m) for (each, _), m in zip(found, gathered(errand, "degradation"), strict=True) if m]
+    if not measured:
+        st.info(attributions.lacking(attributed) or "Choose an attribution above.")
+        return
+    end = 0.1 if view.near else 1.0
+    of_change = view.order in ("lerf", "morf")
+    lines = [Line(each.title, each.colour, _heights(m, of_change), m.curve.shares) for each, m in measured]
+    shown = [[y for x, y in zip(line.x, line.y, strict=True) if x <= end and not isnan(y)] for line in lines]
+    top = 1.06 * max((max(each, default=0.0) for each in shown), default=1.0) or 1.0
+    y = Axis(
+        "|p − p′| / p" if of_change else f"probability of {scene.network.class_names[scene.target]}", ends=(0, top)
+    )
+    x = Axis("pixels put back" if view.order == "insertion" else "pixels replaced", percent=True, ends=(0, 1.02 * end))
+    words = [f"{each.title} {number(_area(m, of_change, end))}" for each, m in measured]
+    name = "change" if of_change else "probability"
+    alt = (
+        f"{ORDERS[view.order][0]}: {name} over the share of pixels; areas up to {percent(end, 0)}: {'; '.join(words)}."
+    )
+    show_chart(charts.curves(lines, x, y), "degradation", alt)
+    st.caption(
+        f"{ORDERS[view.order][1]} Areas under the curves up to {percent(end, 0)} of the pixels: {'; '.join(words)}. "
+        "p is the softmax probability of the target. Pixels of equal relevance are taken in one fixed random order."
+    )
+    rows = [
+        {
+            "attribution": each.title, "order": view.order, "replacement": view.replacement, "share": share,
+            "probability": p, "change": change, "tied_pixels": m.curve.tied,
+        }
+        for each, m in measured
+        for share, p, change in zip(m.curve.shares, m.curve.probabilities, m.curve.changes, strict=True)
+    ]  # fmt: skip
+    _offer(scene, [each for each, _ in measured], rows, "degradation")
+
+
+def _heights(measured: Measured, of_change: bool) -> tuple[float, ...]:
+    return measured.curve.changes if of_change else measured.curve.probabilities
+
+
+def _area(measured: Measured, of_change: bool, end: float) -> float:
+    return measured.curve.change_area(end) if of_change else measured.curve.area(end)
+
+
+def show_sensitivity(scene: Scene, attributed: list[Attributed]) -> None:
+    """Show how well sums of attributions foretell what the response loses without those pixels."""
+    st.markdown("## Do attributions add up to what the response loses?")
+    found = attributions.made(attributed)
+    passes = number(evaluations.passes(scene))
+    if not started("sensitivity", f"Measure sensitivity-n ({passes} forward passes)"):
+        st.caption(
+            f"Sensitivity-n: {evaluations.SUBSETS} random sets of n pixels are removed, for a dozen n; the sum of "
+            "their attributions is correlated with what the response loses."
+        )
+        return
+    errand = evaluations.sensitivities(scene, found, session.waiter())
+    measured = [(each, m) for (each, _), m in zip(found, gathered(errand, "sensitivity"), strict=True) if m]
+    if not measured:
+        st.info(attributions.lacking(attributed) or "Choose an attribution above.")
+        return
+    lines = [Line(e.title, e.colour, m.curve.correlations, tuple(map(float, m.curve.sizes))) for e, m in measured]
+    values = [y for line in lines for y in line.y if not isnan(y)]
+    low = min([0.0, *values]) - 0.05
+    x = Axis("n, pixels removed together", logarithmic=True)
+    words = [f"{each.title} {_mean(m)}" for each, m in measured]
+    alt = f"Correlation over the number of removed pixels; mean over n: {'; '.join(words)}."
+    show_chart(charts.curves(lines, x, Axis("Pearson correlation", ends=(low, 1.05))), "sensitivity", alt)
+    st.caption(
+        "Closer to 1 is better: the attributions of n pixels then say what the response loses without them. Mean over "
+        f"n: {'; '.join(words)}. Over {evaluations.SUBSETS} sets chance alone reaches ±0.2. {_undefined(measured)}"
+    )
+    rows = [
+        {"attribution": each.title, "n": n, "correlation": None if isnan(c) else c, "undefined_because": why}
+        for each, m in measured
+        for n, c, why in zip(m.curve.sizes, m.curve.correlations, m.curve.reasons, strict=True)
+    ]
+    _offer(scene, [each for each, _ in measured], rows, "sensitivity-n")
+
+
+def _mean(measured: Sensitive) -> str:
+    defined = [c for c in measured.curve.correlations if not isnan(c)]
+    return f"{sum(defined) / len(defined):.2f}" if defined else "undefined"
+
+
+def _undefined(measured: list[tuple[Attributed, Sensitive]]) -> str:
+    """What is not drawn, and why."""
+    reasons: dict[str, list[str]] = {}
+    for each, m in measured:
+        for n, why in zip(m.curve.sizes, m.curve.reasons, strict=True):
+            if why:
+                reasons.setdefault(f"{each.title}, since {why}", []).append(f"{n:,}")
+    return " ".join(f"Undefined at n = {', '.join(ns)} for {what}." for what, ns in reasons.items())
+
+
+def show_localisation(scene: Scene, photo: Image.Image, attributed: list[Attributed]) -> None:
+    """Show how much of each attribution lies on the object."""
+    st.markdown("## Does it point at the object?")
+    with st.container(key="neurons"):
+        left, right = st.columns([1.4, 1])
+    with right:
+        box = session.view().box
+        alt = "The photo as the network sees it; " + (f"a box around {_box_words(box)}." if box else "no box is drawn.")
+        source = figures.data_url(figures.jpeg(scene.picture, 90))
+        browser.box_picker(source, alt, box, on_drawn=_drawn)
+        _offer_mask(photo)
+    with left:
+        _show_localised(scene, attributed)
+
+
+def _box_words(box: Box) -> str:
+    return f"{box[0]} to {box[2]} % across and {box[1]} to {box[3]} % down"
+
+
+def _drawn(box: tuple[int, ...]) -> None:
+    if len(box) == 4 and 0 <= box[0] < box[2] <= 100 and 0 <= box[1] < box[3] <= 100:
+        session.change(lambda v: replace(v, box=(box[0], box[1], box[2], box[3])))
+
+
+def _offer_mask(photo: Image.Image) -> None:
+    if session.view().box:
+        st.button("Remove the box", on_click=lambda: session.change(lambda v: replace(v, box=None)))
+    loads = st.session_state.setdefault("mask_loads", 0)
+    key = f"mask_{loads}"
+
+    def loaded() -> None:
+        file = st.session_state.get(key)
+        if file is not None:
+            st.session_state["mask_loads"] += 1
+            session.add_mask(file.getvalue(), photo)
+
+    with st.expander("Or bring a mask"):
+        st.file_uploader(
+            "A PNG of the photo, transparent around the object", ["png", "webp"], key=key, on_change=loaded,
+            max_upload_size=20, help="It stays in this session and is not in the link; a box is.",
+        )  # fmt: skip
+
+
+def _show_localised(scene: Scene, attributed: list[Attributed]) -> None:
+    own, view = session.mask(), session.view()
+    preprocessing = scene.network.preprocessing
+    try:
+        alpha = preprocessing.mask(own, view.crop) if own and preprocessing else None
+        mask = evaluations.object_mask(scene, view.box, alpha)
+        chance = None if mask is None else chance_level(mask)
+        near = None if mask is None else chance_level(mask, TOLERANCE)
+    except PathwayError as problem:
+        st.warning(plain(str(problem)))
+        return
+    if mask is None or chance is None or near is None:
+        st.info("Drag a box around the object in the photo, or bring a picture that is transparent around it.")
+        return
+    rows: list[dict[str, object]] = []
+    for each, found in attributions.made(attributed):
+        relevance = found.attribution.relevance
+        energy, hit = energy_inside(relevance, mask), pointing_game(relevance, mask)
+        rows.append({"attribution": each.title, "energy_inside": energy, "pointing_game": hit, "chance": chance})
+    if not rows:
+        st.info(attributions.lacking(attributed))
+        return
+    lines = {row["attribution"]: row["energy_inside"] for row in rows}
+    colours = [each.colour for each, _ in attributions.made(attributed)]
+    words = [f"{t} {percent(float(str(e)))}" for t, e in lines.items()]
+    alt = f"Energy inside the object: {'; '.join(words)}; by chance {percent(chance)}."
+    show_chart(charts.bars_with_level([*map(str, lines)], [*map(float, map(str, lines.values()))], colours, chance,
+               "relevance on the object"), "localisation", alt)  # fmt: skip
+    hits = {None: "points nowhere, it is flat", True: "hits", False: "misses"}
+    said = "; ".join(f"{row['attribution']} {hits[row['pointing_game']]}" for row in rows)  # type: ignore[index]
+    st.caption(
+        "Higher is better: the share of all relevance that lies on the object; the line is the object's share of the "
+        f"picture, {percent(chance)}, what relevance without regard to it would have. Pointing game, the most relevant "
+        f"pixel within {TOLERANCE} pixels of the object, which a random one is with {percent(near)}: {said}."
+    )
+    _offer(scene, attributed, rows, "localisation")
+
+
+def _offer(scene: Scene, attributed: list[Attributed], rows: list[dict[str, object]], what: str) -> None:
+    made_from = export.provenance(scene, session.view()) | {"attributions": attributions.made_from(attributed)}
+    name = export.file_name(session.view().image, scene.network.name, f"{what}.csv")
+    offer_table(rows, name, made_from, what)

@@ -1,0 +1,38 @@
+"""Evaluate: is the pathway gradient right? It beside other attributions, measured in five ways."""
+
+import streamlit as st
+
+from explorer import attributions, sources, widgets
+from explorer.answers import Scene
+from explorer.attributions import Attributed
+from explorer.gallery import choose_attributions, show_gallery
+from explorer.measures import show_degradation, show_localisation, show_sensitivity
+from explorer.printed import show_printed
+from explorer.sanity import show_sanity
+from explorer.words import plain
+
+
+def main() -> None:
+    subject = sources.find_subject()
+    attributed = show_attributions(subject.scene) if subject.scene else []
+    sources.sidebar(subject)
+    if subject.scene:
+        show_degradation(subject.scene, attributed)
+        show_localisation(subject.scene, subject.photo, attributed)
+        show_sensitivity(subject.scene, attributed)
+        show_sanity(subject.scene, attributed)
+        show_printed(subject.scene, attributed)
+
+
+def show_attributions(scene: Scene) -> list[Attributed]:
+    st.markdown(f"## Which attribution of *{plain(scene.network.class_names[scene.target])}* holds up?")
+    choose_attributions()
+    attributed = attributions.find_attributions(scene)
+    if any(each.detail.startswith("pathway") for each in attributed):
+        widgets.sparsity()
+    widgets.how_shown()
+    show_gallery(scene, attributed)
+    return attributed
+
+
+main()
