@@ -16,6 +16,7 @@ from explorer import (  # noqa: E402
     markup,
     navigation,
     session,
+    teaching,
 )
 
 STYLE, LOGO = (Path(__file__).with_name(name) for name in ("style.css", "logo.svg"))
@@ -27,4 +28,6 @@ st.html(STYLE)
 with st.sidebar:
     st.html(markup.brand(LOGO.read_text("utf-8")))
 session.start(page.url_path)
+teaching.show_presenting()
+teaching.show_lesson()
 page.run()

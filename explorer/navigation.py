@@ -20,6 +20,7 @@ _PAGES = {  # file: title, and icon of links to it
     "neuron": ("Neuron", ":material/adjust:"),
     "flow": ("Flow", ":material/account_tree:"),
     "knockout": ("Knock-out", ":material/content_cut:"),
+    "lessons": ("Lessons", ":material/school:"),
 }
 
 

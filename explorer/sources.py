@@ -12,7 +12,7 @@ from PIL import Image
 from core.errors import PathwayError, WeightsMissing
 from core.images import sample_images
 from core.network import Network
-from explorer import browser, compute, figures, session, widgets
+from explorer import browser, compute, figures, session, teaching, widgets
 from explorer.answers import Scene
 from explorer.session import view
 from explorer.view import View
@@ -59,6 +59,7 @@ def sidebar(subject: Subject, extras: Callable[[], None] = lambda: None) -> None
             widgets.reset()
         with right:
             widgets.copy_link()
+        teaching.offer_presenting()
 
 
 def network() -> None:

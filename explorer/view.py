@@ -90,6 +90,9 @@ class View:
         box: around the object, where the picture does not say by itself.
         parts: neurons and channels knocked out; more than ``LINKED_PARTS`` are not in the link.
         only: whether they are kept alone instead.
+        lesson: name of the one that is followed, "" for none.
+        step: of the lesson, from 1.
+        present: whether controls are hidden and type and pictures large.
     """
 
     network: str = "squeezenet1_1"
@@ -121,6 +124,9 @@ class View:
     box: Box | None = None
     parts: tuple[Part, ...] = ()
     only: bool = False
+    lesson: str = ""
+    step: int = 1
+    present: bool = False
 
     @property
     def crop(self) -> Crop:
@@ -328,4 +334,7 @@ _READERS: dict[str, Any] = {
     "box": _box,
     "parts": lambda text: tuple(dict.fromkeys(map(Part.read, text.split("~")[:LINKED_PARTS]))),
     "only": _switch,
+    "lesson": _name,
+    "step": _index,
+    "present": _switch,
 }

@@ -78,6 +78,9 @@ def views(draw: st.DrawFn) -> View:
             )
         ),
         only=draw(st.booleans()),
+        lesson=draw(st.sampled_from(["", "pathway", "no-such"])),
+        step=draw(st.integers(0, 99)),
+        present=draw(st.booleans()),
     )
     for method, option in OPTIONS:
         view = view.with_option(method.name, option.name, draw(st.integers(option.low, option.high)))
@@ -103,6 +106,7 @@ def test_every_field_of_a_view_is_in_its_parameters():
         style="signed", opacity=40, site=3, only_site=True, neuron=(3, 70), whole=True,
         attributions=("Grad-CAM", "Random"), order="morf", replacement="blur", near=False, cascade=False,
         box=(10, 20, 100, 70), parts=(Part(9, 4, whole=True), Part(3, 70, whole=False)), only=True,
+        lesson="dead-neurons", step=2, present=True,
     )  # fmt: skip
     assert all(getattr(other, field.name) != getattr(View(), field.name) for field in fields(View))
     assert other.params() == {
@@ -112,7 +116,7 @@ def test_every_field_of_a_view_is_in_its_parameters():
         "scrub": "True", "off": "frozen", "scale": "panel", "style": "signed", "opacity": "40", "site": "3",
         "only_site": "True", "neuron": "3-70", "whole": "True", "parts": "9c4~3n70", "only": "True",
         "attributions": "Grad-CAM~Random", "order": "morf", "replacement": "blur", "near": "False",
-        "cascade": "False", "box": "10-20-100-70",
+        "cascade": "False", "box": "10-20-100-70", "lesson": "dead-neurons", "step": "2", "present": "True",
     }  # fmt: skip
 
 
@@ -143,7 +147,7 @@ def test_only_what_differs_is_written(view: View, name: str):
         ("attributions", ""), ("attributions", "Gradient~Best"), ("attributions", "~".join(ATTRIBUTIONS[:9])),
         ("attributions", "Gradient,Random"), ("order", "first"), ("replacement", "white"), ("near", "1"),
         ("cascade", "no"), ("box", "1-2-3"), ("box", "50-0-50-10"), ("box", "0-0-101-10"), ("box", "0-9-10-8"),
-        ("box", "a-b-c-d"),
+        ("box", "a-b-c-d"), ("lesson", "a b"), ("step", "-1"), ("present", "1"),
         ("opacity", "101"), ("opacity", "-1"), ("opacity", "nan"),
         ("site", "-1"), ("site", "x"), ("only_site", "yes"), ("only_site", "1"),
         ("neuron", "3"), ("neuron", "3-4-5"), ("neuron", "-3-4"), ("neuron", "a-b"), ("neuron", ""),
