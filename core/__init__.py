@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from core.attribution import Attribution
 from core.baselines import BASELINES
+from core.decoding import decode, decode_neuron
 from core.errors import Cancelled, ImageError, PathwayError, WeightsMissing
 from core.flow import BIAS, IMAGE, LOGIT, ChannelFlow, Edges, Links, channel_flow, link
 from core.gradient import pathway_gradient, response, restrict, saliency_map, sweep
@@ -49,6 +50,8 @@ __all__ = [
     "chance_overlap",
     "channel_flow",
     "dead_share",
+    "decode",
+    "decode_neuron",
     "fidelity",
     "fidelity_curve",
     "link",
