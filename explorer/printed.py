@@ -49,7 +49,8 @@ def show_printed(scene: Scene, attributed: list[Attributed]) -> None:
         "Paper: as printed or shipped with its code. LeRF: mean over 2000 images of |p − p′| / p, least relevant "
         "pixels first, replaced by the mean colour. Sanity: mean over 18 stages of cascading randomisation and 1000 "
         "images, ResNet50 at 70 %, its target the randomised network's own prediction. Here: one photo, this network, "
-        "this target. NeuronIntGrad's printed figures come from code that scores only some of a ResNet's ReLU calls."
+        "this target. NeuronIntGrad's printed figures come from code that scores only some of a ResNet's ReLU calls, "
+        "and its LeRF row for ImageNet is Birdsnap's to the digit: one of the two is a slip."
     )
 
 

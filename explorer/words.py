@@ -8,7 +8,7 @@ from math import isnan
 from core.methods import METHODS
 from core.network import Site
 
-__all__ = ["duration", "method_name", "number", "percent", "plain", "position_name", "ratio"]
+__all__ = ["counted", "duration", "method_name", "number", "percent", "plain", "position_name", "ratio"]
 
 
 def percent(share: float, digits: int = 1) -> str:
@@ -28,6 +28,11 @@ def number(value: float) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return f"{value:,.0f}" if 999.5 <= abs(value) < 1e6 else f"{value:.3g}"
+
+
+def counted(count: int, what: str) -> str:
+    """Return how many of something there are, "1 image" or "2 images"."""
+    return f"{number(count)} {what}{'' if count == 1 else 's'}"
 
 
 def ratio(value: float) -> str:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from core.network import Site
 from explorer import markup
-from explorer.words import duration, method_name, number, percent, position_name, ratio
+from explorer.words import counted, duration, method_name, number, percent, position_name, ratio
 
 
 @pytest.mark.parametrize(
@@ -163,3 +163,7 @@ def test_a_title_is_a_heading_with_its_methods_colour():
 
 def test_the_brand_carries_its_logo_inside():
     assert 'src="data:image/svg+xml;base64,PHN2Zy8+"' in markup.brand("<svg/>")
+
+
+def test_what_is_counted_has_its_plural():
+    assert [counted(n, "image") for n in (0, 1, 2, 1000)] == ["0 images", "1 image", "2 images", "1,000 images"]
