@@ -18,6 +18,7 @@ from core.errors import Cancelled, ImageError, PathwayError, WeightsMissing
 from core.flow import BIAS, IMAGE, LOGIT, ChannelFlow, Edges, Links, channel_flow, link
 from core.gradient import pathway_gradient, response, restrict, saliency_map, sweep
 from core.images import Crop, Preprocessing, open_image, sample_images
+from core.linearity import effective_linear_radius, linear_radius
 from core.membership import Membership, membership
 from core.methods import METHODS
 from core.metrics import chance_overlap, dead_share, fidelity, fidelity_curve, overlap
@@ -52,8 +53,10 @@ __all__ = [
     "dead_share",
     "decode",
     "decode_neuron",
+    "effective_linear_radius",
     "fidelity",
     "fidelity_curve",
+    "linear_radius",
     "link",
     "load_checkpoint",
     "load_network",

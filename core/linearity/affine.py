@@ -1,0 +1,125 @@
+"""The affine map that a restricted network is around an image.
+
+Around the image every site multiplies by 0 or 1 and every max pool picks the same elements; every other call f is
+affine by itself and turns a change t of its input into f(t) - f(0). The program run by these rules pushes changes of
+the image through the network. What comes out is exact up to rounding, many changes go as one batch, threads do not meet
+(torch's forward mode has one level for the whole process), and the result can be differentiated. [Lee19]
+
+References:
+    [Lee19] Lee, Alvarez-Melis, Jaakkola, Towards Robust, Locally Linear Deep Networks, ICLR 2019.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.fx import Node
+
+from core.linearity.boundaries import Boundaries, Windows, pool_boundaries, site_boundaries
+from core.linearity.double import Case
+from core.program import Program, Values
+from core.surrogate import MAX_POOLS, kind_of
+
+__all__ = ["AffineMap", "affine_map", "walk"]
+
+
+@dataclass(frozen=True, eq=False)
+class AffineMap:
+    """What a restricted network does to small changes of one image; made by ``affine_map``.
+
+    Attributes:
+        program: of the network.
+        boundaries: where the map ends.
+        slopes: by site, 1 where the neuron passes changes on, else 0; (1, *site.shape).
+        windows: by max pool.
+        offsets: by call, f(0) where it is not 0; (1, ...).
+    """
+
+    program: Program
+    boundaries: tuple[Boundaries, ...]
+    slopes: Mapping[Node, Tensor]
+    windows: Mapping[Node, Windows]
+    offsets: Mapping[Node, Tensor]
+
+    def push(self, change: Tensor, boundaries: Collection[Boundaries]) -> Iterator[tuple[Boundaries, Tensor]]:
+        """Yield boundaries, each with the change of its source's value, (B, ...).
+
+        Args:
+            change: of the image, (B, ...).
+            boundaries: those wanted; what only later ones need is not run.
+        """
+        left = {each.source for each in boundaries}
+        for node, value in walk(self.program, change, self._change):
+            for each in boundaries:
+                if each.source is node:
+                    yield each, value
+            left.discard(node)
+            if not left:
+                return
+
+    def _change(self, node: Node, changes: Values) -> Any:
+        if node in self.slopes:
+            return changes[node.all_input_nodes[0]] * self.slopes[node]
+        if node in self.windows:
+            return self.windows[node].pooled(changes[node.all_input_nodes[0]])
+        value = self.program.call(node, changes)
+        return value - self.offsets[node] if node in self.offsets else value
+
+
+def affine_map(case: Case) -> AffineMap:
+    """Return the affine map of a case; two runs of its network, which ``check_piecewise_affine`` lets pass."""
+    program, sites = case.network.program, {site.node: site for site in case.network.sites}
+    boundaries: list[Boundaries] = []
+    slopes: dict[Node, Tensor] = {}
+    windows: dict[Node, Windows] = {}
+
+    def record(node: Node, values: Values) -> Any:
+        value, site = program.call(node, values), sites.get(node)
+        if site is not None:
+            z, mask = values[node.all_input_nodes[0]], case.masks[site.index]
+            boundaries.append(site_boundaries(site, z, mask))
+            slopes[node] = ((z > 0) & (z < site.ceiling) & mask).to(z.dtype)
+            return case.edit(site, value) if case.edit else value
+        if program.facts[node].sees_image and kind_of(program, node) in MAX_POOLS:
+            found, windows[node] = pool_boundaries(program, node, values[node.all_input_nodes[0]])
+            boundaries.append(found)
+        return value
+
+    with torch.no_grad():
+        for _ in walk(program, case.image, record):
+            pass
+        offsets = _offsets(program, torch.zeros_like(case.image))
+    return AffineMap(program, tuple(boundaries), slopes, windows, offsets)
+
+
+def _offsets(program: Program, zeros: Tensor) -> dict[Node, Tensor]:
+    """Return what each call makes of zeros, where that is not zeros."""
+    offsets: dict[Node, Tensor] = {}
+
+    def record(node: Node, values: Values) -> Any:
+        value = program.call(node, values)
+        if not program.facts[node].sees_image or not isinstance(value, Tensor):
+            return value
+        if bool(value.any()):
+            offsets[node] = value
+        return torch.zeros_like(value)
+
+    for _ in walk(program, zeros, record):
+        pass
+    return offsets
+
+
+def walk(program: Program, start: Any, rule: Callable[[Node, Values], Any]) -> Iterator[tuple[Node, Any]]:
+    """Yield every node with the value that a rule gives it, from the input on; values are forgotten when used up."""
+    last = {source: node for node in program.nodes for source in node.all_input_nodes}
+    values: Values = {}
+    for node in program.nodes:
+        values[node] = start if node is program.input else rule(node, values)
+        yield node, values[node]
+        for source in node.all_input_nodes:
+            if last[source] is node:
+                del values[source]

@@ -1,0 +1,174 @@
+"""Where an affine map ends: at each boundary a value that is affine in the image, its *gap*, reaches 0.
+
+    z                  a neuron switches
+    z - 6              a ReLU6 saturates, or no longer
+    a_win - a_j        another element j of a max pool's window wins
+
+A neuron has the nearer of its two; a window has one with every competitor, since the one that catches up first need not
+be the second largest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+
+import torch
+from torch import Tensor
+from torch.fx import Node
+from torch.nn import functional as F
+
+from core.linearity.calls import argument
+from core.network import Site
+from core.program import Program
+from core.surrogate import pair
+
+__all__ = ["Boundaries", "Windows", "pool_boundaries", "pool_winners", "site_boundaries"]
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """The L windows of a max pool in each channel, and their K elements.
+
+    Attributes:
+        elements: (K, L), flat position of each in the channel's plane, H x W; anything for one in the padding.
+        inside: (K, L), False in the padding.
+        winners: (C, L), flat position of each window's largest.
+        shape: of the pooled value, (C, h, w), L = h w.
+        plane: H W.
+    """
+
+    elements: Tensor
+    inside: Tensor
+    winners: Tensor
+    shape: tuple[int, ...]
+    plane: int
+
+    def pooled(self, x: Tensor) -> Tensor:
+        """Return each window's winner, (B, C, h, w), of values or their changes, (B, C, H, W)."""
+        return x.flatten(2).gather(2, self.winners.expand(len(x), -1, -1)).view(-1, *self.shape)
+
+    def leads(self, x: Tensor) -> Tensor:
+        """Return winner minus element, (B, C, K, L), of values or their changes, (B, C, H, W)."""
+        return self.pooled(x).flatten(2).unsqueeze(2) - _elements(x, self.elements)
+
+
+@dataclass(frozen=True, eq=False)
+class Boundaries:
+    """The boundaries of a site or a max pool.
+
+    Attributes:
+        name: of the site, or of the pool's call: module path, with ``#k`` where called more than once, or node.
+        site: index of the site; None for a pool.
+        source: the call whose value the gaps are read from: a pre-activation, or what is pooled.
+        gaps: (N,), signed, inf for none: one a neuron, or one a channel, element and window, flat.
+        capped: (N,), whether the gap is to the ceiling; () for a pool.
+        windows: of the pool; None for a site.
+    """
+
+    name: str
+    site: int | None
+    source: Node
+    gaps: Tensor
+    capped: Tensor
+    windows: Windows | None = None
+
+    def changes(self, change: Tensor) -> Tensor:
+        """Return what changes of the source's value, (B, ...), do to the gaps, (B, N)."""
+        return (change if self.windows is None else self.windows.leads(change)).flatten(1)
+
+    def change(self, change: Tensor, index: int) -> Tensor:
+        """Return what one change of the source's value, without the batch axis, does to one gap, ()."""
+        position, competitor = self.positions(index)
+        flat = change.flatten()
+        return flat[position] if competitor is None else flat[position] - flat[competitor]
+
+    def positions(self, index: int) -> tuple[int, int | None]:
+        """Return flat positions in the source's value: a gap's neuron and None, or its winner and its competitor."""
+        if self.windows is None:
+            return index, None
+        elements, windows = self.windows.elements.shape
+        channel, rest = divmod(index, elements * windows)
+        element, window = divmod(rest, windows)
+        start = channel * self.windows.plane
+        winner, competitor = self.windows.winners[channel, window], self.windows.elements[element, window]
+        return start + int(winner), start + int(competitor)
+
+
+def site_boundaries(site: Site, z: Tensor, mask: Tensor) -> Boundaries:
+    """Return the boundaries of a site's neurons on the pathway.
+
+    Args:
+        site: whose they are.
+        z: its pre-activation, (1, *site.shape).
+        mask: True on the pathway, shaped like site.shape.
+    """
+    capped = (z - site.ceiling).abs() < z.abs()
+    gaps = torch.where(mask, torch.where(capped, z - site.ceiling, z), inf)
+    return Boundaries(site.name, site.index, site.node.all_input_nodes[0], gaps.flatten(), capped.flatten())
+
+
+def pool_boundaries(program: Program, node: Node, x: Tensor) -> tuple[Boundaries, Windows]:
+    """Return a max pool's windows and their boundaries.
+
+    Args:
+        program: that calls it.
+        node: the call.
+        x: what is pooled, (1, C, H, W).
+    """
+    elements, inside = _geometry(program, node, *x.shape[2:])
+    winners = pool_winners(program, node, x)[0]
+    windows = Windows(elements, inside, winners, program.facts[node].shape, x[0, 0].numel())
+    gaps = torch.where(inside & (elements != winners.unsqueeze(1)), windows.leads(x)[0], inf)
+    return Boundaries(
+        _name(program, node), None, node.all_input_nodes[0], gaps.flatten(), gaps.new_empty(0), windows
+    ), windows
+
+
+def _name(program: Program, node: Node) -> str:
+    """Return the path of a called module, with ``#k`` where it is called more than once, or the function's node."""
+    calls = [each for each in program.nodes if each.op == "call_module" and each.target == node.target]
+    if node.op != "call_module":
+        return node.name
+    return str(node.target) if len(calls) == 1 else f"{node.target}#{calls.index(node) + 1}"
+
+
+def pool_winners(program: Program, node: Node, x: Tensor) -> Tensor:
+    """Return the flat position of each window's winner in its channel's plane, (B, C, L), of (B, C, H, W)."""
+    size, stride, padding, dilation = _settings(program, node)
+    module = program.module(node)
+    ceil_mode = bool(argument(node, 5, "ceil_mode", False) if module is None else module.ceil_mode)
+    _, winners = F.max_pool2d(x, size, stride, padding, dilation, ceil_mode, return_indices=True)
+    return winners.flatten(2)
+
+
+def _elements(x: Tensor, elements: Tensor) -> Tensor:
+    """Return (B, C, K, L) of (B, C, H, W)."""
+    return x.flatten(2)[:, :, elements.flatten()].view(*x.shape[:2], *elements.shape)
+
+
+def _geometry(program: Program, node: Node, height: int, width: int) -> tuple[Tensor, Tensor]:
+    """Return elements and inside of a max pool's windows, see ``Windows``."""
+    size, stride, padding, dilation = _settings(program, node)
+    sides = zip(size, stride, padding, dilation, program.facts[node].shape[1:], strict=True)
+    device = program.parameter().device
+    rows, columns = (
+        step * torch.arange(count, device=device) - before + apart * torch.arange(length, device=device)[:, None]
+        for length, step, before, apart, count in sides
+    )  # (kernel, windows) along each side
+    y, x = rows[:, None, :, None], columns[None, :, None, :]  # over (kernel rows, kernel columns, h, w)
+    inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
+    elements = torch.where(inside, y * width + x, 0)
+    return elements.flatten(2).flatten(0, 1), inside.flatten(2).flatten(0, 1)
+
+
+def _settings(program: Program, node: Node) -> list[tuple[int, int]]:
+    """Return kernel size, stride, padding and dilation of a max pool, each of rows and columns."""
+    module = program.module(node)
+    names = {"kernel_size": None, "stride": None, "padding": 0, "dilation": 1}
+    if module is not None:
+        given = {name: getattr(module, name) for name in names}
+    else:
+        given = {name: argument(node, place, name, default) for place, (name, default) in enumerate(names.items(), 1)}
+    given["stride"] = given["stride"] or given["kernel_size"]
+    return [pair(given[name]) for name in names]

@@ -1,0 +1,91 @@
+"""Which calls are affine in what they take: a list, since a call that merely looks affine would make a radius wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+from torch.fx import Node
+from torch.fx.node import map_aggregate
+
+from core.errors import PathwayError
+from core.network import Network
+from core.program import Program
+from core.surrogate import MAX_POOLS, kind_of, spellings
+
+__all__ = ["argument", "check_piecewise_affine"]
+
+_MODULES = {
+    *(nn.Conv1d, nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.BatchNorm1d, nn.BatchNorm2d, nn.Identity),
+    *(nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.Flatten, nn.Unflatten),
+    *(nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout, nn.FeatureAlphaDropout),
+    *(nn.ZeroPad2d, nn.ConstantPad2d, nn.ReflectionPad2d, nn.ReplicationPad2d),
+    *(nn.Upsample, nn.UpsamplingNearest2d, nn.UpsamplingBilinear2d, nn.PixelShuffle, nn.PixelUnshuffle),
+    *(nn.ChannelShuffle,),
+}
+_SUMS = spellings("add", "sub", "subtract", "cat", "concat", "concatenate", "stack", "hstack", "vstack")
+_DROPOUTS = spellings("dropout", "dropout2d")
+_QUOTIENTS = spellings("div", "divide", "true_divide", "truediv")
+_PRODUCTS = spellings("mul", "multiply", "matmul", "mm", "bmm", "linear", "conv1d", "conv2d", "conv_transpose2d")
+_ONE_VALUE = spellings(
+    *("neg", "negative", "pos", "positive", "clone", "contiguous", "getitem", "chunk", "split", "unbind", "narrow"),
+    *("select", "flatten", "unflatten", "reshape", "view", "permute", "transpose", "t", "movedim", "swapaxes"),
+    *("squeeze", "unsqueeze", "expand", "repeat", "flip", "roll", "mean", "sum", "pad", "interpolate"),
+    *("avg_pool1d", "avg_pool2d", "adaptive_avg_pool1d", "adaptive_avg_pool2d", "pixel_shuffle", "channel_shuffle"),
+)
+
+
+def check_piecewise_affine(network: Network) -> Network:
+    """Return the network, or raise PathwayError when a call bends that is no ReLU, ReLU6 or max pool."""
+    sites = {site.node for site in network.sites}
+    for node in network.program.nodes:
+        sees_image = network.program.facts[node].sees_image and node.op not in ("placeholder", "output")
+        why = _objection(network.program, node) if sees_image and node not in sites else None
+        if why:
+            raise PathwayError(
+                f"{network.name} {why}; a linear radius is known only where nothing bends but ReLU, ReLU6 and max "
+                "pools. Choose such a network: squeezenet1_1, efficientnet_lite0, a ResNet, a VGG."
+            )
+    return network
+
+
+def argument(node: Node, place: int, name: str, default: Any) -> Any:
+    """Return what a call is given for one of its parameters."""
+    return node.kwargs.get(name, node.args[place] if len(node.args) > place else default)
+
+
+def _objection(program: Program, node: Node) -> str | None:
+    """Say what is not affine about a call, if anything."""
+    module, kind, count = program.module(node), kind_of(program, node), len(_seen(program, node))
+    if kind in _MODULES:
+        statistics = not isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) or module.running_mean is not None
+        return None if statistics else f"normalises by the statistics of its batch at {_name(program, node)}"
+    if kind in MAX_POOLS:
+        usable = len(program.facts[node].shape) == 3
+        return None if usable else f"pools something else than (N, C, H, W), or says where, at {_name(program, node)}"
+    if kind in _QUOTIENTS and _seen(program, node)[0] is not node.args[0]:
+        return f"divides by a value that depends on the image ({_name(program, node)})"
+    if kind in _PRODUCTS | _QUOTIENTS:
+        return None if count == 1 else f"multiplies values that both depend on the image ({_name(program, node)})"
+    if kind in _DROPOUTS and argument(node, 2, "training", True):
+        return f"drops values at random at {_name(program, node)}"
+    if kind in _SUMS or (count == 1 and kind in _ONE_VALUE | _DROPOUTS):
+        return None
+    return f"calls {_name(program, node)}, which is not known to be affine"
+
+
+def _seen(program: Program, node: Node) -> list[Node]:
+    """Return the arguments that depend on the image, one as often as it is given."""
+    given: list[Any] = []
+    map_aggregate((node.args, node.kwargs), given.append)
+    return [each for each in given if isinstance(each, Node) and program.facts[each].sees_image]
+
+
+def _name(program: Program, node: Node) -> str:
+    """Return "path (Module)" of a module's call, or the function's name and the module whose code calls it."""
+    module = program.module(node)
+    if module is not None:
+        return f"{node.target} ({type(module).__name__})"
+    caller = next(reversed(node.meta.get("nn_module_stack") or {"": None}))
+    function = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", node.name)
+    return f"{function} in {caller}" if caller else str(function)

@@ -1,0 +1,72 @@
+"""A network and one restricted case of it in float64: linear radii lie below what float32 resolves in a response."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from core.gradient import restricting
+from core.network import Edit, Network
+from core.pathway import Off, Pathway
+from core.program import Program
+
+__all__ = ["Case", "as_double", "double_case"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One image and restriction of a float64 network.
+
+    Attributes:
+        network: in float64.
+        image: (1, *network.input_shape), float64.
+        edit: what restricts a run, frozen activations computed in float64; None for the original network.
+        masks: one a site, bool, True where the neuron goes on as it is.
+    """
+
+    network: Network
+    image: Tensor
+    edit: Edit | None
+    masks: tuple[Tensor, ...]
+
+
+def as_double(network: Network) -> Network:
+    """Return an equal network in float64, or the network itself if it is; nothing is traced, no tensor is shared.
+
+    It lives on the network's device, or on the CPU where that has no float64 (mps).
+    """
+    if network.dtype == torch.float64:
+        return network
+    device = torch.device("cpu") if network.device.type == "mps" else network.device
+    model = deepcopy(network.program.model).to(device, torch.float64)
+    for module in model.modules():  # constants that the trace found are plain attributes, which ``to`` leaves alone
+        for name, value in list(vars(module).items()):
+            if isinstance(value, Tensor):
+                setattr(module, name, value.to(device, torch.float64 if value.is_floating_point() else None))
+    program = Program(model, network.program.nodes)
+    program.facts = network.program.facts
+    return Network(
+        program,
+        name=network.name,
+        preprocessing=network.preprocessing,
+        class_names=network.class_names,
+        weights_hash=network.weights_hash,
+    )
+
+
+def double_case(
+    network: Network, image: Tensor, target: int, pathway: Pathway | None, off: Off, reference: Tensor | None
+) -> Case:
+    """Return the case in float64; args and errors are those of ``core.gradient.restrict``."""
+    network.check_target(target)
+    given = [network.check_image(each, one=True) for each in (image, reference) if each is not None]
+    double = as_double(network)
+    start, *held = (each.detach().to(double.device, torch.float64) for each in given)
+    if pathway is None:
+        masks = tuple(torch.ones(site.shape, dtype=torch.bool, device=double.device) for site in double.sites)
+        return Case(double, start, None, masks)
+    masks = tuple(mask.to(double.device) for mask in pathway.masks)
+    return Case(double, start, restricting(double, start, Pathway(masks), off, held[0] if held else None), masks)
