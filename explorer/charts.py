@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
-from math import isfinite, isnan, log10
+from math import inf, isfinite, isnan, log10
 
 import numpy as np
 import plotly.graph_objects as go
@@ -25,9 +25,11 @@ __all__ = [
     "bars_beside",
     "bars_with_level",
     "curves",
+    "dots",
     "layer_strip",
     "membership_bars",
     "overlap_matrix",
+    "shaded",
     "site_lines",
     "sparsity_lines",
 ]
@@ -186,7 +188,7 @@ def _value_words(axis: Axis, value: float) -> str:
 def _axis(axis: Axis) -> dict[str, object]:
     drawn: dict[str, object] = {"title": f"{axis.title}, %" if axis.percent else axis.title, "zeroline": False}
     if axis.logarithmic:
-        drawn |= {"type": "log", "dtick": 1, "tickformat": ","}
+        drawn |= {"type": "log", "dtick": 1, "exponentformat": "power"}
     if axis.ends:
         scale = 100 if axis.percent else 1
         drawn["range"] = [log10(end) if axis.logarithmic else scale * end for end in axis.ends]
@@ -292,6 +294,45 @@ def bars_with_level(
     places = {"tickvals": list(range(len(names))), "ticktext": [_wrapped(name) for name in names]}
     figure.update_xaxes(places, autotickangles=[0, -35], showgrid=False)
     figure.update_yaxes(title=f"{title}, %", rangemode="tozero")
+    return figure
+
+
+def dots(names: Sequence[str], groups: Mapping[str, Sequence[float]], colours: Sequence[str], title: str) -> go.Figure:
+    """Return lengths on one logarithmic axis, a row a name, a marker a group.
+
+    A length of 0 stands at the axis's left edge, an infinite one at its right; both are named there.
+
+    Args:
+        names: of the rows, from the top; they may repeat.
+        groups: per group, one length a name, >= 0.
+        colours: one a name.
+        title: of the axis.
+    """
+    lengths = [v for values in groups.values() for v in values if 0 < v < inf]
+    low, high = (min(lengths) / 10, max(lengths) * 10) if lengths else (1e-9, 1.0)
+    figure = go.Figure()
+    for (group, values), symbol in zip(groups.items(), _SYMBOLS, strict=False):
+        words = [f"{name}, {group}: {v:.3g}" for name, v in zip(names, values, strict=True)]
+        figure.add_scatter(
+            x=[min(max(v, low), high) for v in values], y=list(range(len(names))), mode="markers+text", name=group,
+            text=["0, a tie" if v == 0 else "never" if v == inf else "" for v in values], textposition="top center",
+            marker={"color": list(colours), "symbol": symbol, "size": 13, "line": {"width": 1, "color": "white"}},
+            customdata=words, hovertemplate="%{customdata}<extra></extra>",
+        )  # fmt: skip
+    _calm(figure, 90 + 46 * len(names))
+    rows = {"tickvals": list(range(len(names))), "ticktext": [_wrapped(name) for name in names]}
+    figure.update_xaxes(type="log", title=title, dtick=1, exponentformat="power", range=[log10(low), log10(high)])
+    figure.update_yaxes(rows, range=[len(names) - 0.4, -0.6], zeroline=False)
+    return figure
+
+
+def shaded(figure: go.Figure, end: float | None, name: str) -> go.Figure:
+    """Return a figure of a logarithmic horizontal axis with all up to a value shaded; unchanged for None and 0."""
+    if end:
+        figure.add_vrect(
+            x0=min([end, *(x for trace in figure.data for x in trace.x if x)]), x1=end, fillcolor=MARK, opacity=0.12,
+            line_width=0, layer="below", annotation_text=name, annotation_position="top left",
+        )  # fmt: skip
     return figure
 
 

@@ -20,6 +20,8 @@ _PAGES = {  # file: title, and icon of links to it
     "neuron": ("Neuron", ":material/adjust:"),
     "flow": ("Flow", ":material/account_tree:"),
     "knockout": ("Knock-out", ":material/content_cut:"),
+    "linearity": ("Linearity", ":material/straighten:"),
+    "decode": ("Decode", ":material/palette:"),
     "lessons": ("Lessons", ":material/school:"),
 }
 

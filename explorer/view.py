@@ -6,7 +6,7 @@ link holds that does not fit is left at its default and named in a note; it is n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args
 
@@ -16,13 +16,15 @@ from core.evaluation import Replacement
 from core.images import Crop
 from core.methods import METHODS, Family
 from explorer.knockouts import Part
-from explorer.strategies import STRATEGIES, Strategy
+from explorer.strategies import ACTIVE, ORIGINAL, STRATEGIES, Strategy
 
 __all__ = [
     "ATTRIBUTIONS",
     "LEAST_COLUMNS",
     "MOST_ATTRIBUTIONS",
     "MOST_COLUMNS",
+    "MOST_PAINT_STEPS",
+    "REGULARISERS",
     "SPARSITIES",
     "Box",
     "Neuron",
@@ -36,6 +38,9 @@ __all__ = [
 
 Scale = Literal["shared", "panel"]
 Style = Literal["magnitude", "signed"]
+REGULARISERS = ("Fourier", "jitter", "blur", "total variation")
+MOST_PAINT_STEPS = 1024
+Start = Literal["noise", "grey"]
 Order = Literal["lerf", "morf", "insertion", "deletion"]
 Box = tuple[int, int, int, int]
 """Left, top, right and bottom in percent of the square that the network sees."""
@@ -90,6 +95,13 @@ class View:
         box: around the object, where the picture does not say by itself.
         parts: neurons and channels knocked out; more than ``LINKED_PARTS`` are not in the link.
         only: whether they are kept alone instead.
+        ray: where a line through the image leads: "gradient", "random", or a photo's name.
+        ray_of: place of the column whose response is followed along it.
+        painted: the strategies whose pathways are decoded, of ``STRATEGIES``.
+        painted_at: the sparsity at which they are.
+        start: what the painting begins with.
+        regularisers: those used, of ``REGULARISERS``.
+        paint_steps, paint_seed: of the painting.
         lesson: name of the one that is followed, "" for none.
         step: of the lesson, from 1.
         present: whether controls are hidden and type and pictures large.
@@ -124,6 +136,14 @@ class View:
     box: Box | None = None
     parts: tuple[Part, ...] = ()
     only: bool = False
+    ray: str = "gradient"
+    ray_of: int = 0
+    painted: tuple[str, ...] = (ORIGINAL, ACTIVE, "NeuronMCT", "Random")
+    painted_at: float = 0.98
+    start: Start = "noise"
+    regularisers: tuple[str, ...] = REGULARISERS
+    paint_steps: int = 128
+    paint_seed: int = 0
     lesson: str = ""
     step: int = 1
     present: bool = False
@@ -239,7 +259,7 @@ def nearest_sparsity(value: float) -> float:
 def _written(value: object) -> str:
     if not isinstance(value, tuple):
         return str(value)
-    return ("~" if isinstance(value[0], str | Strategy | Part) else "-").join(map(str, value))
+    return ("~" if not value or isinstance(value[0], str | Strategy | Part) else "-").join(map(str, value))
 
 
 def _one_of(*allowed: str) -> Any:
@@ -266,6 +286,13 @@ def _index(text: str) -> int:
     return int(text)
 
 
+def _within(low: int, high: int, text: str) -> int:
+    value = _index(text)
+    if not low <= value <= high:
+        raise ValueError(text)
+    return value
+
+
 def _neuron(text: str) -> Neuron:
     site, position = map(_index, text.split("-"))
     return site, position
@@ -285,11 +312,14 @@ def _columns(text: str) -> tuple[Strategy, ...]:
     return columns
 
 
-def _attributions(text: str) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(text.split("~")))
-    if len(names) > MOST_ATTRIBUTIONS or not set(names) <= set(ATTRIBUTIONS):
-        raise ValueError(text)
-    return names
+def _some_of(known: Sequence[str], most: int, least: int = 1) -> Any:
+    def read(text: str) -> tuple[str, ...]:
+        names = tuple(dict.fromkeys(text.split("~"))) if text else ()
+        if not least <= len(names) <= most or not set(names) <= set(known):
+            raise ValueError(text)
+        return names
+
+    return read
 
 
 def _box(text: str) -> Box:
@@ -326,7 +356,7 @@ _READERS: dict[str, Any] = {
     "only_site": _switch,
     "neuron": _neuron,
     "whole": _switch,
-    "attributions": _attributions,
+    "attributions": _some_of(ATTRIBUTIONS, MOST_ATTRIBUTIONS),
     "order": _one_of(*get_args(Order)),
     "replacement": _one_of(*get_args(Replacement)),
     "near": _switch,
@@ -334,6 +364,14 @@ _READERS: dict[str, Any] = {
     "box": _box,
     "parts": lambda text: tuple(dict.fromkeys(map(Part.read, text.split("~")[:LINKED_PARTS]))),
     "only": _switch,
+    "ray": _name,
+    "ray_of": lambda text: _within(0, MOST_COLUMNS - 1, text),
+    "painted": _some_of(STRATEGIES, len(STRATEGIES)),
+    "painted_at": lambda text: nearest_sparsity(_number(0, 1)(text)),
+    "start": _one_of(*get_args(Start)),
+    "regularisers": _some_of(REGULARISERS, len(REGULARISERS), least=0),
+    "paint_steps": lambda text: _within(1, MOST_PAINT_STEPS, text),
+    "paint_seed": lambda text: _within(0, 9999, text),
     "lesson": _name,
     "step": _index,
     "present": _switch,

@@ -15,21 +15,24 @@ from explorer.words import duration, plain
 __all__ = ["cancelled", "gathered", "offer_start", "started", "wait", "waiting"]
 
 
-def wait(key: Hashable, ask: Callable[[], Status], name: str) -> None:
+def wait(key: Hashable, ask: Callable[[], Status], name: str, show: Callable[[], None] = lambda: None) -> None:
     """Draw a job's progress and a way to cancel it; or, once this person cancelled it, a way to start it again.
 
     Args and what follows are those of ``waiting``.
     """
-    _wait(key, ask, name, mark=key)
+    _wait(key, ask, name, key, show)
 
 
-def _wait(key: Hashable, ask: Callable[[], Status], name: str, mark: Hashable) -> None:
+def _wait(
+    key: Hashable, ask: Callable[[], Status], name: str, mark: Hashable, show: Callable[[], None] = lambda: None
+) -> None:
     """Wait for a job; ``mark`` is what is remembered when the person cancels."""
     if mark in cancelled():
+        show()
         st.info("Cancelled.")
         offer_start(mark, name)
     else:
-        waiting(key, ask, name=name, on_cancel=lambda: cancelled().add(mark))
+        waiting(key, ask, name=name, on_cancel=lambda: cancelled().add(mark), show=show)
 
 
 def gathered(errand: Errand, name: str) -> tuple[Any, ...]:
@@ -43,7 +46,7 @@ def gathered(errand: Errand, name: str) -> tuple[Any, ...]:
         compute.leave(before, session.waiter())
     asked[name] = errand.key
     if not errand.complete:
-        _wait(errand.key, errand.ask, name, mark=("place", name))
+        _wait(errand.key, errand.ask, name, ("place", name))
     return errand.parts
 
 
@@ -66,7 +69,14 @@ def started(name: str, label: str, note: str = "") -> bool:
     return name in asked
 
 
-def waiting(key: Hashable, ask: Callable[[], Status], *, name: str, on_cancel: Callable[[], None]) -> None:
+def waiting(
+    key: Hashable,
+    ask: Callable[[], Status],
+    *,
+    name: str,
+    on_cancel: Callable[[], None],
+    show: Callable[[], None] = lambda: None,
+) -> None:
     """Draw the progress of a job and a way to cancel it, until it is done; then run the page again.
 
     Args:
@@ -74,6 +84,7 @@ def waiting(key: Hashable, ask: Callable[[], Status], *, name: str, on_cancel: C
         ask: asks where it stands; each call says that this session still waits.
         name: of this place on the page, for the widgets' keys.
         on_cancel: called beside leaving the queue.
+        show: draws what there is so far.
     """
     left = False
 
@@ -92,6 +103,7 @@ def waiting(key: Hashable, ask: Callable[[], Status], *, name: str, on_cancel: C
             st.rerun()
         if status.state == "failed":
             st.rerun()
+        show()
         if status.state == "waiting":
             ahead = "one job" if status.position == 1 else f"{status.position} jobs"
             st.progress(0.0, f"In line: {ahead} before this one" if status.position else "Next in line")

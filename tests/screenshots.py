@@ -20,6 +20,11 @@ PAGES = {
     "neuron": "/neuron",
     "flow": "/flow",
     "knockout": "/knockout?site=7&parts=1c9~7c0~9n2916",
+    "linearity": "/linearity?columns=Original~NeuronMCT&pair=0-1",
+    "decode": "/decode",
+    "lessons": "/lessons",
+    "lesson": "/?second=Random&lesson=pathway&step=2",
+    "presented": "/?second=Random&lesson=pathway&step=2&present=True",
 }
 README = ("explore", "compare")
 

@@ -13,7 +13,7 @@ from core.images import Crop
 from core.methods import METHODS
 from explorer.knockouts import Part
 from explorer.strategies import STRATEGIES, Strategy
-from explorer.view import ATTRIBUTIONS, SPARSITIES, View, beside, nearest_sparsity
+from explorer.view import ATTRIBUTIONS, REGULARISERS, SPARSITIES, View, beside, nearest_sparsity
 from tests.test_strategies import strategies
 
 FAMILIES = {name: method.family for name, method in METHODS.items()}
@@ -78,6 +78,12 @@ def views(draw: st.DrawFn) -> View:
             )
         ),
         only=draw(st.booleans()),
+        painted=tuple(draw(st.lists(st.sampled_from(STRATEGIES), min_size=1, unique=True))),
+        painted_at=draw(st.sampled_from(SPARSITIES)),
+        start=draw(st.sampled_from(["noise", "grey"])),
+        regularisers=tuple(draw(st.lists(st.sampled_from(REGULARISERS), unique=True))),
+        paint_steps=draw(st.integers(1, 1024)),
+        paint_seed=draw(st.integers(0, 9999)),
         lesson=draw(st.sampled_from(["", "pathway", "no-such"])),
         step=draw(st.integers(0, 99)),
         present=draw(st.booleans()),
@@ -106,6 +112,7 @@ def test_every_field_of_a_view_is_in_its_parameters():
         style="signed", opacity=40, site=3, only_site=True, neuron=(3, 70), whole=True,
         attributions=("Grad-CAM", "Random"), order="morf", replacement="blur", near=False, cascade=False,
         box=(10, 20, 100, 70), parts=(Part(9, 4, whole=True), Part(3, 70, whole=False)), only=True,
+        painted=("Random", "Original"), painted_at=0.9, start="grey", regularisers=(), paint_steps=7, paint_seed=3,
         lesson="dead-neurons", step=2, present=True,
     )  # fmt: skip
     assert all(getattr(other, field.name) != getattr(View(), field.name) for field in fields(View))
@@ -116,7 +123,9 @@ def test_every_field_of_a_view_is_in_its_parameters():
         "scrub": "True", "off": "frozen", "scale": "panel", "style": "signed", "opacity": "40", "site": "3",
         "only_site": "True", "neuron": "3-70", "whole": "True", "parts": "9c4~3n70", "only": "True",
         "attributions": "Grad-CAM~Random", "order": "morf", "replacement": "blur", "near": "False",
-        "cascade": "False", "box": "10-20-100-70", "lesson": "dead-neurons", "step": "2", "present": "True",
+        "cascade": "False", "box": "10-20-100-70",
+        "painted": "Random~Original", "painted_at": "0.9", "start": "grey", "regularisers": "", "paint_steps": "7",
+        "paint_seed": "3", "lesson": "dead-neurons", "step": "2", "present": "True",
     }  # fmt: skip
 
 
@@ -147,7 +156,9 @@ def test_only_what_differs_is_written(view: View, name: str):
         ("attributions", ""), ("attributions", "Gradient~Best"), ("attributions", "~".join(ATTRIBUTIONS[:9])),
         ("attributions", "Gradient,Random"), ("order", "first"), ("replacement", "white"), ("near", "1"),
         ("cascade", "no"), ("box", "1-2-3"), ("box", "50-0-50-10"), ("box", "0-0-101-10"), ("box", "0-9-10-8"),
-        ("box", "a-b-c-d"), ("lesson", "a b"), ("step", "-1"), ("present", "1"),
+        ("box", "a-b-c-d"), ("painted", ""), ("painted", "Best"), ("painted_at", "2"),
+        ("start", "white"), ("regularisers", "fourier"), ("paint_steps", "0"), ("paint_steps", "1025"),
+        ("paint_seed", "10000"), ("lesson", "a b"), ("step", "-1"), ("present", "1"),
         ("opacity", "101"), ("opacity", "-1"), ("opacity", "nan"),
         ("site", "-1"), ("site", "x"), ("only_site", "yes"), ("only_site", "1"),
         ("neuron", "3"), ("neuron", "3-4-5"), ("neuron", "-3-4"), ("neuron", "a-b"), ("neuron", ""),

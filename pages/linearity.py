@@ -1,0 +1,37 @@
+"""Linearity: how far around the photo a pathway is affine, and what happens beyond."""
+
+import streamlit as st
+
+from explorer import session, sources, widgets
+from explorer.answers import Scene
+from explorer.columns import Column, find_columns
+from explorer.linear import show_line, show_over_sparsity, show_radii
+from explorer.words import plain
+
+
+def main() -> None:
+    subject = sources.find_subject()
+    columns = show_strategies(subject.scene) if subject.scene else []
+    sources.sidebar(subject)
+    if subject.scene:
+        show_radii(subject.scene, columns)
+        show_line(subject.scene, columns)
+        show_over_sparsity(subject.scene, columns)
+
+
+def show_strategies(scene: Scene) -> list[Column]:
+    target = plain(scene.network.class_names[scene.target])
+    st.markdown(f"## How far around the photo is *{target}* a linear matter?")
+    count = len(session.view().columns)
+    with st.container(key="methods"):
+        for place, panel in zip(range(count), st.columns(max(4, count)), strict=False):
+            with panel:
+                widgets.column(place)
+    columns = find_columns(scene, session.view().columns)
+    widgets.more_columns()
+    widgets.sparsity()
+    widgets.restriction()
+    return columns
+
+
+main()
