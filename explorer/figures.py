@@ -23,6 +23,7 @@ __all__ = [
     "colours",
     "crop_preview",
     "data_url",
+    "dimmed",
     "jpeg",
     "limit",
     "map_picture",
@@ -70,6 +71,13 @@ def limit(*maps: Floats) -> float:
     """
     magnitudes = np.concatenate([np.abs(m[np.isfinite(m)]).ravel() for m in maps]) if maps else np.zeros(0)
     return float(np.percentile(magnitudes, 99.9) or magnitudes.max()) if magnitudes.size else 0.0
+
+
+def dimmed(picture: Image.Image, mask: Bools) -> Image.Image:
+    """Return a picture with all outside a mask faded; the mask is (H, W), of the picture's size."""
+    pixels = np.asarray(picture.convert("RGB"))
+    faded = (0.3 * pixels.mean(2, keepdims=True) + 150).astype(np.uint8)
+    return Image.fromarray(np.where(mask[..., None], pixels, faded))
 
 
 def map_picture(values: Floats, end: float, style: str) -> Image.Image:

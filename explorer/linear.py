@@ -19,7 +19,7 @@ from explorer.words import duration, number, percent, plain, position_name
 
 __all__ = ["show_line", "show_over_sparsity", "show_radii"]
 
-KINDS = {"relu": "would switch", "relu6": "would meet its ceiling", "pool": "would lose its window"}
+KINDS = {"relu": "would switch", "relu6": "would meet its ceiling"}
 
 
 def show_radii(scene: Scene, columns: list[Column]) -> None:
@@ -97,7 +97,7 @@ def _show_limit(scene: Scene, column: Column, found: Radii) -> None:
         st.caption("Nothing bounds it: no neuron on the pathway has a gradient to the photo.")
         return
     if limit.site is None:
-        st.caption(f"In the max pool {plain(limit.name)} another pixel {KINDS['pool'].removeprefix('would ')}.")
+        st.caption(f"In the max pool {plain(limit.name)} another element would win a window.")
         return
     site = scene.network.sites[limit.site]
     tie = "It lies exactly on its boundary." if exact.radius == 0 else ""
@@ -133,26 +133,32 @@ def show_over_sparsity(scene: Scene, columns: list[Column]) -> None:
         st.info(lacking(columns) or "The references do not grow sparser; add a selection method.")
         return
     if not started("radii over sparsity", f"Measure at {len(radii.SPARSITIES)} sparsities"):
-        st.caption(f"Radii of {', '.join(c.title for c in ranked)}; some seconds each.")
+        st.caption(f"Radii of {', '.join(c.title for c in ranked)}; ten seconds or so each.")
         return
     view = session.view()
     wanted = [(c.scored, f"{c.title} {percent(s)}", s) for c in ranked for s in radii.SPARSITIES if c.scored]
-    errand = radii.ask_radii(scene, wanted, view.off, session.waiter())
+    errand = radii.ask_radii(scene, wanted, view.off, session.waiter(), directions=1)  # for the gradient's alone
     parts = gathered(errand, "radii_over_sparsity")
     lines, rows = [], []
     for place, column in enumerate(ranked):
         own = parts[place * len(radii.SPARSITIES) : (place + 1) * len(radii.SPARSITIES)]
         done = [(s, r) for s, r in zip(radii.SPARSITIES, own, strict=True) if r]
-        exact, effective = [r.exact.radius or 1e-12 for _, r in done], [r.effective.median for _, r in done]
+        exact, effective = [r.exact.radius or 1e-12 for _, r in done], [r.effective.along_gradient for _, r in done]
         x = tuple(s for s, _ in done)
         lines += [
             Line(f"{column.title}, exact", column.colour, exact, x),
-            Line(f"{column.title}, effective", column.colour, [v if v < inf else float("nan") for v in effective], x),
+            Line(
+                f"{column.title}, effective along the gradient",
+                column.colour,
+                [v if v < inf else float("nan") for v in effective],
+                x,
+            ),
         ]
         rows += [
             {
                 "strategy": column.title, "sparsity_asked": s,
-                "exact_radius": r.exact.radius, "effective_median": r.effective.median,
+                "exact_radius": r.exact.radius,
+                "effective_along_gradient": r.effective.along_gradient,
             }
             for s, r in done
         ]  # fmt: skip

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import isnan
 
 import streamlit as st
 from PIL import Image
+from torch import Tensor
 
 from core.errors import PathwayError
 from core.evaluation import TOLERANCE, chance_level, energy_inside, pointing_game
@@ -31,6 +33,7 @@ ORDERS = {
         "Insertion", "Most relevant pixels are put back first. A larger area is better: the answer is there early.",
     ),
 }  # fmt: skip
+HITS = {None: "points nowhere, it is flat", True: "hits", False: "misses"}
 REPLACEMENTS = {"mean": "the mean colour", "black": "black", "blur": "a blurred photo"}
 
 
@@ -156,16 +159,28 @@ def _undefined(measured: list[tuple[Attributed, Sensitive]]) -> str:
 def show_localisation(scene: Scene, photo: Image.Image, attributed: list[Attributed]) -> None:
     """Show how much of each attribution lies on the object."""
     st.markdown("## Does it point at the object?")
+    mask = _mask(scene)
     with st.container(key="neurons"):
         left, right = st.columns([1.4, 1])
     with right:
         box = session.view().box
-        alt = "The photo as the network sees it; " + (f"a box around {_box_words(box)}." if box else "no box is drawn.")
-        source = figures.data_url(figures.jpeg(scene.picture, 90))
-        browser.box_picker(source, alt, box, on_drawn=_drawn)
+        what = f"a box around {_box_words(box)}" if box else "an object mask" if mask is not None else "no box drawn"
+        shown = figures.dimmed(scene.picture, mask.numpy()) if mask is not None and not box else scene.picture
+        alt = f"The photo as the network sees it; {what}."
+        browser.box_picker(figures.data_url(figures.jpeg(shown, 90)), alt, box, on_drawn=_drawn)
         _offer_mask(photo)
     with left:
-        _show_localised(scene, attributed)
+        if mask is None:
+            st.info("Drag a box around the object in the photo, or bring a picture that is transparent around it.")
+        else:
+            _show_localised(scene, mask, attributed)
+
+
+def _mask(scene: Scene) -> Tensor | None:
+    """Which pixels lie on the object, if anything says so."""
+    own, preprocessing = session.mask(), scene.network.preprocessing
+    alpha = preprocessing.mask(own, session.view().crop) if own and preprocessing else None
+    return evaluations.object_mask(scene, session.view().box, alpha)
 
 
 def _box_words(box: Box) -> str:
@@ -196,45 +211,39 @@ def _offer_mask(photo: Image.Image) -> None:
         )  # fmt: skip
 
 
-def _show_localised(scene: Scene, attributed: list[Attributed]) -> None:
-    own, view = session.mask(), session.view()
-    preprocessing = scene.network.preprocessing
+def _show_localised(scene: Scene, mask: Tensor, attributed: list[Attributed]) -> None:
+    found = attributions.made(attributed)
     try:
-        alpha = preprocessing.mask(own, view.crop) if own and preprocessing else None
-        mask = evaluations.object_mask(scene, view.box, alpha)
-        chance = None if mask is None else chance_level(mask)
-        near = None if mask is None else chance_level(mask, TOLERANCE)
+        chance, near = chance_level(mask), chance_level(mask, TOLERANCE)
+        energies = [energy_inside(made.attribution.relevance, mask) for _, made in found]
+        hits = [pointing_game(made.attribution.relevance, mask) for _, made in found]
     except PathwayError as problem:
         st.warning(plain(str(problem)))
         return
-    if mask is None or chance is None or near is None:
-        st.info("Drag a box around the object in the photo, or bring a picture that is transparent around it.")
-        return
-    rows: list[dict[str, object]] = []
-    for each, found in attributions.made(attributed):
-        relevance = found.attribution.relevance
-        energy, hit = energy_inside(relevance, mask), pointing_game(relevance, mask)
-        rows.append({"attribution": each.title, "energy_inside": energy, "pointing_game": hit, "chance": chance})
-    if not rows:
+    if not found:
         st.info(attributions.lacking(attributed))
         return
-    lines = {row["attribution"]: row["energy_inside"] for row in rows}
-    colours = [each.colour for each, _ in attributions.made(attributed)]
-    words = [f"{t} {percent(float(str(e)))}" for t, e in lines.items()]
+    titles = [each.title for each, _ in found]
+    words = [f"{title} {percent(energy)}" for title, energy in zip(titles, energies, strict=True)]
     alt = f"Energy inside the object: {'; '.join(words)}; by chance {percent(chance)}."
-    show_chart(charts.bars_with_level([*map(str, lines)], [*map(float, map(str, lines.values()))], colours, chance,
-               "relevance on the object"), "localisation", alt)  # fmt: skip
-    hits = {None: "points nowhere, it is flat", True: "hits", False: "misses"}
-    said = "; ".join(f"{row['attribution']} {hits[row['pointing_game']]}" for row in rows)  # type: ignore[index]
+    colours = [each.colour for each, _ in found]
+    show_chart(
+        charts.bars_with_level(titles, energies, colours, chance, "relevance on the object"), "localisation", alt
+    )
+    said = "; ".join(f"{title} {HITS[hit]}" for title, hit in zip(titles, hits, strict=True))
     st.caption(
         "Higher is better: the share of all relevance that lies on the object; the line is the object's share of the "
         f"picture, {percent(chance)}, what relevance without regard to it would have. Pointing game, the most relevant "
         f"pixel within {TOLERANCE} pixels of the object, which a random one is with {percent(near)}: {said}."
     )
-    _offer(scene, attributed, rows, "localisation")
+    rows = [
+        {"attribution": title, "energy_inside": energy, "chance": chance, "pointing_game": hit, "pointing_chance": near}
+        for title, energy, hit in zip(titles, energies, hits, strict=True)
+    ]
+    _offer(scene, [each for each, _ in found], rows, "localisation")
 
 
-def _offer(scene: Scene, attributed: list[Attributed], rows: list[dict[str, object]], what: str) -> None:
+def _offer(scene: Scene, attributed: list[Attributed], rows: Sequence[Mapping[str, object]], what: str) -> None:
     made_from = export.provenance(scene, session.view()) | {"attributions": attributions.made_from(attributed)}
     name = export.file_name(session.view().image, scene.network.name, f"{what}.csv")
     offer_table(rows, name, made_from, what)

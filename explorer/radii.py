@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,7 @@ __all__ = ["GRADIENT", "RANDOM", "SPARSITIES", "Checked", "Followed", "Radii", "
 
 SPARSITIES = (0.7, 0.8, 0.9, 0.95, 0.98)
 GRADIENT, RANDOM = "gradient", "random"
+EFFECTIVE_DIRECTIONS = 32
 POINTS = 48
 STEPS = 100  # of a part, for its progress
 INSIDE, OUTSIDE, DIRECTIONS = 0.999, 1.001, 8
@@ -71,7 +72,13 @@ class Followed:
     nbytes: int = 16384
 
 
-def ask_radii(scene: Scene, wanted: Sequence[tuple[Selection, str, float]], off: Off, waiter: str) -> Errand:
+def ask_radii(
+    scene: Scene,
+    wanted: Sequence[tuple[Selection, str, float]],
+    off: Off,
+    waiter: str,
+    directions: int = EFFECTIVE_DIRECTIONS,
+) -> Errand:
     """Return the radii of pathways.
 
     Args:
@@ -79,17 +86,18 @@ def ask_radii(scene: Scene, wanted: Sequence[tuple[Selection, str, float]], off:
         wanted: each a selection, its title, and the sparsity of its pathway.
         off: how neurons off it are held.
         waiter: who asks.
+        directions: random ones of the effective radius; they cost most of the time.
     """
 
-    def part(selection: Selection, sparsity: float) -> Callable[[Progress], Radii]:
-        return lambda progress: _radii(scene, _pathway(selection, sparsity), off, progress)
+    def part(selection: Selection, title: str, sparsity: float) -> Part:
+        key = ("radii", *_key(scene, selection, sparsity, off), directions)
+        return Part(key, title, lambda told: _radii(scene, _pathway(selection, sparsity), off, directions, told))
 
-    parts = [Part(_key(scene, s, sparsity, off), title, part(s, sparsity)) for s, title, sparsity in wanted]
-    return errand(parts, STEPS, waiter)
+    return errand([part(*each) for each in wanted], STEPS, waiter)
 
 
 def _key(scene: Scene, selection: Selection, sparsity: float, off: Off) -> tuple[Hashable, ...]:
-    return ("radii", *scene.key[1:-1], scene.target, selection.key, selection.size(sparsity), off)
+    return (*scene.key[1:-1], scene.target, selection.key, selection.size(sparsity), off)
 
 
 def _pathway(selection: Selection, sparsity: float) -> Pathway | None:
@@ -97,14 +105,14 @@ def _pathway(selection: Selection, sparsity: float) -> Pathway | None:
     return None if original else selection.pathway(sparsity)
 
 
-def _radii(scene: Scene, pathway: Pathway | None, off: Off, progress: Progress) -> Radii:
+def _radii(scene: Scene, pathway: Pathway | None, off: Off, directions: int, progress: Progress) -> Radii:
     start, case = time.perf_counter(), (scene.network, scene.image, scene.target, pathway)
 
     def told(first: int) -> Progress:
         return lambda done, total, note: progress(first + done * 49 // max(total, 1), STEPS, note)
 
     exact = linear_radius(*case, off=off, progress=told(0))
-    effective = effective_linear_radius(*case, off=off, progress=told(50))
+    effective = effective_linear_radius(*case, off=off, directions=directions, progress=told(50))
     checked = _checked(scene, pathway, off, exact) if exact.limit and 0 < exact.radius < float("inf") else None
     return Radii(exact, effective, checked, time.perf_counter() - start)
 
@@ -140,7 +148,7 @@ def ask_line(
         case = (scene.network, scene.image, scene.target, pathway)
         return Followed(along(*case, step, ts, off=off, reference=scene.image, progress=progress))
 
-    key = ("line", *_key(scene, selection, sparsity, off)[1:], ray)
+    key = ("line", *_key(scene, selection, sparsity, off), ray)
     return errand([Part(key, title, make)], STEPS, waiter)
 
 

@@ -480,3 +480,11 @@ def test_a_data_url_is_the_file(write, kind):
 
 def test_a_data_url_by_hand():
     assert figures.data_url(b"\x89PNG?>") == "data:image/png;base64,iVBORz8+"
+
+
+def test_what_is_outside_a_mask_is_faded():
+    picture = Image.fromarray(np.full((2, 3, 3), (200, 10, 30), np.uint8))
+    mask = np.array([[True, False, False], [False, True, False]])
+    shown = np.asarray(figures.dimmed(picture, mask))
+    assert (shown[mask] == (200, 10, 30)).all()
+    assert (shown[~mask] == 174).all()  # 150 + 0.3 of the grey, 80

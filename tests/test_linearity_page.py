@@ -27,7 +27,8 @@ QUICK = {"columns": "NeuronMCT~Random", "pair": "0-1", "sparsity": "0.98"}
 @pytest.fixture(autouse=True)
 def few_directions(monkeypatch):
     """Effective radii in one direction, and only where they are known to lie."""
-    monkeypatch.setattr(radii, "effective_linear_radius", partial(effective_linear_radius, directions=1, largest=1e-5))
+    monkeypatch.setattr(radii, "effective_linear_radius", partial(effective_linear_radius, largest=1e-5))
+    monkeypatch.setattr(radii.ask_radii, "__defaults__", (1,))
     monkeypatch.setattr(radii, "DIRECTIONS", 1)
 
 
@@ -80,6 +81,14 @@ def test_the_radius_and_what_limits_it_are_cores(known, nothing_made):
         at = ran(at)
         assert view(at).neuron == (limit.site, limit.position)
         assert "What does this neuron do" in "".join(m.value for m in at.markdown)
+
+
+def test_radii_over_sparsity_are_cores(known, nothing_made, monkeypatch):
+    monkeypatch.setattr(radii, "SPARSITIES", (0.95, 0.98))
+    at = opened(QUICK | {"columns": "NeuronMCT~Original"}, "linearity")
+    at = pressed(at, "Measure at 2 sparsities")
+    assert f"NeuronMCT at 98.0 % {number(known.exact.radius)}." in alts(at)
+    assert "NeuronMCT at 95.0 %" in alts(at)
 
 
 @pytest.mark.parametrize("ray", ["gradient", "random", "coffee"])
