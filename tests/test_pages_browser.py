@@ -329,6 +329,8 @@ CUT = """() => [...document.querySelectorAll("[data-testid=stMain] *")]
         ("/knockout?parts=9c4~9n2916~25n168999", 2),
         ("/flow?second=Random", 0),
         ("/evaluate?box=20-20-80-90", 4),
+        ("/linearity?columns=NeuronMCT~Random&pair=0-1", 0),
+        ("/decode", 0),
     ],
 )
 def test_nothing_is_cut_off(browser: Browser, server: str, width: int, link: str, least: int) -> None:
@@ -349,6 +351,26 @@ def test_nothing_is_cut_off(browser: Browser, server: str, width: int, link: str
     assert page.evaluate(CUT) == []
     assert page.get_by_test_id("stException").count() == 0
     context.close()
+
+
+@pytest.mark.parametrize("width", [800, 1440])
+@pytest.mark.parametrize("link", ["/lessons", "/?second=Random&lesson=pathway&step=2&present=True"])
+def test_lessons_and_presenter_mode_fit(browser: Browser, server: str, width: int, link: str) -> None:
+    page = browser.new_context(viewport={"width": width, "height": 900}).new_page()
+    page.goto(server + link)
+    expect(page.get_by_role("heading", level=2).first).to_be_visible(timeout=60_000)
+    at_rest(page)
+    main = "document.querySelector('[data-testid=stMain]')"
+    assert page.evaluate(f"{main}.scrollWidth - {main}.clientWidth") <= 0
+    assert page.evaluate(CUT) == []
+    if "present" in link:
+        expect(page.get_by_test_id("stSidebar")).to_be_hidden()
+        expect(page.get_by_role("slider")).to_have_count(0)
+        page.get_by_role("button", name="Next").click()
+        expect(page).to_have_url(re.compile(r"lesson=pathway&step=3&present=True$"), timeout=30_000)
+        page.get_by_role("button", name="Leave presenter mode").click()
+        expect(page.get_by_test_id("stSidebar")).to_be_visible(timeout=30_000)
+    page.context.close()
 
 
 # ------------------------------------------------------------------------------------------------------------ evaluate
