@@ -25,22 +25,10 @@ from torch import nn
 from torch.fx import Node
 from torch.nn import functional as F
 
+from core.calls import ADAPTIVE_MAX_POOLS, MAX_POOLS, POINTWISE, kind_of, pair, sources, spellings
 from core.network import Network, Site
 from core.program import Program
-from core.surrogate import (
-    ADAPTIVE_MAX_POOLS,
-    MAX_POOLS,
-    POINTWISE,
-    Bools,
-    Box,
-    bounding_box,
-    checked_node,
-    kind_of,
-    pair,
-    sources,
-    spellings,
-    surrogate_field,
-)
+from core.surrogate import Bools, Box, bounding_box, checked_node, surrogate_field
 
 __all__ = ["Box", "receptive_field"]
 

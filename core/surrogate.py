@@ -3,14 +3,13 @@
     box = { pixels x :  dz̃/dx > 0 }        z̃ the neuron in the surrogate
 
 No gradient cancels on its way there, so its support is the union of all paths. It follows calls that the walk of
-``core.receptive_field`` has no rule for, and is what that walk is tested against; what both know about calls and boxes
-stands here.
+``core.receptive_field`` has no rule for, and is what that walk is tested against; what both know about boxes stands
+here, and what they know about calls in ``core.calls``.
 """
 
 from __future__ import annotations
 
 import copy
-import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -21,24 +20,17 @@ from torch import Tensor, nn
 from torch.fx import Node
 from torch.fx.node import map_aggregate
 from torch.nn import functional as F
-from torchvision.ops import stochastic_depth
 
+from core.calls import ADAPTIVE_MAX_POOLS, MAX_POOLS, POINTWISE, kind_of, pair, sources, spellings
 from core.errors import PathwayError
 from core.network import Network, Site
 from core.program import Program, Values
 
 __all__ = [
-    "ADAPTIVE_MAX_POOLS",
-    "MAX_POOLS",
-    "POINTWISE",
     "Bools",
     "Box",
     "bounding_box",
     "checked_node",
-    "kind_of",
-    "pair",
-    "sources",
-    "spellings",
     "surrogate_field",
 ]
 
@@ -99,46 +91,6 @@ def bounding_box(rows: Bools, columns: Bools) -> Box:
         return 0, 0, 0, 0
     (top, bottom), (left, right) = np.flatnonzero(rows)[[0, -1]], np.flatnonzero(columns)[[0, -1]]
     return int(left), int(top), int(right) + 1, int(bottom) + 1
-
-
-def kind_of(program: Program, node: Node) -> Any:
-    """Return a module's type, a function, or a method's name: what says how to treat the call."""
-    module = program.module(node)
-    return node.target if module is None else type(module)
-
-
-def sources(program: Program, node: Node) -> list[Node]:
-    """Return what a call takes that depends on the image's values."""
-    return [source for source in node.all_input_nodes if program.facts[source].sees_image]
-
-
-def pair(value: Any) -> tuple[int, int]:
-    """Return a setting of rows and of columns, given as one for both or as two."""
-    first, second = (*value, *value)[:2] if isinstance(value, list | tuple) else (value, value)
-    return first, second
-
-
-_POINTWISE_MODULES = (
-    *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish, nn.Softplus),
-    *(nn.Sigmoid, nn.Tanh, nn.Hardsigmoid, nn.Hardswish, nn.Hardtanh, nn.Identity, nn.BatchNorm1d, nn.BatchNorm2d),
-    *(nn.Dropout, nn.Dropout2d, nn.AlphaDropout),
-)
-_POINTWISE_NAMES = (
-    *("abs", "add", "batch_norm", "clamp", "clone", "contiguous", "div", "dropout", "dropout2d", "elu", "gelu"),
-    *("hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "mish", "mul", "multiply", "neg", "relu", "relu6", "selu"),
-    *("sigmoid", "silu", "softplus", "sub", "subtract", "tanh", "true_divide", "truediv"),
-)
-_HOMES = (operator, torch, F)
-
-
-def spellings(*names: str) -> set[Any]:
-    """Return every way to write these calls: as functions and as methods."""
-    return {getattr(home, name) for home in _HOMES for name in names if hasattr(home, name)} | set(names)
-
-
-POINTWISE = {*_POINTWISE_MODULES, *spellings(*_POINTWISE_NAMES), stochastic_depth}
-MAX_POOLS = {nn.MaxPool2d, *spellings("max_pool2d")}
-ADAPTIVE_MAX_POOLS = {nn.AdaptiveMaxPool2d, *spellings("adaptive_max_pool2d")}
 
 
 def _value(program: Program, node: Node, values: Values) -> Any:

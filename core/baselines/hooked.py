@@ -30,6 +30,7 @@ from torch.nn import functional as F
 
 from core.attribution import Attribution
 from core.baselines.base import completeness
+from core.calls import MAX_POOLS, kind_of, max_pool_settings
 from core.errors import PathwayError
 from core.network import Network
 from core.program import Program, Values
@@ -39,8 +40,6 @@ from core.tracing import TRACE_LOCK
 __all__ = ["deep_lift", "guided_backpropagation"]
 
 TOLERANCE = 1e-3
-
-_POOL_SETTINGS = ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
 
 
 def guided_backpropagation(network: Network, image: Tensor, target: int, *, progress: Progress = silent) -> Attribution:
@@ -130,17 +129,9 @@ class _Separated(nn.Module):
 
 def _max_pool(program: Program, node: Node) -> _MaxPool | None:
     """A max-pool call's own module; None elsewhere, and where it returns places or its size is computed."""
-    module, facts = program.module(node), program.facts[node]
-    if not (facts.sees_image and facts.shape and len(node.all_input_nodes) == 1):
-        return None
-    if type(module) is nn.MaxPool2d:
-        settings = {name: getattr(module, name) for name in _POOL_SETTINGS}
-    elif node.target in (F.max_pool2d, torch.max_pool2d):
-        given = {**dict(zip(_POOL_SETTINGS, node.args[1:], strict=False)), **node.kwargs}
-        settings = {name: given[name] for name in _POOL_SETTINGS if name in given}
-    else:
-        return None
-    return _MaxPool(settings)
+    facts = program.facts[node]
+    alone = facts.sees_image and facts.shape and len(node.all_input_nodes) == 1
+    return _MaxPool(max_pool_settings(program, node)) if alone and kind_of(program, node) in MAX_POOLS else None
 
 
 def _max_pool_rule(

@@ -18,10 +18,9 @@ from torch import Tensor
 from torch.fx import Node
 from torch.nn import functional as F
 
-from core.linearity.calls import argument
+from core.calls import max_pool_settings, pair
 from core.network import Site
 from core.program import Program
-from core.surrogate import pair
 
 __all__ = ["Boundaries", "Windows", "pool_boundaries", "pool_winners", "site_boundaries"]
 
@@ -135,10 +134,7 @@ def _name(program: Program, node: Node) -> str:
 
 def pool_winners(program: Program, node: Node, x: Tensor) -> Tensor:
     """Return the flat position of each window's winner in its channel's plane, (B, C, L), of (B, C, H, W)."""
-    size, stride, padding, dilation = _settings(program, node)
-    module = program.module(node)
-    ceil_mode = bool(argument(node, 5, "ceil_mode", False) if module is None else module.ceil_mode)
-    _, winners = F.max_pool2d(x, size, stride, padding, dilation, ceil_mode, return_indices=True)
+    _, winners = F.max_pool2d(x, **max_pool_settings(program, node), return_indices=True)
     return winners.flatten(2)
 
 
@@ -149,8 +145,10 @@ def _elements(x: Tensor, elements: Tensor) -> Tensor:
 
 def _geometry(program: Program, node: Node, height: int, width: int) -> tuple[Tensor, Tensor]:
     """Return elements and inside of a max pool's windows, see ``Windows``."""
-    size, stride, padding, dilation = _settings(program, node)
-    sides = zip(size, stride, padding, dilation, program.facts[node].shape[1:], strict=True)
+    settings = max_pool_settings(program, node)
+    settings["stride"] = settings["stride"] or settings["kernel_size"]
+    each_way = (pair(settings[name]) for name in ("kernel_size", "stride", "padding", "dilation"))
+    sides = zip(*each_way, program.facts[node].shape[1:], strict=True)
     device = program.parameter().device
     rows, columns = (
         step * torch.arange(count, device=device) - before + apart * torch.arange(length, device=device)[:, None]
@@ -160,15 +158,3 @@ def _geometry(program: Program, node: Node, height: int, width: int) -> tuple[Te
     inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
     elements = torch.where(inside, y * width + x, 0)
     return elements.flatten(2).flatten(0, 1), inside.flatten(2).flatten(0, 1)
-
-
-def _settings(program: Program, node: Node) -> list[tuple[int, int]]:
-    """Return kernel size, stride, padding and dilation of a max pool, each of rows and columns."""
-    module = program.module(node)
-    names = {"kernel_size": None, "stride": None, "padding": 0, "dilation": 1}
-    if module is not None:
-        given = {name: getattr(module, name) for name in names}
-    else:
-        given = {name: argument(node, place, name, default) for place, (name, default) in enumerate(names.items(), 1)}
-    given["stride"] = given["stride"] or given["kernel_size"]
-    return [pair(given[name]) for name in names]

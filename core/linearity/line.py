@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.fx import Node
 
+from core.calls import MAX_POOLS, kind_of
 from core.errors import PathwayError
 from core.linearity.affine import walk
 from core.linearity.boundaries import pool_winners
@@ -21,7 +22,6 @@ from core.network import Network
 from core.pathway import Off, Pathway
 from core.program import Values
 from core.progress import Progress, silent
-from core.surrogate import MAX_POOLS, kind_of
 
 __all__ = ["Line", "along", "linearisation", "moved"]
 

@@ -34,8 +34,8 @@ from torch import Tensor
 from core.errors import PathwayError
 from core.linearity.affine import AffineMap, affine_map
 from core.linearity.boundaries import Boundaries
-from core.linearity.calls import check_piecewise_affine
 from core.linearity.double import double_case
+from core.linearity.piecewise import check_piecewise_affine
 from core.network import Network
 from core.pathway import Off, Pathway
 from core.progress import Progress, silent

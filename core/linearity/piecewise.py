@@ -8,12 +8,12 @@ from torch import nn
 from torch.fx import Node
 from torch.fx.node import map_aggregate
 
+from core.calls import MAX_POOLS, argument, kind_of, spellings
 from core.errors import PathwayError
 from core.network import Network
 from core.program import Program
-from core.surrogate import MAX_POOLS, kind_of, spellings
 
-__all__ = ["argument", "check_piecewise_affine"]
+__all__ = ["check_piecewise_affine"]
 
 _MODULES = {
     *(nn.Conv1d, nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.BatchNorm1d, nn.BatchNorm2d, nn.Identity),
@@ -47,11 +47,6 @@ def check_piecewise_affine(network: Network) -> Network:
                 "pools. Choose such a network: squeezenet1_1, efficientnet_lite0, a ResNet, a VGG."
             )
     return network
-
-
-def argument(node: Node, place: int, name: str, default: Any) -> Any:
-    """Return what a call is given for one of its parameters."""
-    return node.kwargs.get(name, node.args[place] if len(node.args) > place else default)
 
 
 def _objection(program: Program, node: Node) -> str | None:

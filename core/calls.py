@@ -1,0 +1,85 @@
+"""What kind of call a node of a traced program is, and what it is given: told once, for all who treat calls by kind."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import torch
+from torch import nn
+from torch.fx import Node
+from torch.nn import functional as F
+from torchvision.ops import stochastic_depth
+
+from core.program import Program
+
+__all__ = [
+    "ADAPTIVE_MAX_POOLS",
+    "MAX_POOLS",
+    "POINTWISE",
+    "argument",
+    "kind_of",
+    "max_pool_settings",
+    "pair",
+    "sources",
+    "spellings",
+]
+
+
+def kind_of(program: Program, node: Node) -> Any:
+    """Return a module's type, a function, or a method's name: what says how to treat the call."""
+    module = program.module(node)
+    return node.target if module is None else type(module)
+
+
+def sources(program: Program, node: Node) -> list[Node]:
+    """Return what a call takes that depends on the image's values."""
+    return [source for source in node.all_input_nodes if program.facts[source].sees_image]
+
+
+def pair(value: Any) -> tuple[int, int]:
+    """Return a setting of rows and of columns, given as one for both or as two."""
+    first, second = (*value, *value)[:2] if isinstance(value, list | tuple) else (value, value)
+    return first, second
+
+
+def argument(node: Node, place: int, name: str, default: Any) -> Any:
+    """Return what a call is given for one of its parameters."""
+    return node.kwargs.get(name, node.args[place] if len(node.args) > place else default)
+
+
+def max_pool_settings(program: Program, node: Node) -> dict[str, Any]:
+    """Return a max pool's settings, as ``torch.nn.functional.max_pool2d`` takes them by name.
+
+    Args:
+        program: that calls it.
+        node: a call of ``MAX_POOLS``.
+    """
+    module = program.module(node)
+    if module is not None:
+        return {name: getattr(module, name) for name in _MAX_POOL}
+    return {name: argument(node, place, name, default) for place, (name, default) in enumerate(_MAX_POOL.items(), 1)}
+
+
+_POINTWISE_MODULES = (
+    *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish, nn.Softplus),
+    *(nn.Sigmoid, nn.Tanh, nn.Hardsigmoid, nn.Hardswish, nn.Hardtanh, nn.Identity, nn.BatchNorm1d, nn.BatchNorm2d),
+    *(nn.Dropout, nn.Dropout2d, nn.AlphaDropout),
+)
+_POINTWISE_NAMES = (
+    *("abs", "add", "batch_norm", "clamp", "clone", "contiguous", "div", "dropout", "dropout2d", "elu", "gelu"),
+    *("hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "mish", "mul", "multiply", "neg", "relu", "relu6", "selu"),
+    *("sigmoid", "silu", "softplus", "sub", "subtract", "tanh", "true_divide", "truediv"),
+)
+_HOMES = (operator, torch, F)
+
+
+def spellings(*names: str) -> set[Any]:
+    """Return every way to write these calls: as functions and as methods."""
+    return {getattr(home, name) for home in _HOMES for name in names if hasattr(home, name)} | set(names)
+
+
+POINTWISE = {*_POINTWISE_MODULES, *spellings(*_POINTWISE_NAMES), stochastic_depth}
+MAX_POOLS = {nn.MaxPool2d, *spellings("max_pool2d")}
+ADAPTIVE_MAX_POOLS = {nn.AdaptiveMaxPool2d, *spellings("adaptive_max_pool2d")}
+_MAX_POOL = {"kernel_size": None, "stride": None, "padding": 0, "dilation": 1, "ceil_mode": False}
