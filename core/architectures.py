@@ -1,6 +1,6 @@
 """Which classifiers there are, as models without weights, and how weights get into them.
 
-Two architectures come with weights; the others are torchvision's classifiers, by the names torchvision gives them.
+Three architectures come with weights; the others are torchvision's classifiers, by the names torchvision gives them.
 A model is built without memory for its weights, which are then handed in, not copied: initialising VGG-16 only to
 overwrite it takes longer than loading it.
 """
@@ -18,15 +18,20 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
+from core.datasets import FASHION_CLASSES
 from core.efficientnet_lite import EfficientNetLite0
 from core.errors import PathwayError
 from core.images import Preprocessing
+from core.small_vgg import SmallVGG
 
-__all__ = ["EMBEDDED", "architectures", "build", "check_name", "fill", "head", "imagenet_classes", "preprocessing_of"]
+__all__ = ["EMBEDDED", "architectures", "build", "check_name", "class_names_of", "fill", "head", "preprocessing_of"]
 
-EMBEDDED = ("squeezenet1_1", "efficientnet_lite0")
+EMBEDDED = ("squeezenet1_1", "efficientnet_lite0", "fashion_vgg")
 
-_LITE = Preprocessing(mean=(127 / 255,) * 3, std=(128 / 255,) * 3)  # (255 x - 127) / 128
+_OURS: dict[str, tuple[type[nn.Module], Preprocessing]] = {  # that torchvision does not have
+    "efficientnet_lite0": (EfficientNetLite0, Preprocessing(mean=(127 / 255,) * 3, std=(128 / 255,) * 3)),
+    "fashion_vgg": (SmallVGG, Preprocessing(28, 28, mean=(0.2860,) * 3, std=(0.3530,) * 3)),
+}
 _AUXILIARY = {"googlenet": ("aux1.", "aux2."), "inception_v3": ("AuxLogits.",)}
 _OLD_DENSENET = re.compile(r"(.*denselayer\d+\.(?:norm|conv))\.([12]\..+)")  # norm.1 is norm1 now
 
@@ -47,11 +52,12 @@ def check_name(name: str) -> str:
     raise PathwayError(f"There is no network called {name!r}. Did you mean {' or '.join(near)}?")
 
 
-def build(name: str, num_classes: int = 1000) -> nn.Module:
-    """Return a model without values, in evaluation mode; ``fill`` gives it some."""
-    if check_name(name) == "efficientnet_lite0":
+def build(name: str, num_classes: int | None = None) -> nn.Module:
+    """Return a model without values, in evaluation mode, by default with its own classes; ``fill`` gives it some."""
+    num_classes = num_classes or len(class_names_of(name))
+    if check_name(name) in _OURS:
         with torch.device("meta"):
-            return EfficientNetLite0(num_classes).eval()
+            return _OURS[name][0](num_classes).eval()
     builder, options = torchvision.models.get_model_builder(name), _options(name)
     try:
         with torch.device("meta"):
@@ -70,8 +76,8 @@ def _options(name: str) -> dict[str, Any]:
 
 def preprocessing_of(name: str) -> Preprocessing:
     """Return how the publishers of an architecture's weights make a photo its input."""
-    if check_name(name) == "efficientnet_lite0":
-        return _LITE
+    if check_name(name) in _OURS:
+        return _OURS[name][1]
     preset = torchvision.models.get_model_weights(name).DEFAULT.transforms()
     return Preprocessing(
         size=preset.crop_size[0],
@@ -82,9 +88,13 @@ def preprocessing_of(name: str) -> Preprocessing:
     )
 
 
+def class_names_of(name: str) -> tuple[str, ...]:
+    """Return the names of the classes that an architecture's own weights tell apart, in the order of the logits."""
+    return FASHION_CLASSES if name == "fashion_vgg" else _imagenet_classes()
+
+
 @cache
-def imagenet_classes() -> tuple[str, ...]:
-    """Return the names of the 1000 ImageNet classes, in the order of the logits."""
+def _imagenet_classes() -> tuple[str, ...]:
     return tuple(torchvision.models.SqueezeNet1_1_Weights.DEFAULT.meta["categories"])
 
 

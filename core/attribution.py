@@ -12,10 +12,12 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from core.gradient import saliency_map
+from core.gradient import pathway_gradient, saliency_map
+from core.methods import METHODS
 from core.network import Network
+from core.pathway import Off, rank
 
-__all__ = ["Attribute", "Attribution"]
+__all__ = ["Attribute", "Attribution", "pathway_attribute"]
 
 
 @dataclass(frozen=True)
@@ -54,3 +56,20 @@ class Attribution:
 
 Attribute = Callable[[Network, Tensor, int], Attribution]
 """Given network, image (1, C, H, W) and target, an attribution."""
+
+
+def pathway_attribute(method: str, sparsity: float, off: Off = "zero", **options: int) -> Attribute:
+    """Return the pathway gradient as a function of any network, image and target.
+
+    Args:
+        method: of ``METHODS``, that ranks the neurons.
+        sparsity: of the pathway, in [0, 1).
+        off: how neurons off the pathway are held.
+        options: of the method.
+    """
+
+    def attribute(network: Network, image: Tensor, target: int) -> Attribution:
+        pathway = rank(METHODS[method](network, image, target, **options)).pathway(sparsity)
+        return Attribution(pathway_gradient(network, image, target, pathway, off=off), True)
+
+    return attribute

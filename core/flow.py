@@ -286,9 +286,10 @@ def _cutting(edit: Edit | None, always: bool = True) -> Edit:
 
 
 def _to_activation(network: Network, image: Tensor, target: int, edit: Edit | None) -> tuple[Tensor, ...]:
+    chosen = torch.tensor([target], device=image.device)
     with torch.enable_grad():
         run = network.run(image.detach(), _cutting(edit, always=False), record=True)
-        return tuple(gradient[0] for gradient in target_gradients(run.logits, target, run.activations))
+        return tuple(gradient[0] for gradient in target_gradients(run.logits, chosen, run.activations))
 
 
 def _to_pre_activation(

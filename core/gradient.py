@@ -16,16 +16,30 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from core.errors import PathwayError
 from core.network import Edit, Network, Site
 from core.pathway import Off, Pathway, Ranking, check_off, hold, restriction
 from core.progress import Progress, silent
 
-__all__ = ["Restricted", "Sweep", "pathway_gradient", "response", "restrict", "restricting", "saliency_map", "sweep"]
+__all__ = [
+    "Restricted",
+    "Sweep",
+    "pathway_gradient",
+    "response",
+    "restrict",
+    "restrict_each",
+    "restricting",
+    "saliency_map",
+    "sweep",
+]
 
 
 @dataclass(frozen=True)
 class Restricted:
-    """One image's restricted logits, (1, classes), and the gradient of its target's logit, shaped like the image."""
+    """One image's restricted logits, (1, classes), and the gradient of its target's logit, shaped like the image.
+
+    Of N images: (N, classes), and (N, ...).
+    """
 
     logits: Tensor
     gradient: Tensor
@@ -96,6 +110,39 @@ def restrict(
         logits = network.run(moved, edit).logits
         (gradient,) = torch.autograd.grad(logits[0, target], moved)
     return Restricted(logits.detach(), gradient[0])
+
+
+def restrict_each(
+    network: Network,
+    images: Tensor,
+    targets: Sequence[int],
+    pathways: Sequence[Pathway] | None = None,
+    *,
+    off: Off = "zero",
+) -> Restricted:
+    """Return each image's restricted logits and pathway gradient, all from one forward and one backward pass.
+
+    Args:
+        images: (N, *network.input_shape).
+        targets: N class indices.
+        pathways: one an image; None for the original network.
+        off: as for ``response``; under "frozen" each image holds its own activations.
+
+    Raises:
+        PathwayError: the images, a target or ``off`` does not fit, or there is not one target and pathway an image.
+    """
+    network.check_image(images)
+    if not len(images) == len(targets) == len(targets if pathways is None else pathways):
+        raise PathwayError(f"Got {len(images)} images and {len(targets)} targets, wanted a target and pathway each.")
+    classes = torch.tensor([network.check_target(target) for target in targets], device=images.device)
+    held = None if pathways is None else _held(network, images, off, None)
+    masks = None if pathways is None else [torch.stack(each) for each in zip(*(p.masks for p in pathways), strict=True)]
+    edit = None if masks is None else lambda site, a: hold(site, a, masks[site.index], held)
+    with torch.enable_grad():
+        moved = images.detach().requires_grad_()
+        logits = network.run(moved, edit).logits
+        (gradients,) = torch.autograd.grad(logits.gather(1, classes[:, None]).sum(), moved)
+    return Restricted(logits.detach(), gradients)
 
 
 def pathway_gradient(

@@ -92,7 +92,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Cache:
-    """One image's logits and activations, and the values that resuming at any site needs beside them."""
+    """Logits and activations of a batch of images, often one, and the values that resuming needs beside them."""
 
     logits: Tensor
     activations: tuple[Tensor, ...]
@@ -195,8 +195,8 @@ class Network:
         return self._evaluate(self._plan, {self.program.input: self.check_image(image)}, edit, record=record)
 
     def cache(self, image: Tensor) -> Cache:
-        """Return what ``resume`` needs of one image's run, (1, *input_shape), without gradients."""
-        values = {self.program.input: self.check_image(image, one=True)}
+        """Return what ``resume`` needs of the run of a batch of images, (N, *input_shape), without gradients."""
+        values = {self.program.input: self.check_image(image)}
         with torch.no_grad():
             logits = self._evaluate(self._caching_plan, values, None).logits
         return Cache(logits, tuple(values[site.node] for site in self.sites), values)
@@ -205,21 +205,21 @@ class Network:
         """Return the logits of the network run on from a site.
 
         Args:
-            cache: of the image; what does not pass the site is taken from it.
+            cache: of N images; what does not pass the site is taken from it.
             site: where to start.
-            activation: (B, *site.shape), what the site's activation shall be; any batch size.
+            activation: (B, *site.shape), what the site's activation shall be; B any multiple of N, the images in turn.
             edit: applied at the later sites only.
 
         Raises:
             PathwayError: the activation does not fit the site.
         """
-        if tuple(activation.shape[1:]) != site.shape:
+        if tuple(activation.shape[1:]) != site.shape or len(activation) % len(cache.logits):
             raise PathwayError(
                 f"Got an activation of shape {tuple(activation.shape)} for site {site.name}, "
-                f"wanted (B, {', '.join(map(str, site.shape))})."
+                f"wanted (B, {', '.join(map(str, site.shape))}), B a multiple of {len(cache.logits)}."
             )
-        tail, batch = self._tails[site.index], len(activation)
-        values = {node: self._expand(node, cache.values[node], batch) for node in tail.given}
+        tail, times = self._tails[site.index], len(activation) // len(cache.logits)
+        values = {node: self._repeat(node, cache.values[node], times) for node in tail.given}
         values[site.node] = activation
         return self._evaluate(tail, values, edit)
 
@@ -232,10 +232,10 @@ class Network:
         """Return the bytes of all values that resuming from a site computes for one image: a measure for batching."""
         return sum(self.program.nbytes(node, self.dtype) for node in (site.node, *self._tails[site.index].nodes))
 
-    def _expand(self, node: Node, value: Any, batch: int) -> Any:
+    def _repeat(self, node: Node, value: Any, times: int) -> Any:
         if not self.program.facts[node].batched:
             return value
-        return map_aggregate(value, lambda v: v.expand(batch, *v.shape[1:]) if isinstance(v, Tensor) else v)
+        return map_aggregate(value, lambda v: _repeated(v, times) if isinstance(v, Tensor) else v)
 
     def _evaluate(self, plan: _Plan, values: Values, edit: Edit | None, *, record: bool = False) -> Run:
         activations, pre_activations = [], []
@@ -340,6 +340,11 @@ def _sites(program: Program) -> tuple[Site, ...]:
         unique = f"{name}#{seen[name]}" if total[name] > 1 else name
         sites.append(Site(index, unique, program.facts[node].shape, relus[node], node))
     return tuple(sites)
+
+
+def _repeated(batch: Tensor, times: int) -> Tensor:
+    """A batch so many times in a row; one image's without copying it."""
+    return batch.expand(times, *batch.shape[1:]) if len(batch) == 1 else batch.repeat(times, *[1] * (batch.ndim - 1))
 
 
 def _call_name(node: Node) -> str:

@@ -197,7 +197,14 @@ def restriction(pathway: Pathway, off: Off = "zero", held: Sequence[Tensor] | No
 
 
 def hold(site: Site, activation: Tensor, mask: Tensor, held: Sequence[Tensor] | None) -> Tensor:
-    """Return a site's activation where the mask is True, elsewhere the value held there, or 0 if none is."""
+    """Return a site's activation, (N, ...), where the mask is True, elsewhere the value held there, or 0 if none is.
+
+    Args:
+        site: whose.
+        activation: (N, *site.shape).
+        mask: bool, (*site.shape), or (N, *site.shape) for another pathway an image.
+        held: one activation a site, (1, *site.shape) or (N, *site.shape).
+    """
     return torch.where(mask, activation, 0.0 if held is None else held[site.index])
 
 

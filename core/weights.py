@@ -75,8 +75,8 @@ def published_weights(name: str) -> PublishedWeights:
     Raises:
         PathwayError: torchvision has no such classifier.
     """
-    if check_name(name) == "efficientnet_lite0":
-        raise PathwayError("efficientnet_lite0 is embedded; load it without a download.")
+    if check_name(name) in ("efficientnet_lite0", "fashion_vgg"):
+        raise PathwayError(f"{name} is embedded; load it without a download.")
     weights = torchvision.models.get_model_weights(name).DEFAULT
     filename = weights.url.rsplit("/", 1)[-1]
     match = re.search(r"-([0-9a-f]{8,})\.", filename)
@@ -96,7 +96,7 @@ def embedded_state(name: str) -> tuple[dict[str, Tensor], str]:
     Raises:
         PathwayError: the file is missing or was changed.
     """
-    fix = "Restore it: python assets/build.py"
+    fix = "Restore it: python assets/build.py, for fashion_vgg python assets/train.py"
     try:
         entry = json.loads((MODELS / "models.json").read_text(encoding="utf-8"))[name]
         data = (MODELS / entry["file"]).read_bytes()

@@ -1,6 +1,6 @@
 """Networks by name, ready to explore; nothing is downloaded unless asked for.
 
-    network = load_network("squeezenet1_1")       # or "efficientnet_lite0": both come with the package
+    network = load_network("squeezenet1_1")       # "efficientnet_lite0", "fashion_vgg": they come with the package
     network = load_network("resnet50")            # once its published weights are on this machine
     network = load_checkpoint(data, "resnet18")   # a person's own weights
 
@@ -21,8 +21,8 @@ from core.architectures import (
     architectures,
     build,
     check_name,
+    class_names_of,
     fill,
-    imagenet_classes,
     preprocessing_of,
 )
 from core.checkpoint import load_checkpoint
@@ -44,7 +44,6 @@ __all__ = [
     "PublishedWeights",
     "available_networks",
     "download_weights",
-    "imagenet_classes",
     "load_checkpoint",
     "load_network",
     "pick_device",
@@ -98,10 +97,11 @@ def _published_facts(name: str) -> tuple[float, float | None]:
 
 
 def load_network(name: str, *, device: torch.device | str | None = None) -> Network:
-    """Return a network with its published ImageNet weights; nothing is downloaded.
+    """Return a network with its published weights, ImageNet's but for fashion_vgg; nothing is downloaded.
 
     Args:
-        name: "squeezenet1_1", "efficientnet_lite0", or a torchvision classifier whose weights are on this machine.
+        name: "squeezenet1_1", "efficientnet_lite0", "fashion_vgg", or a torchvision classifier whose weights are on
+            this machine.
         device: where it lives; default as ``pick_device`` picks.
 
     Raises:
@@ -116,7 +116,7 @@ def load_network(name: str, *, device: torch.device | str | None = None) -> Netw
         (3, preprocessing.size, preprocessing.size),
         name=name,
         preprocessing=preprocessing,
-        class_names=imagenet_classes(),
+        class_names=class_names_of(name),
         weights_hash=digest,
         device=where,
     )

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from core.attribution import Attribution
+from core.attribution import Attribute, Attribution, pathway_attribute
 from core.baselines import BASELINES
 from core.errors import PathwayError
 from core.gradient import pathway_gradient
@@ -144,18 +144,11 @@ def lacking(attributed: list[Attributed]) -> str:
     return f"Not there yet: {', '.join(titles)}." if titles else ""
 
 
-def attribute(name: str, view: View) -> Callable[[Network, Tensor, int], Attribution]:
+def attribute(name: str, view: View) -> Attribute:
     """Return a method as a function of any network, image and target, with what the view chose for it."""
     if name in BASELINES:
         return lambda network, image, target: BASELINES[name](network, image, target)
-    options: dict[str, Any] = dict(view.strategy(name).chosen)
-    sparsity, off = view.sparsity, view.off
-
-    def of_pathway(network: Network, image: Tensor, target: int) -> Attribution:
-        pathway = rank(METHODS[name](network, image, target, **options)).pathway(sparsity)
-        return Attribution(pathway_gradient(network, image, target, pathway, off=off), True)
-
-    return of_pathway
+    return pathway_attribute(name, view.sparsity, view.off, **view.strategy(name).chosen)
 
 
 def made_from(attributed: list[Attributed]) -> list[dict[str, object]]:

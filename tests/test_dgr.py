@@ -11,9 +11,10 @@ from torch.testing import assert_close
 
 from core.errors import Cancelled, PathwayError
 from core.methods import METHODS
-from core.methods.dgr import dgr_from_ones, dgr_from_random
 from core.network import trace
 from tests.networks import image_of, toy
+
+from_ones, from_random = METHODS["DGR(init=1)"], METHODS["DGR(init=r)"]
 
 
 def replica(network, image, start, gamma, rate, iterations):
@@ -42,7 +43,7 @@ def test_gates_from_ones_equal_the_replica(name):
     image = image_of(network)
     start = [torch.ones(site.shape, dtype=torch.float64) for site in network.sites]
     wanted = replica(network, image, start, 0.01, 0.01, 60)
-    for got, gate in zip(dgr_from_ones(network, image, 0, iterations=60), wanted, strict=True):
+    for got, gate in zip(from_ones(network, image, 0, iterations=60), wanted, strict=True):
         assert_close(got.double(), gate, rtol=1e-5, atol=1e-6)
 
 
@@ -53,7 +54,7 @@ def test_gates_from_random_equal_the_replica():
     start = [torch.rand(site.shape, generator=generator) for site in network.sites]
     wanted = replica(network, image, start, 0.01, 0.01, 40)
     assert wanted is not None
-    for got, gate in zip(dgr_from_random(network, image, 0, iterations=40, seed=3), wanted, strict=True):
+    for got, gate in zip(from_random(network, image, 0, iterations=40, seed=3), wanted, strict=True):
         assert_close(got, gate, rtol=1e-4, atol=1e-5)
 
 
@@ -62,7 +63,7 @@ def test_gates_of_channels_equal_the_replica_and_are_one_a_channel():
     image = image_of(network)
     start = [torch.ones(site.shape[0], *[1] * (len(site.shape) - 1), dtype=torch.float64) for site in network.sites]
     wanted = replica(network, image, start, 0.05, 0.1, 30)
-    scores = dgr_from_ones(network, image, 0, per_channel=1)
+    scores = from_ones(network, image, 0, per_channel=1)
     for got, gate, site in zip(scores, wanted, network.sites, strict=True):
         assert got.shape == site.shape
         assert_close(got.double(), gate.expand(site.shape), rtol=1e-5, atol=1e-6)
@@ -73,7 +74,7 @@ def test_a_gate_without_entropy_falls_at_the_known_pace():
     # 1 - 0.01 * 0.01 * 10 * (k - 9 (1 - 0.9^k)), which for the 999 moves before the last look is 0.01.
     _, network = toy("Straight")
     image = image_of(network)
-    gates = dgr_from_ones(network, image, 0)
+    gates = from_ones(network, image, 0)
     still = network.run(image, record=True).activations[0][0] == 0  # at the first site no gate can wake a neuron
     assert still.any()
     dead = gates[0][still]
@@ -92,7 +93,7 @@ def test_the_target_does_not_matter(name):
 def test_a_seed_is_an_order_of_its_own():
     _, network = toy("Straight")
     image = image_of(network)
-    first, again, other = (dgr_from_random(network, image, 0, iterations=5, seed=seed) for seed in (1, 1, 2))
+    first, again, other = (from_random(network, image, 0, iterations=5, seed=seed) for seed in (1, 1, 2))
     assert all(a.equal(b) for a, b in zip(first, again, strict=True))
     assert not all(a.equal(b) for a, b in zip(first, other, strict=True))
 
@@ -108,22 +109,35 @@ class Scales(nn.Module):
         return self.relu(x)
 
 
-def test_where_no_gates_keep_the_prediction_it_says_so():
-    network = trace(Scales().eval(), (2,))
-    image = torch.tensor([[1.0, 0.999]])
+def losing_seed():
+    """A seed all of whose starts put the second of two neurons first."""
 
     def lost(seed):
         generator = torch.Generator().manual_seed(seed)
         starts = [torch.rand(2, generator=generator) for _ in range(3)]
         return all(gates[0] < 0.99 * gates[1] for gates in starts)
 
-    seed = next(seed for seed in range(1000) if lost(seed))
-    said = []
+    return next(seed for seed in range(1000) if lost(seed))
+
+
+def test_where_no_gates_keep_the_prediction_it_says_so():
+    network = trace(Scales().eval(), (2,))
+    image = torch.tensor([[1.0, 0.999]])
+
+    seed, said = losing_seed(), []
     with pytest.raises(
         PathwayError, match=r"No gates kept the prediction in 3 starts of 1 iterations, down to γ = 0.0001"
     ):
-        dgr_from_random(network, image, 0, iterations=1, seed=seed, progress=lambda *now: said.append(now))
+        from_random(network, image, 0, iterations=1, seed=seed, progress=lambda *now: said.append(now))
     assert [done for done, _, _ in said] == [1, 2, 3]
+
+
+def test_in_a_batch_an_image_without_gates_does_not_harm_the_others():
+    network, seed = trace(Scales().eval(), (2,)), losing_seed()
+    images = torch.tensor([[1.0, 0.999], [0.1, 1.0]])
+    nothing, found = from_random.batch(network, images, [0, 0], iterations=1, seed=seed)
+    assert isinstance(nothing, PathwayError)
+    assert all(map(torch.equal, found, from_random(network, images[1:], 0, iterations=1, seed=seed)))
 
 
 def test_cancelled_it_hands_over_the_best_so_far():
@@ -135,8 +149,8 @@ def test_cancelled_it_hands_over_the_best_so_far():
             raise Cancelled("enough")
 
     with pytest.raises(Cancelled) as caught:
-        dgr_from_ones(network, image, 0, iterations=50, progress=stop)
-    wanted = dgr_from_ones(network, image, 0, iterations=7)
+        from_ones(network, image, 0, iterations=50, progress=stop)
+    wanted = from_ones(network, image, 0, iterations=7)
     assert all(a.equal(b) for a, b in zip(caught.value.best, wanted, strict=True))
 
 
@@ -150,14 +164,14 @@ def test_its_memory_does_not_grow_with_the_iterations():
             gc.collect()
             alive[done] = sum(type(thing) is torch.Tensor for thing in gc.get_objects())
 
-    dgr_from_ones(network, image, 0, progress=count)
+    from_ones(network, image, 0, progress=count)
     assert alive[1000] <= alive[20]
 
 
 def test_the_loss_falls_and_is_told():
     _, network = toy("Straight")
     notes = []
-    dgr_from_ones(network, image_of(network), 0, iterations=30, progress=lambda done, total, note: notes.append(note))
+    from_ones(network, image_of(network), 0, iterations=30, progress=lambda done, total, note: notes.append(note))
     losses = [float(note.split("loss ")[1]) for note in notes]
     assert len(losses) == 30
     assert losses[-1] < losses[0]

@@ -66,6 +66,24 @@ def test_no_pathway_and_the_full_pathway_give_the_raw_model(name):
     assert not image.requires_grad
 
 
+@pytest.mark.parametrize("off", ["zero", "frozen"])
+@pytest.mark.parametrize("name", TOYS)
+def test_a_batch_of_restrictions_equals_one_call_an_image(name, off):
+    network = toy(name, double=True)[1]
+    images, targets = torch.cat([image_of(network, seed=seed) for seed in (1, 2, 3)]), [2, 0, 2]
+    methods = METHODS["NeuronMCT"], METHODS["Random"], METHODS["NeuronMCT"]
+    cases = list(zip(images.split(1), targets, methods, strict=True))
+    pathways = [rank(method(network, image, target)).pathway(0.6) for image, target, method in cases]
+    together = restrict_each(network, images, targets, pathways, off=off)
+    plain = restrict_each(network, images, targets)
+    for row, (image, target, _) in enumerate(cases):
+        alone = restrict(network, image, target, pathways[row], off=off)
+        assert_close((together.logits[row : row + 1], together.gradient[row]), (alone.logits, alone.gradient))
+        assert_close(plain.gradient[row], pathway_gradient(network, image, target))
+    with pytest.raises(PathwayError, match="Got 3 images and 3 targets, wanted a target and pathway each"):
+        restrict_each(network, images, targets, pathways[:2])
+
+
 def test_no_pathway_gives_the_raw_gradient_of_a_real_model():
     model = architecture("googlenet").double()
     network = trace(model, (3, 64, 64))

@@ -40,8 +40,8 @@ def test_neuron_intgrad_by_hand():
     # mean dF/da1 = (0.75 * 2, -15, -0.75 * 2 - 3) = (1.5, -15, -4.5), times (3, 0, 2). Site 2 sees a linear head.
     network, image = by_hand()
     assert [s.tolist() for s in METHODS["NeuronIntGrad"](network, image, 0, n_steps=4)] == [[4.5, 0, 9], [1.5, 9]]
-    signed = signed_contributions(network, network.cache(image), network.sites[0], 0, midpoints(4))
-    assert signed.tolist() == [4.5, 0, -9]  # their sum is F(a) - F(0) = -7 - (0 - 3 * 1 + 0.5)
+    signed = signed_contributions(network, network.cache(image), network.sites[0], torch.tensor([0]), midpoints(4))
+    assert signed.tolist() == [[4.5, 0, -9]]  # their sum is F(a) - F(0) = -7 - (0 - 3 * 1 + 0.5)
 
 
 def test_greedy_pruning_by_hand():
@@ -52,7 +52,7 @@ def test_greedy_pruning_by_hand():
     #   step 3:               0 0  0 |   0 0   logits 0.5, 0       the prediction is lost, and nothing positive is left
     # So the last good step is 2: scores 1 and 2 for what was removed, 3 for those at zero, 4 for the one left.
     network, image = by_hand()
-    scores = greedy_pruning(network, image, 0, steps=5)
+    scores = greedy_pruning(network, image, torch.tensor([0]), steps=5)[0]
     assert [s.tolist() for s in scores] == [[3, 3, 2], [1, 4]]
     assert [step.step for step in scores.trajectory] == [0, 1, 2, 3]
     assert [step.prediction_kept for step in scores.trajectory] == [True, True, True, False]
@@ -110,11 +110,11 @@ def test_neuron_intgrad_is_the_same_in_smaller_batches(monkeypatch):
 
     monkeypatch.setattr(Network, "resume", counting)
     for site in network.sites:
-        whole = signed_contributions(network, cache, site, 0, midpoints(7))
+        whole = signed_contributions(network, cache, site, torch.tensor([0]), midpoints(7))
         for steps, sizes in [(3, [3, 3, 1]), (1, [1] * 7), (0.1, [1] * 7)]:
             batches.clear()
             memory = int(network.tail_bytes(site) * steps)
-            assert_close(signed_contributions(network, cache, site, 0, midpoints(7), memory), whole)
+            assert_close(signed_contributions(network, cache, site, torch.tensor([0]), midpoints(7), memory), whole)
             assert batches == sizes
 
 
@@ -125,7 +125,7 @@ def test_neuron_intgrad_is_complete_at_every_site(name, n_steps):
     cache = network.cache(image_of(network))
     target = int(cache.logits.argmax())
     for site in network.sites:
-        signed = signed_contributions(network, cache, site, target, midpoints(n_steps))
+        signed = signed_contributions(network, cache, site, torch.tensor([target]), midpoints(n_steps))
         without = network.resume(cache, site, torch.zeros(1, *site.shape, dtype=torch.float64)).logits
         difference = float(cache.logits[0, target] - without[0, target])
         assert abs(float(signed.sum()) - difference) < 0.5 / n_steps * float(signed.abs().sum())
@@ -246,3 +246,32 @@ def test_refuses_options_targets_and_batches(name):
         method(network, image, 4)
     with pytest.raises(PathwayError, match=r"wanted .*\(1, 3, 8, 8\)"):
         method(network, image_of(network, batch=2), 0)
+
+
+BATCHED = {"NeuronIntGrad": {"n_steps": 5}, "GreedyPruning": {"steps": 20}, "DGR(init=1)": {"iterations": 40}}
+BATCHED["DGR(init=r)"] = BATCHED["DGR(init=1)"]
+
+
+SWITCHED = [(name, {option.name: 1}) for name in METHODS for option in METHODS[name].options if option.high == 1]
+
+
+@pytest.mark.parametrize("name", ["Residual", "Branches"])
+@pytest.mark.parametrize(("method", "options"), [*((name, {}) for name in METHODS), *SWITCHED])
+def test_a_batch_gives_each_image_what_a_call_for_it_alone_gives(method, options, name):
+    chosen = METHODS[method]
+    network = toy(name, double=True)[1]
+    images = torch.cat([image_of(network, seed=seed) for seed in (4, 5, 6)])
+    targets, options = [1, 0, 3], BATCHED.get(method, {}) | options
+    together = chosen.batch(network, images, targets, **options)
+    for image, target, scores in zip(images, targets, together, strict=True):
+        alone = chosen(network, image[None], target, **options)
+        assert len(alone) == len(scores)
+        for got, wanted in zip(scores, alone, strict=True):
+            assert_close(got, wanted, rtol=1e-9, atol=1e-12)
+        assert [step.prediction_kept for step in scores.trajectory] == [s.prediction_kept for s in alone.trajectory]
+
+
+def test_a_batch_wants_a_target_an_image():
+    network, image = by_hand()
+    with pytest.raises(PathwayError, match=r"Got 2 targets for 1 images, wanted one each\."):
+        METHODS["NeuronMCT"].batch(network, image, [0, 0])

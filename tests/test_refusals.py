@@ -100,7 +100,7 @@ def test_refuses_images(image):
 def test_refuses_a_batch_where_one_image_is_wanted_and_activations_of_another_site():
     network = toy("Straight")[1]
     with pytest.raises(PathwayError, match=r"wanted torch.float32 of shape \(1, 3, 8, 8\)"):
-        network.cache(torch.zeros(2, *SHAPE))
+        restrict(network, torch.zeros(2, *SHAPE), 0)
     with pytest.raises(PathwayError, match=r"for site relu#1, wanted \(B, 4, 8, 8\)"):
         network.resume(network.cache(torch.zeros(1, *SHAPE)), network.sites[0], torch.zeros(1, 4, 8, 7))
     with pytest.raises(PathwayError, match="no preprocessing"):

@@ -17,7 +17,6 @@ from __future__ import annotations
 from math import nan
 
 import torch
-from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 from core.errors import PathwayError
@@ -124,5 +123,7 @@ def _checked_mask(mask: Tensor) -> Tensor:
 
 def _near(mask: Tensor, tolerance: float) -> Tensor:
     """The pixels in the mask or closer to it than the tolerance, centre to centre."""
+    from scipy.ndimage import distance_transform_edt  # slow to import
+
     distance = torch.from_numpy(distance_transform_edt(~mask.numpy()))
     return mask | (distance < tolerance)

@@ -24,9 +24,6 @@ from zlib import crc32
 
 import numpy as np
 import torch
-from scipy.stats import rankdata
-from skimage.feature import hog
-from skimage.metrics import structural_similarity
 from torch import Tensor, nn
 
 from core.attribution import Attribute
@@ -220,10 +217,14 @@ def _stretched(values: Doubles) -> Doubles:
 
 
 def _spearman(a: Doubles, b: Doubles) -> float:
+    from scipy.stats import rankdata  # takes a second to import
+
     return pearson(rankdata(a, nan_policy="propagate"), rankdata(b, nan_policy="propagate"))
 
 
 def _ssim(a: Doubles, b: Doubles) -> float:
+    from skimage.metrics import structural_similarity  # slow to import
+
     window = min(WINDOW, (min(a.shape) - 1) // 2 * 2 + 1)  # odd
     if window < 3 or bool(np.isnan(a + b).any()):
         return nan
@@ -231,6 +232,8 @@ def _ssim(a: Doubles, b: Doubles) -> float:
 
 
 def _hog(a: Doubles, b: Doubles) -> float:
+    from skimage.feature import hog  # slow to import
+
     cell = min(CELL, min(a.shape) // BLOCK)
     if cell < 1 or bool(np.isnan(a + b).any()):
         return nan

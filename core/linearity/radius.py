@@ -28,7 +28,6 @@ from math import inf
 from typing import Literal
 
 import torch
-from scipy.stats import chi2
 from torch import Tensor
 
 from core.errors import PathwayError
@@ -129,6 +128,8 @@ def linear_radius(
     Raises:
         PathwayError: an argument does not fit, or the network bends at other calls than ReLU, ReLU6 and max pools.
     """
+    from scipy.stats import chi2  # takes a second to import
+
     check_piecewise_affine(network)
     if not 0 < confidence < 1 or probes < 1:
         raise PathwayError(f"Got confidence {confidence!r} and {probes!r} probes, wanted one in (0, 1) and at least 1.")

@@ -7,14 +7,14 @@ One file a method; none imports another. ``METHODS`` keeps them in the order in 
 
 from __future__ import annotations
 
-from core.methods.base import Family, Method, Option, Scores, Step
+from core.methods.base import Family, Method, Option, Scored, Scores, Step
 from core.methods.dgr import dgr_from_ones, dgr_from_random
 from core.methods.greedy_pruning import greedy_pruning
 from core.methods.neuron_intgrad import neuron_intgrad
 from core.methods.neuron_mct import neuron_mct
 from core.methods.random_scores import random_scores
 
-__all__ = ["METHODS", "Family", "Method", "Option", "Scores", "Step"]
+__all__ = ["METHODS", "Family", "Method", "Option", "Scored", "Scores", "Step"]
 
 _GATES = (
     Option("iterations", 0, 0, 5000, "Steps of gradient descent; 0 for the published number: 1000, per channel 30."),

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from core.errors import PathwayError
+from core.errors import Cancelled, PathwayError
 from core.network import Edit, Network, Site
 from core.progress import Progress, silent
 
-__all__ = ["Family", "Method", "Option", "Scores", "Step", "contributions", "target_gradients"]
+__all__ = ["Family", "Method", "Option", "Scored", "Scores", "Step", "contributions", "split", "target_gradients"]
 
 Family = Literal["contribution", "pruning", "baseline"]
 
@@ -49,6 +49,10 @@ class Scores(list[Tensor]):
         self.trajectory = trajectory
 
 
+Scored = list[Scores | PathwayError]
+"""What a method says of each image of a batch: its scores, or why it has none."""
+
+
 @dataclass(frozen=True)
 class Option:
     """A whole number that a person may choose; from 0 to 1 it is a switch."""
@@ -64,11 +68,13 @@ class Option:
 class Method:
     """One way of scoring neurons; call it as ``method(network, image, target, **options)``.
 
+    ``batch`` scores many images together, each by itself: on small ones it is several times as fast.
+
     Attributes:
         name: the paper's.
         family: what it selects by.
         summary: one sentence for people.
-        function: does the work.
+        function: does the work, given network, images (N, ...), targets (N,) and options.
         passes: about how many forward-and-backward passes it costs, given the network and options.
         options: what may be chosen.
         uses_target: whether another target gives other scores.
@@ -78,7 +84,7 @@ class Method:
     name: str
     family: Family
     summary: str
-    function: Callable[..., Scores]
+    function: Callable[..., Scored]
     passes: Callable[..., float]
     options: tuple[Option, ...] = ()
     uses_target: bool = True
@@ -112,36 +118,78 @@ class Method:
             options: see ``self.options``.
 
         Raises:
-            PathwayError: the image, the target or an option does not fit.
+            PathwayError: the image, the target or an option does not fit, or the method found no scores.
+            Cancelled: as ``progress`` raised it, with the best scores so far in ``best`` if there are any.
         """
         network.check_image(image, one=True)
-        network.check_target(target)
-        return self.function(network, image, target, progress=progress, **self.checked(**options))
+        try:
+            (found,) = self.batch(network, image, [target], progress=progress, **options)
+        except Cancelled as stop:
+            if isinstance(stop.best, list):
+                (stop.best,) = stop.best
+            raise
+        if isinstance(found, PathwayError):
+            raise found
+        return found
+
+    def batch(
+        self, network: Network, images: Tensor, targets: Sequence[int], *, progress: Progress = silent, **options: int
+    ) -> Scored:
+        """Return for each image its scores, equal to those of a call for it alone, or the error that call would raise.
+
+        Args:
+            network: traced.
+            images: (N, *network.input_shape); memory grows with N.
+            targets: N class indices.
+            progress: as for one image.
+            options: see ``self.options``.
+
+        Raises:
+            PathwayError: the images, a target or an option does not fit.
+            Cancelled: as ``progress`` raised it; ``best`` may hold a list of N scores or None.
+        """
+        network.check_image(images)
+        if len(targets) != len(images):
+            raise PathwayError(f"Got {len(targets)} targets for {len(images)} images, wanted one each.")
+        classes = torch.tensor([network.check_target(target) for target in targets], device=images.device)
+        return self.function(network, images, classes, progress=progress, **self.checked(**options))
 
 
 def contributions(
-    network: Network, image: Tensor, target: int, edit: Edit | None = None
+    network: Network, images: Tensor, targets: Tensor, edit: Edit | None = None
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """Return the logits, (1, classes), and |a · dF/da| of every neuron; one forward and one backward pass.
+    """Return the logits, (N, classes), and |a · dF/da| of every neuron; one forward and one backward pass.
 
     Args:
-        image: (1, *network.input_shape).
-        target: class index.
+        images: (N, *network.input_shape).
+        targets: (N,), class indices.
         edit: what restricts the network, if anything.
 
     Returns:
-        The logits, and one tensor a site, shaped like its activation without the batch axis, >= 0.
+        The logits, and one tensor a site, shaped like its activation, (N, *site.shape), >= 0.
     """
     with torch.enable_grad():
-        run = network.run(image, _leaves(edit), record=True)
-        gradients = target_gradients(run.logits, target, run.activations)
+        run = network.run(images, _leaves(edit), record=True)
+        gradients = target_gradients(run.logits, targets, run.activations)
     pairs = zip(run.activations, gradients, strict=True)
-    return run.logits.detach(), tuple((a.detach() * gradient).abs_()[0] for a, gradient in pairs)
+    return run.logits.detach(), tuple((a.detach() * gradient).abs_() for a, gradient in pairs)
 
 
-def target_gradients(logits: Tensor, target: int, activations: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Return the gradient of the targets' summed logit to each activation, 0 where none leads there."""
-    return torch.autograd.grad(logits[:, target].sum(), activations, allow_unused=True, materialize_grads=True)
+def target_gradients(logits: Tensor, targets: Tensor, activations: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Return the gradient of each image's target logit to its activations, 0 where none leads there.
+
+    Args:
+        logits: (N, classes).
+        targets: (N,), class indices.
+        activations: each (N, ...).
+    """
+    explained = logits.gather(1, targets[:, None]).sum()
+    return torch.autograd.grad(explained, activations, allow_unused=True, materialize_grads=True)
+
+
+def split(network: Network, flat: Tensor) -> list[Scores]:
+    """Return each image's scores, given those of all neurons in a row, (N, neurons)."""
+    return [Scores(network.by_site(row)) for row in flat]
 
 
 def _leaves(edit: Edit | None) -> Edit:

@@ -15,13 +15,15 @@ References:
 
 from __future__ import annotations
 
+from math import nan
+
 import torch
 from torch import Tensor
 
-from core.methods.base import Scores, Step, contributions
-from core.metrics import dead_neurons, probability_ratio, share_within
+from core.methods.base import Scored, Scores, Step, contributions
+from core.metrics import probability_ratio
 from core.network import Network
-from core.pathway import Pathway, lowest, restriction
+from core.pathway import hold, lowest
 from core.progress import Progress, silent
 
 __all__ = ["greedy_pruning"]
@@ -31,79 +33,112 @@ RELEASED_STEPS = 99
 
 def greedy_pruning(
     network: Network,
-    image: Tensor,
-    target: int,
+    images: Tensor,
+    targets: Tensor,
     *,
     steps: int = 100,
     as_released: int = 0,
     progress: Progress = silent,
-) -> Scores:
-    """Return the ordinal scores of every neuron, in float64, and the trajectory of all steps. [Khakzar21]
+) -> Scored:
+    """Return for each image the ordinal scores of every neuron, in float64, with the trajectory. [Khakzar21]
 
     Args:
-        image: (1, *network.input_shape).
-        target: class index whose gradient scores neurons; the prediction that must stay is the original one.
-        steps: removals; each takes round(N / steps) neurons and costs one forward and backward pass.
+        images: (N, *network.input_shape).
+        targets: (N,), class indices whose gradient scores neurons; the prediction that must stay is the original one.
+        steps: removals; each takes round(neurons / steps) of them and costs one forward and backward pass.
         as_released: 1 for what the released code does, whatever ``steps``; its pathway's neurons score 1.
         progress: told after each step.
     """
-    pruning = _Pruning(network, image, target)
+    pruning = _Pruning(network, images, targets)
     return _as_released(pruning, progress) if as_released else _as_described(pruning, steps, progress)
 
 
-def _as_described(pruning: _Pruning, steps: int, progress: Progress) -> Scores:
+def _as_described(pruning: _Pruning, steps: int, progress: Progress) -> Scored:
     network = pruning.network
-    removed_at = torch.zeros(network.neurons, dtype=torch.int32, device=network.device)  # 0 = not removed
-    last, last_scored = 0, torch.empty(0)
+    removals = [_Removals(network) for _ in pruning.trajectories]
     for step in range(steps + 1):
-        state, scored = pruning.look(removed_at == 0)
-        if state.prediction_kept:
-            last, last_scored = step, scored
-        weakest = lowest(scored, round(network.neurons / steps))
-        done = step if len(weakest) else steps  # it ends early when nothing contributes any more
-        progress(done, steps, f"steps, {state.sparsity:.0%} removed, p ratio {state.p_ratio:.2g}")
-        if step == steps or not len(weakest):
+        on = torch.stack([removed.at == 0 for removed in removals])  # (N, neurons)
+        for removed, state, scored in zip(removals, *pruning.look(on, step), strict=True):
+            removed.go_on(state, scored, round(network.neurons / steps), last=step == steps)
+        state = pruning.trajectories[0][-1]
+        left = not all(removed.ended for removed in removals)
+        progress(step if left else steps, steps, f"steps, {state.sparsity:.0%} removed, p ratio {state.p_ratio:.2g}")
+        if not left:
             break
-        removed_at[weakest] = step + 1
-    scores = _ordinal(removed_at, last, last_scored)
-    return Scores(network.by_site(scores), tuple(pruning.trajectory))
+    trajectories = [states[: removed.steps] for states, removed in zip(pruning.trajectories, removals, strict=True)]
+    scores = [_ordinal(removed) for removed in removals]
+    return [Scores(network.by_site(flat), tuple(each)) for flat, each in zip(scores, trajectories, strict=True)]
 
 
-def _as_released(pruning: _Pruning, progress: Progress) -> Scores:
-    neurons = pruning.network.neurons
-    on = torch.ones(neurons, dtype=torch.bool, device=pruning.network.device)
+def _as_released(pruning: _Pruning, progress: Progress) -> Scored:
+    network = pruning.network
+    on = torch.ones(len(pruning.trajectories), network.neurons, dtype=torch.bool, device=network.device)
     for step in range(RELEASED_STEPS):
-        state, scored = pruning.look(on)
+        states, scored = pruning.look(on, step)
         on = torch.ones_like(on)
-        on[lowest(scored, round(neurons * step / 100))] = False
-        progress(step + 1, RELEASED_STEPS, f"steps as released, p ratio {state.p_ratio:.2g}")
-    pruning.look(on)
-    return Scores(pruning.network.by_site(on.float()), tuple(pruning.trajectory))
+        for row, each in zip(on, scored, strict=True):
+            row[lowest(each, round(network.neurons * step / 100))] = False
+        progress(step + 1, RELEASED_STEPS, f"steps as released, p ratio {states[0].p_ratio:.2g}")
+    pruning.look(on, RELEASED_STEPS)
+    rows = zip(on.float(), pruning.trajectories, strict=True)
+    return [Scores(network.by_site(row), tuple(states)) for row, states in rows]
+
+
+class _Removals:
+    """What was removed from one image's network, and when."""
+
+    def __init__(self, network: Network) -> None:
+        self.at = torch.zeros(network.neurons, dtype=torch.int32, device=network.device)  # step; 0 = not removed
+        self.steps, self.ended = 0, False
+        self.last, self.scored = 0, torch.empty(0)  # of the last step that kept the prediction
+
+    def go_on(self, state: Step, scored: Tensor, count: int, *, last: bool) -> None:
+        """Remember a step, (neurons,) scored in it, and remove the weakest unless it is the last."""
+        if self.ended:
+            return
+        self.steps += 1
+        if state.prediction_kept:
+            self.last, self.scored = state.step, scored
+        weakest = lowest(scored, count)
+        self.ended = last or not len(weakest)  # it ends early when nothing contributes any more
+        if not self.ended:
+            self.at[weakest] = state.step + 1
 
 
 class _Pruning:
-    """One image's network while it is pruned: looks at what is left, and remembers what it saw."""
+    """Several images' networks while they are pruned: looks at what is left, and remembers what it saw."""
 
-    def __init__(self, network: Network, image: Tensor, target: int) -> None:
-        self.network, self.trajectory = network, list[Step]()
-        self._image, self._target = image, target
-        self._dead = dead_neurons(network, image)
+    def __init__(self, network: Network, images: Tensor, targets: Tensor) -> None:
+        self.network, self.trajectories = network, [list[Step]() for _ in images]
+        self._images, self._targets = images, targets
         with torch.no_grad():
-            self._original = network.run(image).logits
+            run = network.run(images, record=True)
+        self._original = run.logits
+        self._dead = torch.cat([activation.flatten(1) == 0 for activation in run.activations], 1)  # (N, neurons)
 
-    def look(self, on: Tensor) -> tuple[Step, Tensor]:
-        """Return the state of the network with only these neurons, (N,) bool, and their |a · dF/da|, (N,)."""
-        pathway = Pathway(self.network.by_site(on))
-        logits, by_site = contributions(self.network, self._image, self._target, restriction(pathway))
-        kept = bool(logits.argmax() == self._original.argmax())
-        ratio = probability_ratio(logits, self._original, self._target)
-        step = Step(len(self.trajectory), pathway.sparsity, ratio, share_within(pathway, self._dead), kept)
-        self.trajectory.append(step)
-        return step, torch.cat([scored.flatten() for scored in by_site])
+    def look(self, on: Tensor, step: int) -> tuple[list[Step], Tensor]:
+        """Return each image's state with only these neurons, (N, neurons) bool, and their |a · dF/da| there."""
+        masks = torch.split(on, [site.neurons for site in self.network.sites], 1)
+        logits, by_site = contributions(
+            self.network,
+            self._images,
+            self._targets,
+            lambda site, a: hold(site, a, masks[site.index].view(-1, *site.shape), None),
+        )
+        states = [self._state(row, on[row], logits[row : row + 1], step) for row in range(len(on))]
+        for states_so_far, state in zip(self.trajectories, states, strict=True):
+            states_so_far.append(state)
+        return states, torch.cat([scored.flatten(1) for scored in by_site], 1)
+
+    def _state(self, row: int, on: Tensor, logits: Tensor, step: int) -> Step:
+        original, size = self._original[row : row + 1], int(on.count_nonzero())
+        ratio = probability_ratio(logits, original, int(self._targets[row]))
+        dead = int((on & self._dead[row]).count_nonzero()) / size if size else nan
+        return Step(step, 1 - size / len(on), ratio, dead, bool(logits.argmax() == original.argmax()))
 
 
-def _ordinal(removed_at: Tensor, last: int, scored: Tensor) -> Tensor:
+def _ordinal(removed: _Removals) -> Tensor:
     """Steps of removal up to the last, then the rest by contribution; places among distinct values lose nothing."""
-    removed = (removed_at > 0) & (removed_at <= last)
-    _, place = torch.unique(scored, return_inverse=True)
-    return torch.where(removed, removed_at.double(), last + 1.0 + place)
+    before = (removed.at > 0) & (removed.at <= removed.last)
+    _, place = torch.unique(removed.scored, return_inverse=True)
+    return torch.where(before, removed.at.double(), removed.last + 1.0 + place)

@@ -19,7 +19,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from core.methods.base import Scores, target_gradients
+from core.methods.base import Scored, Scores, target_gradients
 from core.network import Cache, Network, Site
 from core.progress import Progress, silent
 
@@ -31,29 +31,29 @@ MEMORY = 512 * 2**20  # bytes of values, roughly, that one batch of steps may co
 
 def neuron_intgrad(
     network: Network,
-    image: Tensor,
-    target: int,
+    images: Tensor,
+    targets: Tensor,
     *,
     n_steps: int = 11,
     as_released: int = 0,
     progress: Progress = silent,
-) -> Scores:
-    """Return |integrated gradient| of every neuron. [Khakzar21]
+) -> Scored:
+    """Return |integrated gradient| of every neuron for each image. [Khakzar21]
 
     Args:
-        image: (1, *network.input_shape).
-        target: class index.
+        images: (N, *network.input_shape).
+        targets: (N,), class indices.
         n_steps: midpoints of the integral; each costs one forward and backward pass from each site on.
         as_released: 1 for the released code's 11 points, whatever ``n_steps``.
         progress: told after each site.
     """
-    cache = network.cache(image)
+    cache = network.cache(images)
     alphas = RELEASED if as_released else midpoints(n_steps)
     scores = []
     for site in network.sites:
-        scores.append(signed_contributions(network, cache, site, target, alphas).abs_())
+        scores.append(signed_contributions(network, cache, site, targets, alphas).abs_())
         progress(site.index + 1, len(network.sites), f"sites, {len(alphas)} steps each")
-    return Scores(scores)
+    return [Scores(each) for each in zip(*scores, strict=True)]
 
 
 def midpoints(n_steps: int) -> Tensor:
@@ -62,21 +62,24 @@ def midpoints(n_steps: int) -> Tensor:
 
 
 def signed_contributions(
-    network: Network, cache: Cache, site: Site, target: int, alphas: Tensor, memory: int = MEMORY
+    network: Network, cache: Cache, site: Site, targets: Tensor, alphas: Tensor, memory: int = MEMORY
 ) -> Tensor:
-    """Return a · mean_k df_s(α_k a)/da at one site, shaped like it. [Sundararajan17]
+    """Return a · mean_k df_s(α_k a)/da at one site, shaped like its activation, (N, *site.shape). [Sundararajan17]
 
     Args:
-        cache: of the image.
+        cache: of N images.
+        targets: (N,), class indices.
         alphas: (K,) points of the integral, run in batches.
         memory: bytes that the values of one batch may take, at least one step a batch.
     """
-    activation = cache.activations[site.index]  # (1, *site.shape)
-    total = torch.zeros_like(activation[0])
-    for chunk in torch.split(alphas.to(activation), max(1, memory // network.tail_bytes(site))):
+    activation = cache.activations[site.index]  # (N, *site.shape)
+    total = torch.zeros_like(activation)
+    steps = max(1, memory // (network.tail_bytes(site) * len(activation)))
+    for chunk in torch.split(alphas.to(activation), steps):
         with torch.enable_grad():
-            scaled = (chunk.view(-1, *[1] * len(site.shape)) * activation).requires_grad_()  # (B, *site.shape)
+            scaled = chunk.view(-1, *[1] * activation.ndim) * activation  # (steps, N, *site.shape)
+            scaled = scaled.flatten(0, 1).requires_grad_()
             logits = network.resume(cache, site, scaled).logits
-            (gradient,) = target_gradients(logits, target, (scaled,))
-        total += gradient.sum(0)
-    return total.mul_(activation[0]).div_(len(alphas))
+            (gradient,) = target_gradients(logits, targets.repeat(len(chunk)), (scaled,))
+        total += gradient.view(len(chunk), *activation.shape).sum(0)
+    return total.mul_(activation).div_(len(alphas))

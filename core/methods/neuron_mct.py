@@ -13,15 +13,15 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from core.methods.base import Scores, contributions
+from core.methods.base import Scored, Scores, contributions
 from core.network import Network
 from core.progress import Progress, silent
 
 __all__ = ["neuron_mct"]
 
 
-def neuron_mct(network: Network, image: Tensor, target: int, *, progress: Progress = silent) -> Scores:
-    """Return |activation x gradient| of every neuron. [Khakzar21]"""
-    _, scores = contributions(network, image, target)
+def neuron_mct(network: Network, images: Tensor, targets: Tensor, *, progress: Progress = silent) -> Scored:
+    """Return |activation x gradient| of every neuron for each image. [Khakzar21]"""
+    _, scores = contributions(network, images, targets)
     progress(1, 1, "pass")
-    return Scores(scores)
+    return [Scores(each) for each in zip(*scores, strict=True)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from core.methods.base import Scores
+from core.methods.base import Scored, split
 from core.network import Network
 from core.progress import Progress, silent
 
@@ -17,9 +17,9 @@ __all__ = ["random_scores"]
 
 
 def random_scores(
-    network: Network, image: Tensor, target: int, *, seed: int = 0, progress: Progress = silent
-) -> Scores:
+    network: Network, images: Tensor, targets: Tensor, *, seed: int = 0, progress: Progress = silent
+) -> Scored:
     """Return a permutation of 1..N over all neurons, in float64, the same for every image and target of a seed."""
     order = torch.randperm(network.neurons, generator=torch.Generator().manual_seed(seed)) + 1
     progress(1, 1, "permutation")
-    return Scores(network.by_site(order.double().to(image.device)))
+    return [*split(network, order.double().to(images.device).expand(len(images), -1))]

@@ -1,0 +1,275 @@
+"""What a worker does: one part of a study, from encoded images to rows.
+
+The images of a part are scored and restricted together, each ranked by itself. What fails for one image is a row of
+that image; where a batch fails as a whole, its images are taken one by one, so that one cannot take the others along.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import combinations
+from math import nan
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from core.attribution import Attribute, Attribution, pathway_attribute
+from core.baselines import BASELINES
+from core.errors import Cancelled, PathwayError
+from core.gradient import restrict_each
+from core.images import image_hash, open_image, open_mask
+from core.methods import METHODS
+from core.network import Network
+from core.pathway import Ranking, rank
+from core.progress import Progress, silent
+from core.studies.measures import OF_CUTS, OF_MAPS, Case, Cut, Found, between, radius
+from core.studies.plan import Item, Strategy, Study, Task
+from core.studies.rows import MASKS, Rows, about
+
+__all__ = ["Part", "measure"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """What came of a task.
+
+    Attributes:
+        number: of the part.
+        rows: as ``SCHEMA`` has them.
+        masks: as ``MASKS`` has them; None where no measure needs them.
+        errors: how many rows are failures.
+    """
+
+    number: int
+    rows: pa.Table
+    masks: pa.Table | None
+    errors: int
+
+
+@dataclass(frozen=True)
+class _Ranked:
+    """One image's ranking under one strategy, and the seconds it took."""
+
+    case: Case
+    ranking: Ranking
+    seconds: float
+
+
+def measure(network: Network, task: Task, dataset: str, progress: Progress = silent) -> Part:
+    """Return the rows of one part.
+
+    Args:
+        network: the study's.
+        task: the part.
+        dataset: name of the data set, for the rows.
+        progress: told between pieces of work; raise ``Cancelled`` in it to stop there.
+    """
+    work = _measured(network, task, dataset, task.items, progress)
+    masks = pa.table(work.masks, schema=MASKS) if "class-agreement" in task.study.measures else None
+    return Part(task.number, work.rows.table(), masks, work.rows.errors)
+
+
+def _measured(network: Network, task: Task, dataset: str, items: Sequence[Item], progress: Progress) -> _Work:
+    """Measure images together; where that fails as a whole, one by one."""
+    work = _Work(network, task, Rows.of(task.study, network, task.number, dataset), progress)
+    try:
+        work.measure(items)
+    except Cancelled:
+        raise
+    except Exception as error:  # out of memory, a decoder's own error: a row of the image it belongs to
+        work = _Work(network, task, Rows.of(task.study, network, task.number, dataset), progress)
+        if len(items) == 1:
+            work.rows.fail("image", error, **about(items[0], task.class_names))
+        else:
+            for item in items:
+                work.join(_measured(network, task, dataset, [item], progress))
+    return work
+
+
+@dataclass
+class _Work:
+    """Some images of a part, and the rows and masks that measuring them gives."""
+
+    network: Network
+    task: Task
+    rows: Rows
+    progress: Progress
+    masks: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in MASKS.names})
+
+    @property
+    def study(self) -> Study:
+        return self.task.study
+
+    def join(self, other: _Work) -> None:
+        """Take over what was measured of other images."""
+        for mine, theirs in ((self.rows.columns, other.rows.columns), (self.masks, other.masks)):
+            for name, values in theirs.items():
+                mine[name] += values
+
+    def measure(self, items: Sequence[Item]) -> None:
+        """Add all rows of some images."""
+        cases = self._cases(items)
+        if not cases:
+            return
+        for case in cases:
+            self._originals(case)
+        ranked = [self._ranked(strategy, cases) for strategy in self.study.strategies]
+        for sparsity in self.study.sparsities:
+            cuts = [
+                self._cuts(strategy, sparsity, found)
+                for strategy, found in zip(self.study.strategies, ranked, strict=True)
+            ]
+            for cut in (cut for found in cuts for cut in found):
+                self._pathway(cut)
+            if "overlap" in self.study.measures:
+                self._overlaps(cuts)
+
+    def _cases(self, items: Sequence[Item]) -> list[Case]:
+        """Return what could be opened, with its original run; add a row for each image that could not."""
+        opened = []
+        for item in items:
+            columns = about(item, self.task.class_names)
+            try:
+                picture = open_image(item.data)
+            except PathwayError as error:
+                self.rows.fail("image", error, **columns)
+            else:
+                columns |= {"image_hash": image_hash(picture)}
+                opened.append((item, columns, self.network.preprocess(picture)))
+        if not opened:
+            return []
+        images = torch.cat([image for *_, image in opened])
+        with torch.no_grad():
+            run = self.network.run(images, record=True)
+        return [
+            self._case(item, columns, image, run.logits[row : row + 1], tuple(a[row] == 0 for a in run.activations))
+            for row, (item, columns, image) in enumerate(opened)
+        ]
+
+    def _case(
+        self, item: Item, columns: dict[str, Any], image: Tensor, logits: Tensor, dead: tuple[Tensor, ...]
+    ) -> Case:
+        predicted = int(logits.argmax())
+        target = item.label if self.study.target == "label" and item.label is not None else predicted
+        columns |= {"target": target, "prediction": self.network.class_names[predicted]}
+        wanted = open_mask(item.data) if "localisation" in self.study.measures else None
+        mask = self.network.preprocessing.mask(wanted) if wanted and self.network.preprocessing else None
+        if mask is not None and bool(mask.all() | ~mask.any()):
+            mask = None  # the object fills the crop, or lies outside
+        return Case(self.network, self.study, columns, image, target, logits, dead, mask)
+
+    def _originals(self, case: Case) -> None:
+        """Measure what needs no pathway: the original network's radius, and the baselines' maps."""
+        if "linear-radius" in self.study.measures:
+            self._add(case, {"method": "original"}, "linear-radius", lambda: radius(case, None))
+        for name in self.study.baselines:
+            start = time.perf_counter()
+            try:
+                attribution = BASELINES[name](self.network, case.image, case.target, progress=self.progress)
+            except PathwayError as error:
+                if isinstance(error, Cancelled):
+                    raise
+                self.rows.fail("attribution", error, **case.columns, method=name)
+            else:
+                self._maps(case, {"method": name}, attribution, BASELINES[name], time.perf_counter() - start)
+
+    def _ranked(self, strategy: Strategy, cases: list[Case]) -> list[_Ranked]:
+        """Return the rankings of the images of which the method found one; add a row for each of the others."""
+        start = time.perf_counter()
+        images, targets = torch.cat([case.image for case in cases]), [case.target for case in cases]
+        scored = METHODS[strategy.method].batch(
+            self.network, images, targets, progress=self.progress, **dict(strategy.options)
+        )
+        rankings = [each if isinstance(each, PathwayError) else rank(each) for each in scored]
+        seconds = (time.perf_counter() - start) / len(cases)
+        names = {"method": strategy.method, "options": strategy.chosen, "seconds": seconds}
+        found = []
+        for case, ranking in zip(cases, rankings, strict=True):
+            if isinstance(ranking, PathwayError):
+                self.rows.fail("scores", ranking, **case.columns, **names)
+            else:
+                found.append(_Ranked(case, ranking, seconds))
+        return found
+
+    def _cuts(self, strategy: Strategy, sparsity: float, ranked: list[_Ranked]) -> list[Cut]:
+        """Return each image's pathway, and what restriction to it gives."""
+        if not ranked:
+            return []
+        start = time.perf_counter()
+        images, targets = torch.cat([each.case.image for each in ranked]), [each.case.target for each in ranked]
+        pathways = [each.ranking.pathway(sparsity) for each in ranked]
+        restricted = restrict_each(self.network, images, targets, pathways, off=self.study.off)
+        seconds = (time.perf_counter() - start) / len(ranked)
+        self.progress(0, 0, f"{strategy.title} at {sparsity:g}")
+        logits = torch.split(restricted.logits, 1)
+        return [
+            Cut(each.case, strategy, sparsity, pathway, restricted_logits, gradient, each.seconds + seconds)
+            for each, pathway, restricted_logits, gradient in zip(
+                ranked, pathways, logits, restricted.gradient, strict=True
+            )
+        ]
+
+    def _pathway(self, cut: Cut) -> None:
+        """Measure one pathway."""
+        for name in self.study.measures:
+            if name in OF_CUTS:
+                self._add(cut.case, cut.names, name, partial(OF_CUTS[name], cut), cut.seconds)
+        if "class-agreement" in self.study.measures:
+            self._keep(cut)
+        if self.study.needs_maps:
+            strategy = cut.strategy
+            again = pathway_attribute(strategy.method, cut.sparsity, self.study.off, **dict(strategy.options))
+            self._maps(cut.case, cut.names, Attribution(cut.gradient, True), again, cut.seconds)
+
+    def _maps(
+        self, case: Case, names: dict[str, Any], attribution: Attribution, attribute: Attribute, seconds: float
+    ) -> None:
+        """Measure one saliency map."""
+        for name in self.study.measures:
+            if name in OF_MAPS:
+                self._add(case, names, name, partial(OF_MAPS[name], case, attribution, attribute), seconds)
+                self.progress(0, 0, f"{name} of {names['method']}")
+
+    def _overlaps(self, cuts: list[list[Cut]]) -> None:
+        """Measure the overlaps of all pairs of strategies at one sparsity."""
+        for one, other in combinations(cuts, 2):
+            partners = {cut.case.columns["index"]: cut for cut in other}
+            for cut in one:
+                partner = partners.get(cut.case.columns["index"])
+                if partner is not None:
+                    self._add(cut.case, cut.names, "overlap", partial(between, cut, partner), cut.seconds)
+
+    def _keep(self, cut: Cut) -> None:
+        """Keep a pathway's neurons, a bit each, for what is measured over all images together."""
+        flat = torch.cat([mask.flatten() for mask in cut.pathway.masks]).cpu().numpy()
+        columns = cut.case.columns
+        values = (columns["index"], columns["label"], cut.strategy.method, cut.strategy.chosen, cut.sparsity)
+        for column, value in zip(self.masks.values(), (*values, np.packbits(flat).tobytes()), strict=True):
+            column.append(value)
+
+    def _add(
+        self,
+        case: Case,
+        names: dict[str, Any],
+        measure: str,
+        function: Callable[[], Iterable[Found]],
+        seconds: float = nan,
+    ) -> None:
+        """Add what a measure finds, or why it failed."""
+        columns, start = case.columns | names, time.perf_counter()
+        try:
+            found = list(function())
+        except PathwayError as error:
+            if isinstance(error, Cancelled):
+                raise
+            self.rows.fail(measure, error, **columns)
+            return
+        spent = time.perf_counter() - start + (0.0 if seconds != seconds else seconds)
+        for each in found:
+            self.rows.add(each.measure, each.value, **columns, other=each.other, site=each.site, x=each.x, seconds=spent)

@@ -1,0 +1,244 @@
+"""What a study does, as data: which images, which network, which strategies at which sparsities, what is measured.
+
+    study = Study("fashion-mnist", "fashion_vgg", strategies=(Strategy.parse("NeuronIntGrad:n_steps=5"),))
+    study.fingerprint(network)      # names the results; another plan never lands among them
+
+A study's images are cut into *parts* of a few images each. A part is what one worker does at a time and what one file
+holds, so both are the same whoever computes them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import torch
+
+from core.baselines import BASELINES
+from core.datasets import Dataset
+from core.errors import PathwayError
+from core.methods import METHODS
+from core.network import Network
+from core.pathway import Off, check_off, check_sparsity
+
+__all__ = ["MAPS", "MEASURES", "Item", "Strategy", "Study", "Task", "Target"]
+
+Target = Literal["predicted", "label"]
+
+MEASURES = {
+    "fidelity": "probability ratio, whether the prediction is kept, dead share; kept and dead share of every site",
+    "overlap": "intersection over union of every pair of strategies, overall and at every site, with chance",
+    "linear-radius": "L2 radius of the ball in which the restricted network is exactly affine",
+    "lerf": "change of the answer while the least relevant pixels are replaced",
+    "morf": "change of the answer while the most relevant pixels are replaced",
+    "insertion": "probability while the most relevant pixels are put back",
+    "deletion": "probability while the most relevant pixels are deleted",
+    "sensitivity-n": "correlation of attributions with what the response loses, by number of pixels",
+    "sanity": "likeness of maps once layers are randomised, from the last one up",
+    "localisation": "energy inside the object's mask and pointing game, for images with transparency",
+    "class-agreement": "overlap of a pathway with those of its own class and with those of other classes",
+}
+MAPS = ("lerf", "morf", "insertion", "deletion", "sensitivity-n", "sanity", "localisation")
+"""The measures of a saliency map, and not of a pathway: those that baselines have too."""
+
+NEURONS = 2_000_000  # of all images of a part together, about: small images go in batches, photos one by one
+LARGEST = 32
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """A selection method with its options.
+
+    Attributes:
+        method: of ``METHODS``.
+        options: those that are not at their defaults, in the order of their names.
+    """
+
+    method: str
+    options: tuple[tuple[str, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise PathwayError(f"There is no selection method {self.method!r}; wanted one of {', '.join(METHODS)}.")
+        METHODS[self.method].checked(**dict(self.options))
+        defaults = {option.name: option.default for option in METHODS[self.method].options}
+        chosen = tuple(sorted((name, value) for name, value in self.options if value != defaults[name]))
+        object.__setattr__(self, "options", chosen)
+
+    @classmethod
+    def parse(cls, text: str) -> Strategy:
+        """Return the strategy written as ``METHOD`` or ``METHOD:option=1,other=2``.
+
+        Raises:
+            PathwayError: no such method or option, or a value out of range.
+        """
+        method, _, rest = text.partition(":")
+        options = []
+        for part in filter(None, rest.split(",")):
+            name, _, value = part.partition("=")
+            if not value.strip().lstrip("-").isdigit():
+                raise PathwayError(f"Got {part!r} for {method}, wanted option=number.")
+            options.append((name.strip(), int(value)))
+        return cls(method.strip(), tuple(options))
+
+    @property
+    def chosen(self) -> str:
+        """Return the options as written, "" where all are at their defaults."""
+        return ",".join(f"{name}={value}" for name, value in self.options)
+
+    @property
+    def title(self) -> str:
+        """Return the method and its options, as ``parse`` reads them."""
+        return f"{self.method}:{self.chosen}" if self.options else self.method
+
+
+@dataclass(frozen=True)
+class Item:
+    """One image of a study as a worker gets it.
+
+    Attributes:
+        index: in its data set.
+        name: in its data set.
+        label: index of its class; None where it has none.
+        data: the encoded image, unchecked.
+    """
+
+    index: int
+    name: str
+    label: int | None
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Task:
+    """A part as a worker gets it."""
+
+    study: Study
+    number: int
+    items: tuple[Item, ...]
+    class_names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Study:
+    """A plan; ``core.studies.run`` carries it out.
+
+    Attributes:
+        dataset: as ``core.datasets.open_dataset`` takes it.
+        network: a name that ``load_network`` knows, or the architecture of a checkpoint.
+        checkpoint: file of a person's own weights; "" for the network's published ones.
+        strategies: selection methods with options.
+        baselines: names of other attribution methods, for the measures of maps.
+        sparsities: each in [0, 1).
+        measures: of ``MEASURES``.
+        off: how neurons off the pathway are held.
+        target: the class explained: the predicted one, or the image's label.
+        count: how many images; None for all.
+        seed: which images, if not all.
+        batch: images a part; 0 for what suits the network's size.
+        root: folder of data sets that ``dataset`` does not say itself.
+    """
+
+    dataset: str
+    network: str = "squeezenet1_1"
+    checkpoint: str = ""
+    strategies: tuple[Strategy, ...] = (Strategy("NeuronMCT"), Strategy("NeuronIntGrad"), Strategy("Random"))
+    baselines: tuple[str, ...] = ()
+    sparsities: tuple[float, ...] = (0.8, 0.9, 0.98)
+    measures: tuple[str, ...] = ("fidelity", "overlap")
+    off: Off = "zero"
+    target: Target = "predicted"
+    count: int | None = None
+    seed: int = 0
+    batch: int = 0
+    root: str = ""
+
+    def __post_init__(self) -> None:
+        check_off(self.off, () if self.off == "frozen" else None)
+        for sparsity in self.sparsities:
+            check_sparsity(sparsity)
+        for what, known, chosen in (("measure", MEASURES, self.measures), ("baseline", BASELINES, self.baselines)):
+            unknown = [name for name in chosen if name not in known]
+            if unknown:
+                raise PathwayError(f"There is no {what} {unknown[0]!r}; wanted any of {', '.join(known)}.")
+        if not self.measures or not (self.strategies or self.baselines):
+            raise PathwayError("The study measures nothing; wanted a measure, and a strategy or a baseline.")
+        if self.baselines and not set(self.measures) & set(MAPS):
+            raise PathwayError(f"Baselines have no pathways; for them choose a measure of maps: {', '.join(MAPS)}.")
+        if self.strategies and not self.sparsities:
+            raise PathwayError("Strategies are cut at sparsities; wanted one or more, such as 0.9.")
+        for name, values in (("strategy", self.strategies), ("sparsity", self.sparsities)):
+            if len(set(values)) < len(values):
+                raise PathwayError(f"A {name} is named twice; its results would be, too.")
+        if self.target not in ("predicted", "label") or self.batch < 0 or (self.count is not None and self.count < 1):
+            raise PathwayError('Wanted target "predicted" or "label", a batch of 0 or more, and at least one image.')
+
+    @property
+    def needs_maps(self) -> bool:
+        """Return whether anything is measured of saliency maps."""
+        return not set(self.measures).isdisjoint(MAPS)
+
+    @cached_property
+    def plan(self) -> dict[str, Any]:
+        """Return the study as JSON has it."""
+        listed = [{"method": each.method, "options": dict(each.options)} for each in self.strategies]
+        return asdict(self) | {"strategies": listed}
+
+    @classmethod
+    def from_plan(cls, plan: Mapping[str, Any]) -> Study:
+        """Return the study that ``plan`` was made from.
+
+        Raises:
+            PathwayError: it is not such a plan.
+        """
+        try:
+            strategies = tuple(Strategy(s["method"], tuple(s["options"].items())) for s in plan["strategies"])
+            lists = {name: tuple(plan[name]) for name in ("baselines", "sparsities", "measures")}
+            return cls(**{**plan, **lists, "strategies": strategies})
+        except (KeyError, TypeError, AttributeError) as error:
+            raise PathwayError(f"This is no plan of a study ({error!r}).") from error
+
+    def fingerprint(self, network: Network, data: Dataset) -> str:
+        """Return 16 hex digits that name what the results depend on."""
+        facts = [self.plan, network.weights_hash, list(data.names), list(data.labels)]
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+    def parts(self, network: Network, data: Dataset) -> list[tuple[int, ...]]:
+        """Return the numbers of the images of each part.
+
+        Raises:
+            PathwayError: labels are to be explained, and the data set's classes are not the network's.
+        """
+        if self.target == "label" and data.class_names != network.class_names:
+            raise PathwayError(
+                f"The classes of {data.name} are not those of {network.name}, so that labels cannot be explained; "
+                'choose target "predicted".'
+            )
+        size = self.batch or max(1, min(LARGEST, NEURONS // network.neurons))
+        chosen = self.chosen(len(data))
+        return [tuple(chosen[start : start + size]) for start in range(0, len(chosen), size)]
+
+    def chosen(self, size: int) -> list[int]:
+        """Return the numbers of the images looked at, of a data set of a size, rising."""
+        if self.count is None or self.count >= size:
+            return list(range(size))
+        order = torch.randperm(size, generator=torch.Generator().manual_seed(self.seed))
+        return sorted(order[: self.count].tolist())
+
+    def tasks(self, data: Dataset, parts: Sequence[tuple[int, ...]], done: set[int]) -> Iterator[Task]:
+        """Yield the parts that are not done, reading their images one part at a time."""
+        for number, part in enumerate(parts):
+            if number not in done:
+                yield Task(self, number, tuple(_item(data, index) for index in part), data.class_names)
+
+
+def _item(data: Dataset, index: int) -> Item:
+    try:
+        encoded = data.read(index)
+    except (OSError, PathwayError):  # whoever opens it says that it is empty
+        encoded = b""
+    return Item(index, str(data.names[index]), data.labels[index], encoded)

@@ -1,0 +1,141 @@
+"""One number a row: the table that every measure of a study fills, and how it is written.
+
+    image, network, method, options, sparsity  ->  measure [other, site, x] = value
+
+``other`` is a measure's second party: the other strategy of an overlap, the layer of a sanity check. ``site`` is "" for
+all sites together, ``x`` a place along a curve. A failure is a row, too: no value, and ``error`` says why.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from importlib import metadata
+from math import nan
+from typing import Any
+
+import pyarrow as pa
+
+from core.network import Network
+from core.studies.plan import Item, Study
+
+__all__ = ["MASKS", "SCHEMA", "Rows", "about", "versions"]
+
+_WORD = pa.dictionary(pa.int32(), pa.string())
+
+SCHEMA = pa.schema(
+    [
+        ("part", pa.int32()),
+        ("dataset", _WORD),
+        ("index", pa.int32()),  # of the image in its data set; -1 where a row is about several
+        ("image", _WORD),  # its name there
+        ("image_hash", _WORD),
+        ("label", _WORD),  # name of its class, "" where it has none
+        ("network", _WORD),
+        ("weights_hash", _WORD),
+        ("target", pa.int32()),  # class explained, -1 where none was
+        ("prediction", _WORD),  # name of the class predicted
+        ("method", _WORD),
+        ("options", _WORD),
+        ("sparsity", pa.float64()),  # asked for; NaN where there is no pathway
+        ("achieved", pa.float64()),
+        ("off", _WORD),
+        ("measure", _WORD),
+        ("other", _WORD),
+        ("site", _WORD),
+        ("x", pa.float64()),
+        ("value", pa.float64()),
+        ("error", _WORD),
+        ("versions", _WORD),
+        ("seconds", pa.float64()),  # of this image's share of the work that made the value
+    ]
+)
+
+MASKS = pa.schema(
+    [
+        ("index", pa.int32()),
+        ("label", pa.string()),
+        ("method", pa.string()),
+        ("options", pa.string()),
+        ("sparsity", pa.float64()),
+        ("bits", pa.binary()),  # of all neurons in a row, eight a byte
+    ]
+)
+
+_EMPTY = {
+    "index": -1,
+    "image": "",
+    "image_hash": "",
+    "label": "",
+    "target": -1,
+    "prediction": "",
+    "method": "",
+    "options": "",
+    "sparsity": nan,
+    "achieved": nan,
+    "other": "",
+    "site": "",
+    "x": nan,
+    "value": nan,
+    "error": "",
+    "seconds": nan,
+}
+
+
+def versions() -> str:
+    """Return what numbers may depend on beside the plan: the versions of what computed them."""
+    return ", ".join(f"{name} {metadata.version(name)}" for name in ("torch", "torchvision", "numpy"))
+
+
+@dataclass
+class Rows:
+    """Rows of one part, as they come.
+
+    Attributes:
+        common: columns that all of them share.
+        columns: one list a column of ``SCHEMA``.
+    """
+
+    common: dict[str, Any]
+    columns: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in SCHEMA.names})
+
+    @classmethod
+    def of(cls, study: Study, network: Network, part: int, dataset: str) -> Rows:
+        """Return no rows yet, of one part."""
+        common = {
+            "part": part,
+            "dataset": dataset,
+            "network": network.name,
+            "weights_hash": network.weights_hash,
+            "off": study.off,
+            "versions": versions(),
+        }
+        return cls(_EMPTY | common)
+
+    def add(self, measure: str, value: float = nan, **columns: Any) -> None:
+        """Add a row; what is not given is empty."""
+        row = self.common | columns | {"measure": measure, "value": float(value)}
+        for name, values in self.columns.items():
+            values.append(row[name])
+
+    def fail(self, measure: str, error: Exception, **columns: Any) -> None:
+        """Add the row of a failure."""
+        self.add(measure, error=str(error) or type(error).__name__, **columns)
+
+    @property
+    def errors(self) -> int:
+        """Return how many rows are failures."""
+        return sum(map(bool, self.columns["error"]))
+
+    def table(self) -> pa.Table:
+        """Return the rows as ``SCHEMA`` has them."""
+        arrays = []
+        for kind, values in zip(SCHEMA, self.columns.values(), strict=True):
+            plain = pa.array(values, kind.type.value_type if pa.types.is_dictionary(kind.type) else kind.type)
+            arrays.append(plain.dictionary_encode() if pa.types.is_dictionary(kind.type) else plain)
+        return pa.table(arrays, schema=SCHEMA)
+
+
+def about(item: Item, class_names: tuple[str, ...]) -> dict[str, Any]:
+    """Return the columns that say which image a row is about."""
+    label = class_names[item.label] if item.label is not None else ""
+    return {"index": item.index, "image": item.name, "label": label}
