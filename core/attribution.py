@@ -16,6 +16,7 @@ from core.gradient import pathway_gradient, saliency_map
 from core.methods import METHODS
 from core.network import Network
 from core.pathway import Off, rank
+from core.progress import silent
 
 __all__ = ["Attribute", "Attribution", "pathway_attribute"]
 
@@ -69,7 +70,7 @@ def pathway_attribute(method: str, sparsity: float, off: Off = "zero", **options
     """
 
     def attribute(network: Network, image: Tensor, target: int) -> Attribution:
-        pathway = rank(METHODS[method](network, image, target, **options)).pathway(sparsity)
+        pathway = rank(METHODS[method](network, image, target, progress=silent, **options)).pathway(sparsity)
         return Attribution(pathway_gradient(network, image, target, pathway, off=off), True)
 
     return attribute

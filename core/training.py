@@ -71,7 +71,7 @@ def train(
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = build().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model = build().to(device).to(memory_format=torch.channels_last)
     generator = torch.Generator().manual_seed(seed)
     steps = ceil(len(pictures.labels) / recipe.batch_size)
     optimizer = torch.optim.AdamW(model.parameters(), weight_decay=recipe.decay)
@@ -86,7 +86,7 @@ def train(
             optimizer.step()
             schedule.step()
         progress(epoch + 1, recipe.epochs, "epochs")
-    model.eval().to("cpu").to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    model.eval().to("cpu").to(memory_format=torch.contiguous_format)
     return model
 
 

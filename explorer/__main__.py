@@ -1,4 +1,4 @@
-"""``python -m explorer``: start the app."""
+"""``python -m explorer``: start the app; ``python -m explorer study``: run a study."""
 
 from __future__ import annotations
 
@@ -11,8 +11,17 @@ HERE = Path(__file__).resolve().parent
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Read the options, make the default view ready, and serve the app until interrupted."""
-    parser = argparse.ArgumentParser(prog="python -m explorer", description="Explore critical pathways in a browser.")
+    """Read the options, make the default view ready, and serve the app until interrupted; or run a study."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["study"]:
+        from explorer import study
+
+        raise SystemExit(study.main(arguments[1:]))
+    parser = argparse.ArgumentParser(
+        prog="python -m explorer",
+        description="Explore critical pathways in a browser. "
+        "`python -m explorer study --help`: experiments over many images, into tables.",
+    )
     parser.add_argument("--host", default="localhost", help="address to listen on; 0.0.0.0 for other machines too")
     parser.add_argument("--port", type=int, default=8501, help="port to listen on (default %(default)s)")
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser")

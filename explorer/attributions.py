@@ -7,7 +7,6 @@ from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,10 +16,7 @@ from torch import Tensor
 from core.attribution import Attribute, Attribution, pathway_attribute
 from core.baselines import BASELINES
 from core.errors import PathwayError
-from core.gradient import pathway_gradient
 from core.methods import METHODS
-from core.network import Network
-from core.pathway import rank
 from core.progress import Progress, silent
 from explorer import compute, palette, session
 from explorer.answers import Scene, Selection

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from core.errors import Cancelled, PathwayError
-from core.gradient import pathway_gradient, response, restrict, saliency_map, sweep
+from core.gradient import pathway_gradient, response, restrict, restrict_each, saliency_map, sweep
 from core.methods import METHODS
 from core.network import trace
 from core.pathway import Pathway, Ranking, rank

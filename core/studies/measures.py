@@ -1,7 +1,7 @@
 """What a study measures, each a function that yields numbers with their places.
 
-Measures of a pathway take a ``Cut``: one image's pathway at one sparsity, and what restriction to it gave. Measures of a
-map take a case, an attribution and the function that made it; baselines have them, too.
+Measures of a pathway take a ``Cut``: one image's pathway at one sparsity, and what restriction to it gave. Measures of
+a map take a case, an attribution and the function that made it; baselines have them, too.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def radius(case: Case, pathway: Pathway | None) -> Iterator[Found]:
 
 
 def _curve(
-    name: str, make: Callable[..., Curve], case: Case, attribution: Attribution, attribute: Attribute
+    name: str, make: Callable[..., Curve], case: Case, attribution: Attribution, _: Attribute
 ) -> Iterator[Found]:
     """Yield a curve's points and areas: of the change under LeRF and MoRF, of the probability under the others."""
     curve = make(case.network, case.image, case.target, attribution.relevance)
@@ -138,19 +138,19 @@ def _curve(
         yield Found(f"{name}_area_10", curve.change_area(0.1))  # the paper's "AUC 0-10 %"
 
 
-def _sensitivity(case: Case, attribution: Attribution, attribute: Attribute) -> Iterator[Found]:
+def _sensitivity(case: Case, attribution: Attribution, _: Attribute) -> Iterator[Found]:
     curve = sensitivity_n(case.removals, attribution.contributions(case.image))
     for size, correlation in zip(curve.sizes, curve.correlations, strict=True):
         yield Found("sensitivity_n", correlation, x=size)
 
 
-def _sanity(case: Case, attribution: Attribution, attribute: Attribute) -> Iterator[Found]:
+def _sanity(case: Case, _: Attribution, attribute: Attribute) -> Iterator[Found]:
     for place, stage in enumerate(sanity_check(case.network, case.image, case.target, attribute)):
         for name in ("ssim", "spearman", "spearman_abs", "hog"):
             yield Found(f"sanity_{name}", getattr(stage.similarity, name), stage.name, x=place)
 
 
-def _localisation(case: Case, attribution: Attribution, attribute: Attribute) -> Iterator[Found]:
+def _localisation(case: Case, attribution: Attribution, _: Attribute) -> Iterator[Found]:
     if case.mask is None:
         return
     yield Found("energy_inside", energy_inside(attribution.relevance, case.mask))

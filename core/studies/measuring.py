@@ -247,6 +247,8 @@ class _Work:
 
     def _keep(self, cut: Cut) -> None:
         """Keep a pathway's neurons, a bit each, for what is measured over all images together."""
+        if METHODS[cut.strategy.method].family == "baseline":
+            return
         flat = torch.cat([mask.flatten() for mask in cut.pathway.masks]).cpu().numpy()
         columns = cut.case.columns
         values = (columns["index"], columns["label"], cut.strategy.method, cut.strategy.chosen, cut.sparsity)
@@ -272,4 +274,6 @@ class _Work:
             return
         spent = time.perf_counter() - start + (0.0 if seconds != seconds else seconds)
         for each in found:
-            self.rows.add(each.measure, each.value, **columns, other=each.other, site=each.site, x=each.x, seconds=spent)
+            self.rows.add(
+                each.measure, each.value, **columns, other=each.other, site=each.site, x=each.x, seconds=spent
+            )

@@ -25,7 +25,7 @@ from core.methods import METHODS
 from core.network import Network
 from core.pathway import Off, check_off, check_sparsity
 
-__all__ = ["MAPS", "MEASURES", "Item", "Strategy", "Study", "Task", "Target"]
+__all__ = ["MAPS", "MEASURES", "Item", "Strategy", "Study", "Target", "Task"]
 
 Target = Literal["predicted", "label"]
 
@@ -218,6 +218,8 @@ class Study:
                 f"The classes of {data.name} are not those of {network.name}, so that labels cannot be explained; "
                 'choose target "predicted".'
             )
+        if "class-agreement" in self.measures and not data.class_names:
+            raise PathwayError(f"{data.name} has no classes to compare; give each class a sub-folder.")
         size = self.batch or max(1, min(LARGEST, NEURONS // network.neurons))
         chosen = self.chosen(len(data))
         return [tuple(chosen[start : start + size]) for start in range(0, len(chosen), size)]

@@ -1,0 +1,181 @@
+"""``python -m explorer study``: the paper's experiments over many images, into a folder of tables."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import shlex
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from core.studies import Engine, Loader, Outcome, Study
+
+__all__ = ["main"]
+
+EXAMPLES = """\
+examples:
+  # what would it cost here?
+  python -m explorer study --images photos --sparsity 0.9 --out runs/photos --dry-run
+
+  # all strategies on 200 test images of Fashion-MNIST, two workers of one thread each; stopped, it goes on
+  python -m explorer study --images fashion-mnist --network fashion_vgg --count 200 --workers 2 \\
+      --strategy NeuronMCT --strategy NeuronIntGrad:n_steps=11 --strategy Random \\
+      --measure fidelity --measure overlap --measure class-agreement --out runs/fashion
+
+  # the same work on a cluster whose Dask scheduler listens at this address
+  python -m explorer study ... --engine dask --address tcp://10.0.0.7:8786
+
+A worker is a process with one network and, as a rule, one thread: more threads a worker gain less than more workers.
+Results are the same whichever engine ran, at equal thread counts. `python -m tests.throughput` measures the pace.
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run what the arguments ask for; return the exit code: 0, 1 where anything failed, 2 where nothing could begin."""
+    parser = _parser()
+    chosen = parser.parse_args(arguments)
+    import torch
+
+    from core.errors import PathwayError
+
+    torch.set_num_threads(chosen.threads)
+    try:
+        return _study(chosen, shlex.join(["python", "-m", "explorer", "study", *arguments]))
+    except PathwayError as problem:
+        print(f"{parser.prog}: {problem}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nStopped. What is done is kept: the same command goes on from here.", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    from core.studies.plan import MEASURES, Study
+
+    listed = "\n".join(f"  {name:16} {what}" for name, what in MEASURES.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m explorer study",
+        description="Run selection methods, sparsities and measures over many images; leave tables that the app shows.",
+        epilog=f"measures:\n{listed}\n\n{EXAMPLES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    what = parser.add_argument_group("what is studied")
+    what.add_argument(
+        "--images", required=True, metavar="WHERE",
+        help="photos (embedded), fashion-mnist (embedded test set), fashion-mnist:train, torchvision:NAME[:SPLIT], or "
+        "a folder, with a sub-folder a class or none",
+    )  # fmt: skip
+    what.add_argument("--root", default="", help="folder of torchvision's data sets, or of Fashion-MNIST's train files")
+    what.add_argument("--count", type=int, help="how many images, a seeded choice; default all")
+    what.add_argument("--seed", type=int, default=0, help="of that choice (default %(default)s)")
+    what.add_argument("--network", default="squeezenet1_1", help="by name (default %(default)s)")
+    what.add_argument("--checkpoint", default="", help="own weights for that architecture: .safetensors or .pth")
+    what.add_argument("--target", choices=["predicted", "label"], default="predicted", help="class that is explained")
+    how = parser.add_argument_group("what is measured")
+    how.add_argument(
+        "--strategy", action="append", metavar="METHOD[:option=n,...]",
+        help="NeuronMCT, NeuronIntGrad, GreedyPruning, DGR(init=1), DGR(init=r), Random; repeat for several "
+        "(default NeuronMCT, NeuronIntGrad and Random)",
+    )  # fmt: skip
+    how.add_argument("--baseline", action="append", default=[], metavar="NAME", help="another attribution; repeat")
+    how.add_argument("--sparsity", action="append", type=float, metavar="S", help="repeat (default 0.8, 0.9, 0.98)")
+    how.add_argument("--measure", action="append", choices=list(MEASURES), metavar="NAME", help="see below; repeat")
+    how.add_argument("--off", choices=["zero", "frozen"], default="zero", help="neurons off the pathway (%(default)s)")
+    where = parser.add_argument_group("how it runs")
+    where.add_argument("--out", required=True, metavar="FOLDER", help="results; the same command goes on where it was")
+    where.add_argument("--engine", choices=["serial", "dask"], help="default serial, dask with --workers or --address")
+    where.add_argument("--workers", type=int, default=0, help="Dask workers to start on this machine")
+    where.add_argument("--address", default="", help="scheduler of a running Dask cluster, tcp://host:port")
+    where.add_argument("--threads", type=int, default=1, help="of one computation (default %(default)s)")
+    where.add_argument("--batch", type=int, default=Study.batch, help="images a part; default by the network's size")
+    where.add_argument("--dry-run", action="store_true", help="say what it would cost here, and do nothing")
+    return parser
+
+
+def _study(chosen: argparse.Namespace, command: str) -> int:
+    from core.studies import Loader, Strategy, Study, estimate
+
+    study = Study(
+        dataset=chosen.images,
+        network=chosen.network,
+        checkpoint=chosen.checkpoint,
+        strategies=tuple(map(Strategy.parse, chosen.strategy)) if chosen.strategy else Study.strategies,
+        baselines=tuple(chosen.baseline),
+        sparsities=tuple(chosen.sparsity) if chosen.sparsity else Study.sparsities,
+        measures=tuple(dict.fromkeys(chosen.measure)) if chosen.measure else Study.measures,
+        off=chosen.off,
+        target=chosen.target,
+        count=chosen.count,
+        seed=chosen.seed,
+        batch=chosen.batch,
+        root=chosen.root,
+    )
+    load = Loader.of(study)
+    if chosen.dry_run:
+        expected = estimate(study, chosen.out, load())
+        print(
+            f"{expected.images:,} images left, about {expected.passes:,.0f} forward-and-backward passes each, "
+            f"{expected.seconds_a_pass * 1e3:.1f} ms a pass here: {_duration(expected.seconds)} for one worker"
+            + (f"; masks of up to {expected.mask_bytes / 2**20:,.0f} MB" if expected.mask_bytes else "")
+            + ". Nothing was computed or written."
+        )
+        return 0
+    outcome = _run(study, load, _engine(chosen, load), chosen.out, command)
+    _show(chosen.out, outcome)
+    return 1 if outcome.errors else 0
+
+
+def _engine(chosen: argparse.Namespace, load: Loader) -> Engine:
+    from core.errors import PathwayError
+    from core.studies import DaskEngine, Serial
+
+    if chosen.engine == "serial" and (chosen.workers or chosen.address):
+        raise PathwayError("The serial engine has no workers and no address; leave out --engine serial.")
+    if chosen.engine == "serial" or not (chosen.engine or chosen.workers or chosen.address):
+        return Serial(load, threads=chosen.threads)
+    return DaskEngine(load, workers=max(1, chosen.workers), address=chosen.address, threads=chosen.threads)
+
+
+def _run(study: Study, load: Loader, engine: Engine, folder: str, command: str) -> Outcome:
+    from tqdm import tqdm
+
+    from core.studies import run
+
+    with tqdm(unit="image", dynamic_ncols=True) as bar:
+
+        def progress(done: int, total: int, _: str) -> None:
+            if not bar.n:  # what was there already says nothing about the pace
+                bar.total = total
+                bar.initial = bar.n = done
+            bar.update(done - bar.n)
+
+        return run(study, folder, engine, load(), command=command, progress=progress, told=bar.write)
+
+
+def _show(folder: str, outcome: Outcome) -> None:
+    """Print the means of a finished study."""
+    from core.studies import SCALARS, Store, summarise
+
+    table = summarise(Store(folder).rows(measure=list(SCALARS), site=[""]))
+    print(f"\n{'measure':22} {'method':28} {'sparsity':>8} {'with':22} {'mean':>9}  95 % interval")
+    for measure in SCALARS:
+        for row in table[table["measure"] == measure].itertuples():
+            title = f"{row.method}:{row.options}" if row.options else row.method
+            sparsity = "" if math.isnan(row.sparsity) else f"{row.sparsity:g}"
+            other = row.other if measure.endswith("overlap") else ""
+            print(
+                f"{measure:22} {title:28} {sparsity:>8} {other:22} {row.mean:9.4g}  "
+                f"{row.low:.4g} to {row.high:.4g} ({row.images} images)"
+            )
+    pace = f", {outcome.computed / outcome.seconds:.2f} images a second" if outcome.computed else ""
+    print(f"\n{outcome.images:,} images in {folder}, {outcome.computed:,} of them now{pace}.")
+    if outcome.errors:
+        print(f"{outcome.errors:,} rows are failures: the column error says why.", file=sys.stderr)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"about {seconds:.0f} s"
+    return f"about {seconds / 60:.0f} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"
