@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from core.attribution import Attribution
 from core.baselines import BASELINES
+from core.datasets import open_dataset
 from core.decoding import decode, decode_neuron
 from core.errors import Cancelled, ImageError, PathwayError, WeightsMissing
 from core.flow import BIAS, IMAGE, LOGIT, ChannelFlow, Edges, Links, channel_flow, link
@@ -61,6 +62,7 @@ __all__ = [
     "load_checkpoint",
     "load_network",
     "membership",
+    "open_dataset",
     "open_image",
     "overlap",
     "pathway_gradient",

@@ -15,8 +15,9 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ __all__ = [
     "load_pictures",
     "open_dataset",
     "registered_datasets",
+    "registered_image",
 ]
 
 PHOTOS, FASHION_MNIST = "photos", "fashion-mnist"
@@ -128,8 +130,19 @@ def registered_datasets() -> dict[str, Dataset]:
     entries = [line for line in os.environ.get("PATHWAY_DATASETS", "").splitlines() if line]
     found = {FASHION_MNIST: open_dataset(FASHION_MNIST)}
     for name, _, source in (entry.partition("=") for entry in entries):
-        found[name] = open_dataset(source)
+        if not re.fullmatch(r"[\w.-]+", name) or not source or name in (*found, PHOTOS):
+            raise PathwayError(f"Got data set {name!r} = {source!r}, wanted a new name of letters, digits, . - and _.")
+        found[name] = replace(open_dataset(source), name=name)
     return found
+
+
+def registered_image(name: str) -> tuple[Dataset, int] | None:
+    """Return the data set and the number of the image that DATASET:NUMBER names; None where there is no such image."""
+    dataset, _, number = name.rpartition(":")
+    data = registered_datasets().get(dataset)
+    if data is None or not re.fullmatch(r"\d{1,9}", number) or int(number) >= len(data):
+        return None
+    return data, int(number)
 
 
 def load_pictures(data: Dataset, count: int | None = None, *, seed: int = 0) -> Pictures:

@@ -300,6 +300,11 @@ class SampleImage:
     alt: str
     file: str
 
+    @property
+    def credit(self) -> str:
+        """Return title, author and licence in a line."""
+        return f"{self.title}, {self.author}." + (f" {self.licence}." if self.licence else "")
+
     def open(self) -> Image.Image:
         """Return the photo, RGB.
 

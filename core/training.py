@@ -24,7 +24,7 @@ from core.datasets import Pictures
 from core.images import Preprocessing
 from core.progress import Progress, silent
 
-__all__ = ["Recipe", "accuracy", "train"]
+__all__ = ["Recipe", "accuracy", "normalised", "train"]
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def train(
     for epoch in range(recipe.epochs):
         order = torch.randperm(len(pictures.labels), generator=generator)
         for chosen in torch.split(order, recipe.batch_size):
-            images = _normalised(_moved(pictures.pixels[chosen], recipe, generator), preprocessing, device)
+            images = normalised(_moved(pictures.pixels[chosen], recipe, generator), preprocessing, device)
             optimizer.zero_grad()
             torch.autograd.backward(F.cross_entropy(model(images), pictures.labels[chosen].to(device)))
             optimizer.step()
@@ -98,11 +98,12 @@ def accuracy(
     right = 0
     with torch.no_grad():
         for pixels, labels in zip(torch.split(pictures.pixels, 500), torch.split(pictures.labels, 500), strict=True):
-            right += int((model(_normalised(pixels, preprocessing, device)).argmax(1).cpu() == labels).sum())
+            right += int((model(normalised(pixels, preprocessing, device)).argmax(1).cpu() == labels).sum())
     return right / len(pictures.labels)
 
 
-def _normalised(pixels: Tensor, preprocessing: Preprocessing, device: torch.device | str) -> Tensor:
+def normalised(pixels: Tensor, preprocessing: Preprocessing, device: torch.device | str) -> Tensor:
+    """Return pictures, (N, 3, H, W) uint8, as the network takes them; ``Preprocessing.tensor`` does it for one."""
     mean, std = (torch.tensor(each)[:, None, None] for each in (preprocessing.mean, preprocessing.std))
     images = (pixels.float() / 255 - mean) / std
     return images.to(device, memory_format=torch.channels_last)

@@ -31,15 +31,41 @@ def main(arguments: list[str] | None = None) -> None:
         help="threads of one computation (default %(default)s: many people share the cores, and rounding, on which "
         "GreedyPruning can depend, does not change with them)",
     )  # fmt: skip
+    parser.add_argument(
+        "--studies", action="append", default=[], metavar="FOLDER",
+        help="a study's folder, or one of several, for the Studies page; repeat",
+    )  # fmt: skip
+    parser.add_argument(
+        "--dataset", action="append", default=[], metavar="NAME=WHERE",
+        help="a data set whose images are shown by number: a folder, or torchvision:NAME; repeat",
+    )  # fmt: skip
     chosen = parser.parse_args(arguments)
     if chosen.device:
         os.environ["PATHWAY_DEVICE"] = chosen.device
     if "PATHWAY_WEIGHTS" in os.environ:
         os.environ["PATHWAY_WEIGHTS"] = str(Path(os.environ["PATHWAY_WEIGHTS"]).resolve())  # serving changes folders
-    problem = prepare(max(1, chosen.threads))
+    if chosen.studies:
+        os.environ["PATHWAY_STUDIES"] = os.pathsep.join(str(Path(folder).resolve()) for folder in chosen.studies)
+    problem = register(chosen.dataset) or prepare(max(1, chosen.threads))
     if problem:
         parser.error(problem)
     serve(chosen.host, chosen.port, open_browser=not chosen.no_browser)
+
+
+def register(entries: list[str]) -> str:
+    """Make data sets known to the app, each as NAME=WHERE; return what is wrong, if anything."""
+    from core.datasets import registered_datasets
+    from core.errors import PathwayError
+
+    lines = []
+    for name, _, source in (entry.partition("=") for entry in entries):
+        lines.append(f"{name}={Path(source).resolve() if Path(source).is_dir() else source}")
+    os.environ["PATHWAY_DATASETS"] = "\n".join(lines)
+    try:
+        registered_datasets()
+    except PathwayError as problem:
+        return str(problem)
+    return ""
 
 
 def prepare(threads: int) -> str:

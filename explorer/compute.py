@@ -12,14 +12,15 @@ import os
 import time
 from collections.abc import Hashable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import torch
 from PIL import Image
 
+from core.datasets import FASHION_MNIST, registered_image
 from core.errors import Cancelled
 from core.gradient import restrict
-from core.images import Crop, SampleImage, image_hash, sample_images
+from core.images import Crop, SampleImage, image_hash, open_image, sample_images
 from core.methods import Method, Scores
 from core.metrics import probability_ratio, share_within
 from core.network import Network
@@ -77,15 +78,28 @@ def network(name: str) -> Network:
     return RESULTS.get(("network", name), lambda: load_network(name))
 
 
-@cache
+@lru_cache(maxsize=64)
 def sample(name: str) -> Image.Image:
-    """Return one of the embedded photos; nobody may draw on it, all share it."""
-    return sample_images()[name].open()
+    """Return an embedded photo, or an image of a registered data set; nobody may draw on it, all share it.
+
+    Raises:
+        ImageError: its file is missing or damaged.
+        KeyError: there is no such photo.
+    """
+    numbered = registered_image(name)
+    return sample_images()[name].open() if numbered is None else open_image(numbered[0].read(numbered[1]))
 
 
 def sample_facts(name: str) -> SampleImage | None:
-    """Return title, author and licence of an embedded photo, None for any other picture."""
-    return sample_images().get(name)
+    """Return title, author and licence of an embedded photo or a registered image, None for any other picture."""
+    numbered = registered_image(name)
+    if numbered is None:
+        return sample_images().get(name)
+    data, index = numbered
+    label = data.labels[index]
+    title = f"{data.name} {index}" + (f", {data.class_names[label]}" if label is not None else "")
+    author, licence = ("Zalando Research", "MIT") if data.name == FASHION_MNIST else ("its data set's authors", "")
+    return SampleImage(name, title, author, licence, data.name, f"Image {title}.", data.names[index])
 
 
 def scene(network: Network, photo: Image.Image, crop: Crop, target: int | None) -> Scene:

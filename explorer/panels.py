@@ -67,7 +67,7 @@ def show_photo(scene: Scene) -> None:
     st.image(figures.jpeg(scene.picture, 92), width="stretch", alt=f"The photo as {scene.network.name} sees it.")
     sample = compute.sample_facts(view.image)
     if sample:
-        st.html(markup.made_from({"": f"{sample.title}, {sample.author}. {sample.licence}."}))
+        st.html(markup.made_from({"": sample.credit}))
     st.html(
         markup.facts(
             {

@@ -108,7 +108,7 @@ def _panels(scene: Scene, view: View, shown: Sequence[Shown]) -> str:
 
 def _photo(scene: Scene, view: View) -> str:
     sample = compute.sample_facts(view.image)
-    credit = f"{sample.title}, {sample.author}. {sample.licence}." if sample else "Uploaded."
+    credit = sample.credit if sample else "Uploaded."
     alt = f"The photo as {scene.network.name} sees it{f': {sample.alt}' if sample else '.'}"
     facts = {
         "Network": scene.network.name,

@@ -24,6 +24,7 @@ import streamlit as st
 from PIL import Image
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from core.datasets import registered_image
 from core.errors import ImageError, PathwayError
 from core.images import downscale, image_hash, open_image, open_mask, sample_images
 from core.network import Network
@@ -171,7 +172,7 @@ def _from_link(params: dict[str, str]) -> View:
     if notes:
         tell(f"The link holds what cannot be followed here, left at its default: {', '.join(notes)}.")
     default = View()
-    if found.image not in pictures():
+    if found.image not in (*_own_pictures(), *sample_images()) and not registered_image(found.image):
         what = "an uploaded picture, which is not in the link" if found.image.startswith(UPLOAD) else "an unknown photo"
         tell(f"The link asks for {what}; this is {default.image} instead. Upload the picture to see it here.")
         found = replace(found, image=default.image)
@@ -187,9 +188,13 @@ def _from_link(params: dict[str, str]) -> View:
 
 
 def pictures() -> dict[str, Callable[[], Image.Image]]:
-    """Return every picture this session may choose: its own first, then the embedded photos."""
+    """Return every picture this session may choose: its own first, then the embedded photos.
+
+    An image of a registered data set, DATASET:NUMBER, is among them while it is looked at.
+    """
     own = {name: lambda data=data: Image.open(io.BytesIO(data)) for name, data in _own_pictures().items()}
-    return own | {name: partial(compute.sample, name) for name in sample_images()}
+    names = [*sample_images(), *([view().image] if registered_image(view().image) else [])]
+    return own | {name: partial(compute.sample, name) for name in names}
 
 
 def networks() -> dict[str, str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from string import Template
 from textwrap import fill
 
+from core.datasets import FASHION_MNIST, registered_image
 from explorer import comparisons, compute, export, session
 from explorer.answers import Answer, Scene, Selection
 from explorer.columns import Column
@@ -153,6 +154,13 @@ def _network_source(scene: Scene, view: View) -> _Source:
 
 
 def _photo_source(view: View) -> _Source:
+    numbered = registered_image(view.image)
+    if numbered:
+        constants = f"DATASET, NUMBER = {numbered[0].name!r}, {numbered[1]}"
+        if numbered[0].name != FASHION_MNIST:
+            constants += "  # for DATASET put the folder of the data set that the app calls so"
+        code = "photo = open_image(open_dataset(DATASET).read(NUMBER))"
+        return _Source(constants, code, ("open_dataset", "open_image"))
     if compute.sample_facts(view.image):
         name = f"PHOTO = {view.image!r}"
         return _Source(name, "photo = sample_images()[PHOTO].open()", ("sample_images",))

@@ -138,6 +138,11 @@ def _back_to_default() -> None:
     st.button(f"Back to {default}", on_click=lambda: session.look_through(default))
 
 
+def _title(name: str) -> str:
+    facts = compute.sample_facts(name)
+    return facts.title if facts else "Your picture"
+
+
 @cache
 def _sample_thumbnail(name: str) -> str:
     return _data_url(sample_images()[name].open())
@@ -153,7 +158,7 @@ def photo() -> None:
     pictures = [
         {
             "name": name,
-            "title": samples[name].title if name in samples else "Your picture",
+            "title": _title(name),
             "source": _sample_thumbnail(name) if name in samples else _data_url(open_picture()),
         }
         for name, open_picture in session.pictures().items()

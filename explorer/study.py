@@ -7,10 +7,15 @@ import math
 import shlex
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tqdm import tqdm
+
+    from core.progress import Progress
     from core.studies import Engine, Loader, Outcome, Study
+    from core.studies.engine import Load
 
 __all__ = ["main"]
 
@@ -27,6 +32,9 @@ examples:
   # the same work on a cluster whose Dask scheduler listens at this address
   python -m explorer study ... --engine dask --address tcp://10.0.0.7:8786
 
+  # remove and retrain: see python -m explorer study roar --help
+  python -m explorer study roar --workers 2 --out runs/roar
+
 A worker is a process with one network and, as a rule, one thread: more threads a worker gain less than more workers.
 Results are the same whichever engine ran, at equal thread counts. `python -m tests.throughput` measures the pace.
 """
@@ -34,15 +42,16 @@ Results are the same whichever engine ran, at equal thread counts. `python -m te
 
 def main(arguments: Sequence[str]) -> int:
     """Run what the arguments ask for; return the exit code: 0, 1 where anything failed, 2 where nothing could begin."""
-    parser = _parser()
-    chosen = parser.parse_args(arguments)
+    roar = arguments[:1] == ["roar"]
+    parser, work = (_roar_parser(), _roar) if roar else (_parser(), _study)
+    chosen = parser.parse_args(arguments[1:] if roar else arguments)
     import torch
 
     from core.errors import PathwayError
 
     torch.set_num_threads(chosen.threads)
     try:
-        return _study(chosen, shlex.join(["python", "-m", "explorer", "study", *arguments]))
+        return work(chosen, shlex.join(["python", "-m", "explorer", "study", *arguments]))
     except PathwayError as problem:
         print(f"{parser.prog}: {problem}", file=sys.stderr)
         return 2
@@ -83,15 +92,83 @@ def _parser() -> argparse.ArgumentParser:
     how.add_argument("--sparsity", action="append", type=float, metavar="S", help="repeat (default 0.8, 0.9, 0.98)")
     how.add_argument("--measure", action="append", choices=list(MEASURES), metavar="NAME", help="see below; repeat")
     how.add_argument("--off", choices=["zero", "frozen"], default="zero", help="neurons off the pathway (%(default)s)")
+    where = _running(parser)
+    where.add_argument("--batch", type=int, default=Study.batch, help="images a part; default by the network's size")
+    where.add_argument("--dry-run", action="store_true", help="say what it would cost here, and do nothing")
+    return parser
+
+
+def _running(parser: argparse.ArgumentParser) -> Any:
+    """Add the options of all studies that say how they run."""
     where = parser.add_argument_group("how it runs")
     where.add_argument("--out", required=True, metavar="FOLDER", help="results; the same command goes on where it was")
     where.add_argument("--engine", choices=["serial", "dask"], help="default serial, dask with --workers or --address")
     where.add_argument("--workers", type=int, default=0, help="Dask workers to start on this machine")
     where.add_argument("--address", default="", help="scheduler of a running Dask cluster, tcp://host:port")
     where.add_argument("--threads", type=int, default=1, help="of one computation (default %(default)s)")
-    where.add_argument("--batch", type=int, default=Study.batch, help="images a part; default by the network's size")
-    where.add_argument("--dry-run", action="store_true", help="say what it would cost here, and do nothing")
+    return where
+
+
+def _roar_parser() -> argparse.ArgumentParser:
+    from core.studies.roar import RANDOM, Roar
+
+    parser = argparse.ArgumentParser(
+        prog="python -m explorer study roar",
+        description="Remove and retrain (Hooker et al., NeurIPS 2019): replace the most relevant pixels of all "
+        "training and test images by the mean colour, train a small network from scratch on what is left, and measure "
+        "its accuracy.",
+        epilog="Stopped at any point, the same command goes on. The app's Studies page shows the results: start it "
+        "with --studies FOLDER.",
+    )
+    what = parser.add_argument_group("what is removed")
+    what.add_argument(
+        "--images", default=Roar.dataset, help="fashion-mnist, torchvision:NAME, or a folder that holds train and test"
+    )
+    what.add_argument("--root", default="", help="folder of torchvision's data sets, or of Fashion-MNIST's train files")
+    what.add_argument(
+        "--method", action="append", metavar="METHOD",
+        help=f"a strategy such as NeuronMCT, another attribution such as Gradient, or {RANDOM!r}; repeat "
+        f"(default {', '.join(Roar.methods)})",
+    )  # fmt: skip
+    what.add_argument("--sparsity", type=float, default=Roar.sparsity, help="of strategies (default %(default)s)")
+    what.add_argument("--fraction", action="append", type=float, help="of pixels; repeat (default 0.1, 0.3, ... 0.9)")
+    how = parser.add_argument_group("how it is trained")
+    how.add_argument("--seeds", type=int, default=Roar.seeds, help="trainings of each kind (default %(default)s)")
+    how.add_argument("--epochs", type=int, default=Roar.epochs, help="default %(default)s")
+    how.add_argument("--train", type=int, default=Roar.train, help="training images (default %(default)s)")
+    how.add_argument("--test", type=int, default=Roar.test, help="test images (default %(default)s)")
+    _running(parser)
     return parser
+
+
+def _roar(chosen: argparse.Namespace, command: str) -> int:
+    from tqdm import tqdm
+
+    from core.studies import Store, summarise
+    from core.studies.roar import Roar, remove_and_retrain
+
+    plan = Roar(
+        dataset=chosen.images,
+        methods=tuple(dict.fromkeys(chosen.method)) if chosen.method else Roar.methods,
+        sparsity=chosen.sparsity,
+        fractions=tuple(chosen.fraction) if chosen.fraction else Roar.fractions,
+        seeds=chosen.seeds,
+        epochs=chosen.epochs,
+        train=chosen.train,
+        test=chosen.test,
+        root=chosen.root,
+    )
+    with (
+        tqdm(desc="maps", unit="image", dynamic_ncols=True) as maps,
+        tqdm(desc="trainings", unit="training", dynamic_ncols=True) as trainings,
+    ):
+        failed = remove_and_retrain(
+            plan, chosen.out, partial(_engine, chosen), command=command, mapped=_told(maps), trained=_told(trainings)
+        )
+    table = summarise(Store(chosen.out).rows(measure=["roar_accuracy"]), ["method", "options", "x"])
+    for row in table.sort_values(["x", "method"]).itertuples():
+        print(f"{row.method or 'unchanged':28} {row.x:5.0%} removed: accuracy {row.mean:.4f} ({row.images} seeds)")
+    return 1 if failed else 0
 
 
 def _study(chosen: argparse.Namespace, command: str) -> int:
@@ -127,7 +204,7 @@ def _study(chosen: argparse.Namespace, command: str) -> int:
     return 1 if outcome.errors else 0
 
 
-def _engine(chosen: argparse.Namespace, load: Loader) -> Engine:
+def _engine(chosen: argparse.Namespace, load: Load) -> Engine:
     from core.errors import PathwayError
     from core.studies import DaskEngine, Serial
 
@@ -144,14 +221,19 @@ def _run(study: Study, load: Loader, engine: Engine, folder: str, command: str) 
     from core.studies import run
 
     with tqdm(unit="image", dynamic_ncols=True) as bar:
+        return run(study, folder, engine, load(), command=command, progress=_told(bar), told=bar.write)
 
-        def progress(done: int, total: int, _: str) -> None:
-            if not bar.n:  # what was there already says nothing about the pace
-                bar.total = total
-                bar.initial = bar.n = done
-            bar.update(done - bar.n)
 
-        return run(study, folder, engine, load(), command=command, progress=progress, told=bar.write)
+def _told(bar: tqdm[Any]) -> Progress:
+    """Return what moves a progress bar."""
+
+    def progress(done: int, total: int, _: str) -> None:
+        if not bar.n:  # what was there already says nothing about the pace
+            bar.total = total
+            bar.initial = bar.n = done
+        bar.update(done - bar.n)
+
+    return progress
 
 
 def _show(folder: str, outcome: Outcome) -> None:

@@ -24,6 +24,7 @@ __all__ = [
     "MOST_ATTRIBUTIONS",
     "MOST_COLUMNS",
     "MOST_PAINT_STEPS",
+    "MOST_RUNS",
     "REGULARISERS",
     "SPARSITIES",
     "Box",
@@ -59,6 +60,7 @@ SPARSITIES = tuple(_steps(0, 700, 50) + _steps(700, 900, 10) + _steps(900, 980, 
 LEAST_COLUMNS, MOST_COLUMNS = 2, 6
 LINKED_PARTS = 40
 MOST_ATTRIBUTIONS = 8
+MOST_RUNS = 6
 ATTRIBUTIONS = (*METHODS, *BASELINES)
 """Everything whose attributions can be evaluated: selection methods by their pathway gradients, then the others."""
 COMPARED = tuple(map(Strategy, ("NeuronMCT", "NeuronIntGrad", "GreedyPruning", "Random")))
@@ -70,7 +72,7 @@ class View:
 
     Attributes:
         network: a name the zoo knows, or "checkpoint-<hash>" of this session.
-        image: a photo's name, or "upload-<hash>" of this session.
+        image: a photo's name, "upload-<hash>" of this session, or "DATASET:NUMBER" of a registered data set.
         x, y, zoom: where the square lies that the network sees, see ``core.images.Crop``.
         target: class index; None for the predicted class.
         first, second: the methods shown; the first one's family is the toggle.
@@ -102,6 +104,11 @@ class View:
         start: what the painting begins with.
         regularisers: those used, of ``REGULARISERS``.
         paint_steps, paint_seed: of the painting.
+        runs: names of the studies shown, () for the first there is.
+        studied_at: the studies' sparsity where it is none of ``SPARSITIES``; None where it is ``sparsity``.
+        label: class whose images the studies are about, "" for all.
+        closer: strategy that the studies look at closely, as they are titled.
+        spread: measure whose images are shown one by one.
         lesson: name of the one that is followed, "" for none.
         step: of the lesson, from 1.
         present: whether controls are hidden and type and pictures large.
@@ -144,6 +151,11 @@ class View:
     regularisers: tuple[str, ...] = REGULARISERS
     paint_steps: int = 128
     paint_seed: int = 0
+    runs: tuple[str, ...] = ()
+    studied_at: float | None = None
+    label: str = ""
+    closer: str = "NeuronMCT"
+    spread: str = "p_ratio"
     lesson: str = ""
     step: int = 1
     present: bool = False
@@ -335,9 +347,34 @@ def _name(text: str) -> str:
     return text
 
 
+def _picture(text: str) -> str:
+    """A photo's name, or DATASET:NUMBER."""
+    dataset, colon, number = text.rpartition(":")
+    if not colon:
+        return _name(text)
+    if not number.isdecimal() or len(text) > 80 or not dataset.replace(":", "").replace(".", ""):
+        raise ValueError(text)
+    _name(dataset.replace(".", "").replace(":", ""))
+    return text
+
+
+def _text(text: str) -> str:
+    """A name that people gave: a class's, a folder's."""
+    if not text.strip() or len(text) > 80 or "~" in text or not text.isprintable():
+        raise ValueError(text)
+    return text
+
+
+def _texts(text: str) -> tuple[str, ...]:
+    names = tuple(map(_text, dict.fromkeys(text.split("~"))))
+    if len(names) > MOST_RUNS:
+        raise ValueError(text)
+    return names
+
+
 _READERS: dict[str, Any] = {
     "network": _name,
-    "image": _name,
+    "image": _picture,
     "x": _number(0, 1),
     "y": _number(0, 1),
     "zoom": _number(1, 8),
@@ -372,6 +409,11 @@ _READERS: dict[str, Any] = {
     "regularisers": _some_of(REGULARISERS, len(REGULARISERS), least=0),
     "paint_steps": lambda text: _within(1, MOST_PAINT_STEPS, text),
     "paint_seed": lambda text: _within(0, 9999, text),
+    "runs": _texts,
+    "studied_at": _number(0, 1),
+    "label": _text,
+    "closer": _text,
+    "spread": _name,
     "lesson": _name,
     "step": _index,
     "present": _switch,

@@ -23,6 +23,7 @@ OPTIONS = [(method, option) for method in METHODS.values() for option in method.
 names = st.text("abcdefghijklmnopqrstuvwxyz0123456789_-", min_size=1, max_size=30).filter(lambda n: n.strip("_-"))
 shares = st.floats(0, 1)
 indices = st.integers(0, 10**9 - 1)
+titles = st.text("abcdefgh XYZ0123456789_-./:()=", min_size=1, max_size=30).filter(str.strip)
 
 
 @st.composite
@@ -86,6 +87,11 @@ def views(draw: st.DrawFn) -> View:
         paint_seed=draw(st.integers(0, 9999)),
         ray=draw(st.sampled_from(["gradient", "random", "coffee", "acanthus-mollis"])),
         ray_of=draw(st.integers(0, 5)),
+        runs=tuple(draw(st.lists(titles, max_size=6, unique=True))),
+        studied_at=draw(st.none() | shares),
+        label=draw(st.just("") | titles),
+        closer=draw(titles),
+        spread=draw(names),
         lesson=draw(st.sampled_from(["", "pathway", "no-such"])),
         step=draw(st.integers(0, 99)),
         present=draw(st.booleans()),
@@ -115,7 +121,8 @@ def test_every_field_of_a_view_is_in_its_parameters():
         attributions=("Grad-CAM", "Random"), order="morf", replacement="blur", near=False, cascade=False,
         box=(10, 20, 100, 70), parts=(Part(9, 4, whole=True), Part(3, 70, whole=False)), only=True,
         painted=("Random", "Original"), painted_at=0.9, start="grey", regularisers=(), paint_steps=7, paint_seed=3,
-        ray="coffee", ray_of=2, lesson="dead-neurons", step=2, present=True,
+        ray="coffee", ray_of=2, runs=("photos", "my run.2"), studied_at=0.995, label="T-shirt/top",
+        closer="NeuronIntGrad (n_steps=5)", spread="dead_share", lesson="dead-neurons", step=2, present=True,
     )  # fmt: skip
     assert all(getattr(other, field.name) != getattr(View(), field.name) for field in fields(View))
     assert other.params() == {
@@ -127,7 +134,8 @@ def test_every_field_of_a_view_is_in_its_parameters():
         "attributions": "Grad-CAM~Random", "order": "morf", "replacement": "blur", "near": "False",
         "cascade": "False", "box": "10-20-100-70",
         "painted": "Random~Original", "painted_at": "0.9", "start": "grey", "regularisers": "", "paint_steps": "7",
-        "paint_seed": "3", "ray": "coffee", "ray_of": "2", "lesson": "dead-neurons", "step": "2", "present": "True",
+        "paint_seed": "3", "ray": "coffee", "ray_of": "2", "runs": "photos~my run.2", "studied_at": "0.995",
+        "label": "T-shirt/top", "closer": "NeuronIntGrad (n_steps=5)", "spread": "dead_share", "lesson": "dead-neurons", "step": "2", "present": "True",
     }  # fmt: skip
 
 
@@ -160,7 +168,9 @@ def test_only_what_differs_is_written(view: View, name: str):
         ("cascade", "no"), ("box", "1-2-3"), ("box", "50-0-50-10"), ("box", "0-0-101-10"), ("box", "0-9-10-8"),
         ("box", "a-b-c-d"), ("painted", ""), ("painted", "Best"), ("painted_at", "2"),
         ("start", "white"), ("regularisers", "fourier"), ("paint_steps", "0"), ("paint_steps", "1025"),
-        ("paint_seed", "10000"), ("ray", "a b"), ("ray_of", "6"), ("lesson", "a b"), ("step", "-1"), ("present", "1"),
+        ("paint_seed", "10000"), ("ray", "a b"), ("ray_of", "6"), ("runs", ""), ("runs", "a~~b"), ("runs", "~".join("abcdefg")),
+        ("runs", "a\nb"), ("studied_at", "1.1"), ("studied_at", "nan"), ("label", ""), ("label", "a~b"), ("label", "a" * 81),
+        ("closer", " "), ("spread", "a b"), ("lesson", "a b"), ("step", "-1"), ("present", "1"),
         ("opacity", "101"), ("opacity", "-1"), ("opacity", "nan"),
         ("site", "-1"), ("site", "x"), ("only_site", "yes"), ("only_site", "1"),
         ("neuron", "3"), ("neuron", "3-4-5"), ("neuron", "-3-4"), ("neuron", "a-b"), ("neuron", ""),

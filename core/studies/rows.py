@@ -101,15 +101,14 @@ class Rows:
     @classmethod
     def of(cls, study: Study, network: Network, part: int, dataset: str) -> Rows:
         """Return no rows yet, of one part."""
-        common = {
-            "part": part,
-            "dataset": dataset,
-            "network": network.name,
-            "weights_hash": network.weights_hash,
-            "off": study.off,
-            "versions": versions(),
-        }
-        return cls(_EMPTY | common)
+        return cls.begun(
+            part=part, dataset=dataset, network=network.name, weights_hash=network.weights_hash, off=study.off
+        )
+
+    @classmethod
+    def begun(cls, **common: Any) -> Rows:
+        """Return no rows yet, given the columns that all will share."""
+        return cls(_EMPTY | common | {"versions": versions()})
 
     def add(self, measure: str, value: float = nan, **columns: Any) -> None:
         """Add a row; what is not given is empty."""
