@@ -30,7 +30,8 @@ Work = Callable[[Any, T], R]
 
 RETRIES = 2
 AHEAD = 2  # tasks in flight for each thread of a worker
-JOIN = 120.0  # seconds until the first worker has to be there
+ANSWER = 10.0  # seconds until a scheduler has to answer
+JOIN = 120.0  # and until its first worker has to be there
 SPAWN = {  # for workers of this machine: without these torch gives memory back to the system after every pass
     "MALLOC_MMAP_THRESHOLD_": "33554432",
     "MALLOC_TRIM_THRESHOLD_": "1073741824",
@@ -125,7 +126,7 @@ class DaskEngine:
 
         if self._address:
             try:
-                client = Client(self._address, timeout=JOIN)
+                client = Client(self._address, timeout=ANSWER)
             except (OSError, ValueError) as error:
                 raise PathwayError(f"No Dask scheduler answers at {self._address} ({error}).") from error
             with client:

@@ -1,0 +1,191 @@
+"""The command and its engines as real processes: a scheduler and workers joined by address, killed, started again."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from core.errors import PathwayError
+from core.studies import DaskEngine, Store
+from core.studies.engine import Failed
+from explorer import study as command
+
+ROOT = Path(__file__).resolve().parent.parent
+QUICK = [
+    *("--images", "fashion-mnist", "--network", "fashion_vgg", "--batch", "4"),
+    *("--strategy", "NeuronMCT", "--strategy", "GreedyPruning:steps=10", "--strategy", "Random", "--sparsity", "0.9"),
+    *("--measure", "fidelity", "--measure", "overlap", "--measure", "class-agreement"),
+]
+
+
+def start(*words: str, **options) -> subprocess.Popen:
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen([sys.executable, *words], cwd=ROOT, env=environment, text=True, **options)
+
+
+def driver(folder: Path, count: int, *words: str) -> subprocess.Popen:
+    arguments = [*QUICK, "--count", str(count), "--out", str(folder), *words]
+    return start("-m", "explorer", "study", *arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def ended(process: subprocess.Popen, code: int = 0) -> tuple[str, str]:
+    output, errors = process.communicate(timeout=200)
+    assert process.returncode == code, errors
+    return output, errors
+
+
+def rows(folder: Path) -> pd.DataFrame:
+    return Store(folder).rows().to_pandas().drop(columns="seconds")
+
+
+def until(condition, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory) -> Iterator[tuple[str, list[subprocess.Popen]]]:
+    """A scheduler and two workers, processes of their own, joined by address."""
+    folder = tmp_path_factory.mktemp("cluster")
+    log = (folder / "scheduler.log").open("w")
+    quiet = {"stdout": log, "stderr": log}
+    words = ("-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
+    scheduler = start(*words, "--scheduler-file", str(folder / "address.json"), **quiet)
+    until((folder / "address.json").exists)
+    until(lambda: "tcp://" in (folder / "address.json").read_text())
+    address = re.search(r"tcp://[\d.:]+", (folder / "address.json").read_text())[0]
+    worker = ("-m", "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-dashboard", "--no-nanny")
+    workers = [start(*worker, "--local-directory", str(folder), **quiet) for _ in range(2)]
+    yield address, workers
+    for process in (*workers, scheduler):
+        process.kill()
+        process.wait()
+    log.close()
+
+
+@pytest.fixture(scope="module")
+def serial(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("serial")
+    output, _ = ended(driver(folder, 24))
+    assert re.search(r"^dead_share +GreedyPruning:steps=10 +0\.9 .* \(24 images\)$", output, re.M)
+    assert "24 images in" in output
+    return folder
+
+
+def test_two_workers_joined_by_address_give_the_very_same_rows(cluster, serial, tmp_path):
+    ended(driver(tmp_path, 24, "--engine", "dask", "--address", cluster[0]))
+    pd.testing.assert_frame_equal(rows(tmp_path), rows(serial))
+
+
+def test_local_workers_give_the_very_same_rows(serial, tmp_path):
+    ended(driver(tmp_path, 24, "--workers", "2"))
+    pd.testing.assert_frame_equal(rows(tmp_path), rows(serial))
+
+
+def test_a_killed_driver_goes_on_and_writes_nothing_twice(serial, tmp_path):
+    first = driver(tmp_path, 24)
+    until(lambda: len(Store(tmp_path).done()) >= 2)
+    first.send_signal(signal.SIGKILL)
+    first.communicate()
+    there = {path: path.stat().st_mtime_ns for path in (tmp_path / "rows").glob("part-*.parquet")}
+    assert 2 <= len(there) < 6
+    ended(driver(tmp_path, 24))
+    assert all(path.stat().st_mtime_ns == written for path, written in there.items())
+    pd.testing.assert_frame_equal(rows(tmp_path), rows(serial))
+
+
+def test_a_killed_worker_takes_nothing_along(cluster, serial, tmp_path):
+    address, workers = cluster
+    running = driver(tmp_path, 24, "--address", address)
+    until(lambda: len(Store(tmp_path).done()) >= 1)
+    workers[0].kill()
+    ended(running)
+    pd.testing.assert_frame_equal(rows(tmp_path), rows(serial))
+
+
+def test_failures_make_the_exit_code(tmp_path):
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    (pictures / "broken.png").write_bytes(b"nothing")
+    words = ["--images", str(pictures), "--network", "fashion_vgg", "--out", str(tmp_path / "out")]
+    _, errors = ended(start("-m", "explorer", "study", *words, stdout=subprocess.PIPE, stderr=subprocess.PIPE), code=1)
+    assert "1 rows are failures: the column error says why." in errors
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--images", "nowhere"], "There is no folder 'nowhere'"),
+        (["--images", "photos", "--strategy", "Best"], "There is no selection method 'Best'"),
+        (["--images", "photos", "--sparsity", "2"], "Got sparsity 2.0"),
+        (["--images", "photos", "--network", "resnet18"], "The weights of resnet18 are not on this machine"),
+        (["--images", "photos", "--engine", "serial", "--workers", "2"], "The serial engine has no workers"),
+        (["roar", "--fraction", "2"], "Got fractions (2.0,)"),
+    ],
+)
+def test_what_cannot_begin_is_said_with_the_way_out(words, message, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("PATHWAY_WEIGHTS", str(tmp_path))
+    monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path))
+    assert command.main([*words, "--out", str(tmp_path / "out")]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_dry_run_says_what_it_would_cost(tmp_path, capsys):
+    assert command.main([*QUICK, "--count", "8", "--out", str(tmp_path / "out"), "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert re.search(
+        r"^8 images left, about 15 forward-and-backward passes each, [\d.]+ ms a pass here: about \d+ s", said
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_help_lists_every_measure_and_examples(capsys):
+    with pytest.raises(SystemExit):
+        command.main(["--help"])
+    said = capsys.readouterr().out
+    assert "class-agreement" in said
+    assert "--address tcp://" in said
+
+
+def test_no_scheduler_is_said():
+    engine = DaskEngine(dict, address="tcp://127.0.0.1:9")
+    with pytest.raises(PathwayError, match=r"No Dask scheduler answers at tcp://127.0.0.1:9"):
+        list(engine.run([1], _double))
+
+
+def _double(loaded: dict, task: int) -> int:
+    if task == 3:
+        raise ValueError("three")
+    return 2 * task
+
+
+def test_tasks_that_raise_come_back_as_failed_and_the_others_go_on(cluster):
+    found = list(DaskEngine(dict, address=cluster[0]).run(iter(range(20)), _double))
+    failed = [each for each in found if isinstance(each, Failed)]
+    assert [(each.task, str(each.error)) for each in failed] == [(3, "three")]
+    assert sorted(each for each in found if not isinstance(each, Failed)) == [2 * n for n in range(20) if n != 3]
+
+
+def test_no_more_tasks_are_read_than_workers_can_soon_do(cluster):
+    read = []
+
+    def tasks():
+        for number in range(100, 140):
+            read.append(number)
+            yield number
+
+    running = DaskEngine(dict, address=cluster[0]).run(tasks(), _double)
+    next(running)
+    assert len(read) <= 6
+    assert len(list(running)) == 39
