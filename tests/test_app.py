@@ -24,6 +24,7 @@ from streamlit.testing.v1 import AppTest, local_script_runner
 
 from core import weights
 from core.architectures import build
+from core.datasets import open_dataset
 from core.images import sample_images
 from core.methods import METHODS
 from core.weights import PublishedWeights
@@ -636,3 +637,31 @@ def test_every_embedded_photo_can_be_looked_at_from_a_link(name):
     assert warnings(at) == ""
     shows_the_page(at)
     assert sample_images()[name].title in html(at)
+
+
+# ------------------------------------------------------------------------------------- images of registered data sets
+
+NUMBERED = {"network": "fashion_vgg", "image": "fashion-mnist:123", **QUICK}
+
+
+@pytest.mark.parametrize(
+    "page", ["explore", "compare", "evaluate", "neuron", "flow", "knockout", "linearity", "decode"]
+)
+def test_every_page_shows_an_image_of_a_data_set_in_a_small_network(page):
+    at = opened(NUMBERED, page)
+    assert not at.warning
+    assert view(at).image == "fashion-mnist:123"
+    assert link(at)["image"] == "fashion-mnist:123"
+
+
+def test_an_image_of_a_data_set_is_named_with_its_class():
+    data = open_dataset("fashion-mnist")
+    label = data.class_names[data.labels[123]]
+    assert f"fashion-mnist 123, {label}, Zalando Research. MIT." in html(opened(NUMBERED))
+
+
+@pytest.mark.parametrize("image", ["fashion-mnist:10000", "fashion-mnist:-1", "other:3", "..%2F..:1", "/etc/passwd:1"])
+def test_an_image_that_no_data_set_has_is_said(image):
+    at = opened({**NUMBERED, "image": image})
+    assert view(at).image == View().image
+    assert "The link" in warnings(at)
