@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -189,3 +190,16 @@ def test_no_more_tasks_are_read_than_workers_can_soon_do(cluster):
     next(running)
     assert len(read) <= 6
     assert len(list(running)) == 39
+
+
+def _loaded(loaded: dict, task: int) -> str:
+    return loaded["name"]
+
+
+def test_two_runs_share_a_cluster_and_not_what_they_loaded(cluster):
+    one, other = (
+        DaskEngine(partial(dict, name=name), address=cluster[0]).run(range(4), _loaded) for name in ("one", "other")
+    )
+    first, second = next(one), next(other)
+    assert {first, *one} == {"one"}
+    assert {second, *other} == {"other"}

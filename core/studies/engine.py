@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any, Generic, Protocol, TypeVar
+from uuid import uuid4
 
 import torch
 
@@ -96,12 +97,13 @@ class DaskEngine:
         from distributed import as_completed
 
         with self._client() as client:
-            client.register_plugin(_plugin(self._load, self._threads))
+            name = f"pathway-{uuid4().hex}"  # several drivers may share a cluster
+            client.register_plugin(_plugin(name, self._load, self._threads))
             slots, resources = _capacity(client)
             waiting = iter(tasks)
 
             def submit(task: T) -> Any:
-                future = client.submit(_do, work, task, pure=False, retries=RETRIES, resources=resources)
+                future = client.submit(_do, name, work, task, pure=False, retries=RETRIES, resources=resources)
                 sent[future.key] = task
                 return future
 
@@ -117,6 +119,7 @@ class DaskEngine:
                 for following in islice(waiting, 1):
                     flying.add(submit(following))
                 yield result
+            client.unregister_worker_plugin(name)
 
     @contextmanager
     def _client(self) -> Iterator[Any]:
@@ -156,23 +159,25 @@ def _capacity(client: Any) -> tuple[int, dict[str, int] | None]:
     return (gpus, {"GPU": 1}) if gpus else (sum(worker["nthreads"] for worker in workers), None)
 
 
-def _plugin(load: Load, threads: int) -> Any:
+def _plugin(name: str, load: Load, threads: int) -> Any:
     from distributed import WorkerPlugin
 
     class Loaded(WorkerPlugin):
-        """What a worker's tasks work with, made when the worker starts."""
-
-        name = "pathway"
+        """What a worker's tasks work with, made when the worker starts or the run begins."""
 
         def setup(self, worker: Any) -> None:
             torch.set_num_threads(threads)
-            worker.pathway = load()
+            setattr(worker, name, load())
 
-    return Loaded()
+        def teardown(self, worker: Any) -> None:
+            delattr(worker, name)
+
+    plugin: Any = Loaded()
+    plugin.name = name
+    return plugin
 
 
-def _do(work: Work[T, R], task: T) -> R:
+def _do(name: str, work: Work[T, R], task: T) -> R:
     from distributed import get_worker
 
-    worker: Any = get_worker()
-    return work(worker.pathway, task)
+    return work(getattr(get_worker(), name), task)
