@@ -175,10 +175,7 @@ class Jobs:
     def _run(self, job: _Job) -> None:
         error = ""
         try:
-            self._results.put(job.key, job.work(lambda done, total, note: self._step(job, done, total, note)))
-        except Cancelled as stop:
-            if stop.best is not None:
-                self._results.put(best_key(job.key), stop.best)
+            self._finish(job)
         except PathwayError as problem:
             error = str(problem) or type(problem).__name__
         except BaseException as problem:  # the queue outlives whatever one job does
@@ -190,6 +187,14 @@ class Jobs:
                 self._errors[job.key] = Status("failed", error=error, seconds=seconds)
                 while len(self._errors) > KEPT_ERRORS:
                     self._errors.popitem(last=False)
+
+    def _finish(self, job: _Job) -> None:
+        """Do a job and keep its result, or what a cancelled one had so far."""
+        try:
+            self._results.put(job.key, job.work(lambda done, total, note: self._step(job, done, total, note)))
+        except Cancelled as stop:
+            if stop.best is not None:
+                self._results.put(best_key(job.key), stop.best)
 
     def _step(self, job: _Job, done: int, total: int, note: str) -> None:
         with self._changed:

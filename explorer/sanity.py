@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from math import isnan
 
 import numpy as np
@@ -15,7 +16,7 @@ from explorer.charts import Axis, Line
 from explorer.downloads import offer, offer_table
 from explorer.evaluations import Sane
 from explorer.plots import show_chart
-from explorer.strip import Cell, strip
+from explorer.strip import Cell, Drawn, strip
 from explorer.waiting import gathered, started
 from explorer.words import percent
 
@@ -48,7 +49,7 @@ def show_sanity(scene: Scene, attributed: list[Attributed]) -> None:
     found = [(each, sane) for each, sane in zip(able, gathered(errand, "sanity"), strict=True) if sane]
     if not found:
         return
-    _show_strip(scene, found)
+    _show_strip(scene, found, errand.key)
     with st.container(key="charts_sanity"):
         for row in (list(MEASURES)[:2], list(MEASURES)[2:]):
             for place, measure in zip(st.columns(2), row, strict=True):
@@ -95,16 +96,16 @@ def _mean(sane: Sane, measure: str) -> str:
     return "undefined" if isnan(value) else f"{value:.2f}"
 
 
-def _show_strip(scene: Scene, found: list[tuple[Attributed, Sane]]) -> None:
+def _show_strip(scene: Scene, found: list[tuple[Attributed, Sane]], made: Hashable) -> None:
     view, dark = session.view(), session.dark()
     key = (
         "sanity strip",
         tuple((e.title, e.colour) for e, _ in found),
-        tuple(id(s) for _, s in found),
+        made,
         view.style,
         dark,
     )
-    picture = compute.RESULTS.get(key, lambda: _Drawn(figures.jpeg(_draw(scene, found, dark), 90)))
+    picture = compute.RESULTS.get(key, lambda: Drawn(figures.jpeg(_draw(scene, found, dark), 90)))
     stages = [stage.name for stage in found[0][1].stages]
     alt = f"Maps of {', '.join(e.title for e, _ in found)} in the original network, then after {', '.join(stages[1:])}."
     st.image(picture.data, width="stretch", alt=alt)
@@ -119,13 +120,6 @@ def _show_strip(scene: Scene, found: list[tuple[Attributed, Sane]]) -> None:
         offer(
             "NPZ", f"{stem}.npz", "application/octet-stream", lambda: export.npz_file(arrays, made_from), "sanity_npz"
         )
-
-
-class _Drawn:
-    """A picture as a file."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data, self.nbytes = data, len(data)
 
 
 def _draw(scene: Scene, found: list[tuple[Attributed, Sane]], dark: bool) -> Image.Image:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,23 +14,12 @@ from explorer.columns import Column, lacking, made_from_all, offer_rows, there
 from explorer.comparisons import CURVE, STRIP, Curve, Row
 from explorer.downloads import offer
 from explorer.plots import show_chart
-from explorer.strip import Cell, strip
+from explorer.strip import Cell, Drawn, strip
 from explorer.view import View
 from explorer.waiting import gathered
 from explorer.words import number, percent, ratio
 
 __all__ = ["show_fidelity", "show_strip"]
-
-
-@dataclass(frozen=True)
-class _Drawn:
-    """A picture as a file."""
-
-    data: bytes
-
-    @property
-    def nbytes(self) -> int:
-        return len(self.data)
 
 
 def show_fidelity(scene: Scene, columns: list[Column]) -> None:
@@ -141,7 +129,7 @@ def show_strip(scene: Scene, columns: list[Column]) -> None:
     names = ", ".join(column.title for column, _ in found)
     shown = tuple((column.title, column.colour, column.scored.key) for column, _ in found if column.scored)
     key = ("strip picture", shown, _footer(scene, view), dark)
-    picture = compute.RESULTS.get(key, lambda: _Drawn(figures.jpeg(_draw(scene, view, found, dark), 90)))
+    picture = compute.RESULTS.get(key, lambda: Drawn(figures.jpeg(_draw(scene, view, found, dark), 90)))
     stops = ", ".join(percent(sparsity, 0) for sparsity in STRIP)
     alt = f"Pathway gradients of {names} at sparsities {stops}, each on its own scale."
     st.image(picture.data, width="stretch", alt=alt)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from core.errors import PathwayError
+from core.errors import Cancelled, PathwayError
 from core.progress import Progress
 from explorer.jobs import KEPT_ERRORS, Jobs, Status, Work
 from explorer.results import Results
@@ -185,6 +185,16 @@ def test_an_error_is_kept_as_text_until_it_is_forgotten(jobs: Jobs, clock: Clock
 
 def test_the_queue_goes_on_after_an_error(jobs: Jobs):
     assert finished(jobs, "bad", lambda progress: Made("x", 1 // 0)).error.startswith("ZeroDivisionError: ")
+    assert finished(jobs, "good", lambda progress: Made("good")).result == Made("good")
+
+
+def test_a_best_so_far_that_cannot_be_kept_does_not_end_the_queue(jobs: Jobs):
+    def stopped(progress: Progress) -> Made:
+        stop = Cancelled("enough")
+        stop.best = "no result: it has no nbytes"
+        raise stop
+
+    assert finished(jobs, "bad", stopped).error.startswith("AttributeError: ")
     assert finished(jobs, "good", lambda progress: Made("good")).result == Made("good")
 
 
