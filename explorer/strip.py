@@ -21,6 +21,7 @@ __all__ = ["Cell", "Drawn", "strip"]
 
 _MARGIN = 24
 _GAP = 12
+_LEAST = 160  # pixels of a picture, about
 _HEAD, _TITLE, _NOTE = 28, 28, 22  # heights of letters
 _SIGNS = str.maketrans({
     "–": "-", "—": "-", "−": "-", "×": "x", "≥": ">=", "≤": "<=", "≈": "~", "→": "->",
@@ -64,6 +65,7 @@ def strip(rows: Sequence[Row], heads: Sequence[str], dark: bool, footer: str = "
     Raises:
         ValueError: there is no column, a row has not one cell a head, or the pictures differ in size.
     """
+    rows = [(title, colour, [_enlarged(cell) for cell in cells]) for title, colour, cells in rows]
     size = _checked(rows, heads)
     width = 2 * _MARGIN - _GAP + len(heads) * (size[0] + _GAP)
     blocks = [_texts(heads, size[0], width, _HEAD, ink(dark), dark)]
@@ -78,6 +80,15 @@ def strip(rows: Sequence[Row], heads: Sequence[str], dark: bool, footer: str = "
         blocks.append(_blank(width, _GAP, dark))
     blocks.append(_texts([footer], width - 2 * _MARGIN, width, _NOTE, _muted(dark), dark))
     return _stacked(blocks, width, dark)
+
+
+def _enlarged(cell: Cell | None) -> Cell | None:
+    """A picture of few pixels as large squares, so that there is room for what is printed beside it."""
+    if cell is None:
+        return None
+    factor = max(1, round(_LEAST / max(cell.picture.size)))
+    size = (cell.picture.width * factor, cell.picture.height * factor)
+    return Cell(cell.picture.resize(size, Image.Resampling.NEAREST), cell.note) if factor > 1 else cell
 
 
 def _checked(rows: Sequence[Row], heads: Sequence[str]) -> tuple[int, int]:

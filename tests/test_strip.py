@@ -103,10 +103,18 @@ def test_a_long_note_makes_its_row_taller():
 
 
 def test_pictures_of_any_one_size():
-    row = ("a", BLUE, [Cell(noise(0, (60, 40)), "kept"), Cell(noise(1, (60, 40)), "")])
+    row = ("a", BLUE, [Cell(noise(0, (180, 120)), "kept"), Cell(noise(1, (180, 120)), "")])
     whole = strip([row], ["0 %", "50 %"], dark=False)
-    assert whole.width == 24 + 60 + 12 + 60 + 24
-    assert found(whole, noise(1, (60, 40)))[0][0] == 24 + 72
+    assert whole.width == 24 + 180 + 12 + 180 + 24
+    assert found(whole, noise(1, (180, 120)))[0][0] == 24 + 192
+
+
+def test_pictures_of_few_pixels_are_enlarged_so_that_words_fit_under_them():
+    small = noise(0, (28, 28))
+    whole = strip([("a", BLUE, [Cell(small, "kept")])], ["classifier.3"], dark=False)
+    large = small.resize((168, 168), Image.Resampling.NEAREST)
+    assert whole.width == 24 + 168 + 24
+    assert len(found(whole, large)) == 1
 
 
 @pytest.mark.parametrize(
