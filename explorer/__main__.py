@@ -44,8 +44,8 @@ def main(arguments: list[str] | None = None) -> None:
         os.environ["PATHWAY_DEVICE"] = chosen.device
     if "PATHWAY_WEIGHTS" in os.environ:
         os.environ["PATHWAY_WEIGHTS"] = str(Path(os.environ["PATHWAY_WEIGHTS"]).resolve())  # serving changes folders
-    if chosen.studies:
-        os.environ["PATHWAY_STUDIES"] = os.pathsep.join(str(Path(folder).resolve()) for folder in chosen.studies)
+    folders = [*os.environ.get("PATHWAY_STUDIES", "").split(os.pathsep), *chosen.studies]
+    os.environ["PATHWAY_STUDIES"] = os.pathsep.join(str(Path(folder).resolve()) for folder in folders if folder)
     problem = register(chosen.dataset) or prepare(max(1, chosen.threads))
     if problem:
         parser.error(problem)

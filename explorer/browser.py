@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-__all__ = ["box_picker", "copy_link", "mask_picker", "picture_picker", "scrub"]
+__all__ = ["box_picker", "chart_png", "copy_link", "mask_picker", "picture_picker", "scrub"]
 
 _SOURCES = Path(__file__).with_name("components")
 
@@ -23,6 +23,24 @@ def _component(name: str, html: str) -> Callable[..., Any]:
 def copy_link() -> None:
     """Draw a button that copies the page's address."""
     _component("copy_link", '<button type="button">Copy link</button><span role="status"></span>')(key="copy_link")
+
+
+def chart_png(chart: str, title: str, notes: Sequence[str], name: str) -> None:
+    """Draw a button that saves a chart of this page as a PNG, as it looks.
+
+    Args:
+        chart: its key.
+        title: written above it.
+        notes: written under it: what it was made from.
+        name: of the file.
+    """
+    icon = '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M12 3v12m-5-5 5 5 5-5M4 20h16"/></svg>'
+    _component("chart_png", f'<button type="button">{icon}PNG</button>')(
+        key=f"png_{chart}",
+        data={"chart": chart, "what": title, "title": title, "notes": list(notes), "name": name},
+        width="content",
+        height="content",
+    )
 
 
 def picture_picker(

@@ -24,6 +24,7 @@ __all__ = [
     "Line",
     "bars_beside",
     "bars_with_level",
+    "calm",
     "curves",
     "dots",
     "layer_strip",
@@ -32,6 +33,7 @@ __all__ = [
     "shaded",
     "site_lines",
     "sparsity_lines",
+    "wrapped",
 ]
 
 Floats = NDArray[np.floating]
@@ -169,7 +171,7 @@ def curves(lines: Sequence[Line], x: Axis, y: Axis, height: int = 320) -> go.Fig
         value = "%{y:.3~g} %" if y.percent else "%{y:.3~g}"
         hover = "%{customdata}<br>" + line.name + ": " + value + "<extra></extra>"
         _add_line(figure, line, symbol, _drawn(x, line.x), _drawn(y, line.y), words, hover)
-    _calm(figure, height)
+    calm(figure, height)
     figure.update_xaxes(_axis(x))
     figure.update_yaxes(_axis(y))
     return figure
@@ -218,10 +220,10 @@ def overlap_matrix(names: Sequence[str], overlaps: Floats, chances: Floats) -> g
     )  # fmt: skip
     for i, j in pairs:
         _add_cell_text(figure, j, i - 1, float(overlaps[i, j]), float(chances[i, j]), narrow)
-    _calm(figure, 80 + (72 if narrow else 60) * len(cells))
+    calm(figure, 80 + (72 if narrow else 60) * len(cells))
     between = {"tickvals": list(range(len(cells))), "ticks": "", "showgrid": False, "zeroline": False}
-    figure.update_xaxes(between, ticktext=[_wrapped(name) for name in names[:-1]], autotickangles=[0, -35])
-    figure.update_yaxes(between, ticktext=[_wrapped(name) for name in names[1:]], autorange="reversed")
+    figure.update_xaxes(between, ticktext=[wrapped(name) for name in names[:-1]], autotickangles=[0, -35])
+    figure.update_yaxes(between, ticktext=[wrapped(name) for name in names[1:]], autorange="reversed")
     return figure
 
 
@@ -266,9 +268,9 @@ def bars_beside(
             marker=_bar(colour, pattern),
             hovertemplate="%{customdata}<br>" + group + ": %{y:.2f} %<extra></extra>",
         )  # fmt: skip
-    _calm(figure, 260)
+    calm(figure, 260)
     figure.update_layout(barmode="group", bargap=0.3, bargroupgap=0.06)
-    places = {"tickvals": list(range(len(names))), "ticktext": [_wrapped(name) for name in names]}
+    places = {"tickvals": list(range(len(names))), "ticktext": [wrapped(name) for name in names]}
     figure.update_xaxes(places, autotickangles=[0, -35], showgrid=False)
     figure.update_yaxes(title=f"{title}, %", rangemode="tozero")
     return figure
@@ -289,9 +291,9 @@ def bars_with_level(
         x=[-0.5, len(names) - 0.5], y=[100 * level] * 2, mode="lines", name=f"chance, {_percent(level)}",
         line={"color": MARK, "width": 2, "dash": "dot"}, hoverinfo="skip",
     )  # fmt: skip
-    _calm(figure, 300)
+    calm(figure, 300)
     figure.update_layout(showlegend=True)
-    places = {"tickvals": list(range(len(names))), "ticktext": [_wrapped(name) for name in names]}
+    places = {"tickvals": list(range(len(names))), "ticktext": [wrapped(name) for name in names]}
     figure.update_xaxes(places, autotickangles=[0, -35], showgrid=False)
     figure.update_yaxes(title=f"{title}, %", rangemode="tozero")
     return figure
@@ -319,8 +321,8 @@ def dots(names: Sequence[str], groups: Mapping[str, Sequence[float]], colours: S
             marker={"color": list(colours), "symbol": symbol, "size": 13, "line": {"width": 1, "color": "white"}},
             customdata=words, hovertemplate="%{customdata}<extra></extra>",
         )  # fmt: skip
-    _calm(figure, 90 + 46 * len(names))
-    rows = {"tickvals": list(range(len(names))), "ticktext": [_wrapped(name) for name in names]}
+    calm(figure, 90 + 46 * len(names))
+    rows = {"tickvals": list(range(len(names))), "ticktext": [wrapped(name) for name in names]}
     figure.update_xaxes(type="log", title=title, dtick=1, exponentformat="power", range=[log10(low), log10(high)])
     figure.update_yaxes(rows, range=[len(names) - 0.4, -0.6], zeroline=False)
     return figure
@@ -336,8 +338,8 @@ def shaded(figure: go.Figure, end: float | None, name: str) -> go.Figure:
     return figure
 
 
-def _calm(figure: go.Figure, height: int) -> None:
-    """Margins, legend, and nothing that moves under the hand."""
+def calm(figure: go.Figure, height: int) -> None:
+    """Give a figure its height, margins and legend, and let nothing in it move under the hand."""
     figure.update_layout(
         height=height, margin={"l": 8, "r": 8, "t": 8, "b": 8}, dragmode=False,
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
@@ -348,7 +350,7 @@ def _calm(figure: go.Figure, height: int) -> None:
 
 def _over_sites(figure: go.Figure, at: int) -> None:
     """The horizontal axis of all sites, in which one can be clicked; the chosen one framed."""
-    _calm(figure, 230)
+    calm(figure, 230)
     figure.add_vrect(x0=at - 0.5, x1=at + 0.5, line={"color": MARK, "width": 2}, fillcolor="rgba(232,56,79,.08)")
     figure.update_layout(clickmode="event+select")
     figure.update_xaxes(title="site, from image to logits", tickmode="auto", nticks=14, showgrid=False, zeroline=False)
@@ -357,7 +359,7 @@ def _over_sites(figure: go.Figure, at: int) -> None:
 
 def _over_sparsity(figure: go.Figure, at: float, end: float) -> None:
     """The stretched axis of sparsity, up to ``end``, with the current one marked."""
-    _calm(figure, 340)
+    calm(figure, 340)
     figure.add_vline(
         x=_stretched(at), line={"color": MARK, "width": 2}, annotation_text=f"{100 * at:.4g} %",
         annotation_position="top", annotation_font_color=MARK,
@@ -466,6 +468,6 @@ def _percent(share: float) -> str:
     return "> 99.9 %" if share < 1 and text == "100.0 %" else text
 
 
-def _wrapped(name: str) -> str:
-    """A name in at most three short lines."""
+def wrapped(name: str) -> str:
+    """Return a name in at most three short lines."""
     return "<br>".join(textwrap.wrap(name, 16, max_lines=3, placeholder=" …"))

@@ -20,7 +20,7 @@ def offer(label: str, name: str, mime: str, make: Callable[[], bytes], key: str)
 
 def offer_table(rows: Sequence[Mapping[str, object]], name: str, made_from: Mapping[str, object], key: str) -> None:
     """Draw a way to see rows as a table, and one to take them away as CSV; ``key`` is the widgets'."""
-    with st.container(horizontal=True, gap="small"):
+    with st.container(horizontal=True, gap="small", width="content"):
         with st.popover("Table", type="tertiary", icon=":material/table:", key=f"table_{key}"):
             st.dataframe(list(rows), hide_index=True)
         offer("CSV", name, "text/csv", lambda: export.csv_file(rows, made_from), key)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from explorer import session
-from explorer.view import Neuron
+from explorer.view import Neuron, View
 
-__all__ = ["follow", "link", "open_neuron", "pages"]
+__all__ = ["follow", "link", "open_neuron", "open_picture", "pages"]
 
 FOLDER = Path(__file__).resolve().parent.parent / "pages"
 _PAGES = {  # file: title, and icon of links to it
@@ -22,6 +23,7 @@ _PAGES = {  # file: title, and icon of links to it
     "knockout": ("Knock-out", ":material/content_cut:"),
     "linearity": ("Linearity", ":material/straighten:"),
     "decode": ("Decode", ":material/palette:"),
+    "studies": ("Studies", ":material/bar_chart:"),
     "lessons": ("Lessons", ":material/school:"),
 }
 
@@ -44,6 +46,15 @@ def open_neuron(neuron: Neuron, *, whole: bool = False) -> None:
     """Look at one neuron on its own page; from a callback, see ``follow``."""
     session.select(neuron, whole=whole)
     st.session_state["go_to"] = "neuron"
+
+
+def open_picture(name: str, network: str, make: Callable[[View], View]) -> None:
+    """Look at a picture through a network on Explore, from a callback; ``make`` sets what else is looked at."""
+    if network != session.view().network:
+        session.look_through(network)
+    session.look_at(name)
+    session.change(make)
+    st.session_state["go_to"] = "explore"
 
 
 def follow() -> None:

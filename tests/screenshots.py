@@ -22,6 +22,7 @@ PAGES = {
     "knockout": "/knockout?site=7&parts=1c9~7c0~9n2916",
     "linearity": "/linearity?columns=Original~NeuronMCT&pair=0-1",
     "decode": "/decode",
+    "studies": "/studies",
     "lessons": "/lessons",
     "lesson": "/?second=Random&lesson=pathway&step=2",
     "presented": "/?second=Random&lesson=pathway&step=2&present=True",

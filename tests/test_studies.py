@@ -386,7 +386,7 @@ def test_rows_are_read_by_what_is_wanted(small):
     table = small.rows(measure=["overlap"], site=[""], sparsity=[0.8])
     assert table.num_rows == 5 * 3
     assert set(table["measure"].to_pylist()) == {"overlap"}
-    assert small.rows(measure=["nothing"]).num_rows == 0
+    assert small.rows(measure=["nothing"]).num_rows == small.rows(site=[]).num_rows == 0
     assert Store(small.folder / "none").rows().schema == SCHEMA
 
 
@@ -481,6 +481,14 @@ def test_a_summary_is_means_over_images_with_intervals(small):
     assert len(table) == 6
 
 
+def test_a_radius_is_one_number_whatever_limits_it():
+    columns = {name: [None] * 2 for name in SCHEMA.names} | {
+        "method": ["a"] * 2, "measure": ["linear_radius"] * 2, "other": ["features.1", "features.2"],
+        "value": [1.0, 3.0], "achieved": [0.9] * 2,
+    }  # fmt: skip
+    assert summarise(pa.table(columns))["median"].tolist() == [2.0]
+
+
 def test_failures_and_gaps_are_not_in_the_mean():
     columns = {name: [None] * 3 for name in SCHEMA.names} | {
         "method": ["a"] * 3, "measure": ["m"] * 3, "value": [1.0, 3.0, math.nan], "achieved": [0.9] * 3,
@@ -495,6 +503,7 @@ def test_the_interval_covers_the_mean_about_as_often_as_it_says():
     assert 0.88 < np.mean(hits) < 0.99
     assert all(map(math.isnan, interval(np.array([1.0]))))
     assert interval(np.array([2.0, 2.0])) == (2.0, 2.0)
+    interval(np.array([1.0, math.inf, math.inf]))  # and no warning
 
 
 def test_parts_that_no_worker_could_do_are_rows_of_failures(tmp_path):

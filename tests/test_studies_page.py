@@ -20,9 +20,9 @@ from core.studies import Loader, Serial, Store, Strategy, Study, interval, run
 from core.studies.roar import RANDOM, Roar
 from core.studies.rows import Rows
 from explorer.paper import tables
-from explorer.studies import runs
+from explorer.studies import runs, showing
 from explorer.words import percent, ratio
-from tests.app import button, link, opened, ran, view, warnings
+from tests.app import link, opened, ran, view, warnings
 
 MEASURES = ("fidelity", "overlap", "class-agreement", "linear-radius", "lerf", "insertion", "sensitivity-n")
 SECTIONS = [
@@ -131,7 +131,9 @@ def test_every_part_is_shown_with_its_numbers_in_words_and_what_they_are_of(at_h
     charts = at.get("plotly_chart")
     assert len(charts) == 13
     assert all(len(chart.proto.alt) > 60 for chart in charts)
-    assert all("fashion_vgg on fashion-mnist, 7 images" in c.proto.alt for c in charts[1:-1] if "paper" not in c.proto.alt)
+    assert all(
+        "fashion_vgg on fashion-mnist, 7 images" in c.proto.alt for c in charts[1:-1] if "paper" not in c.proto.alt
+    )
     assert captions(at).count("Ours: fashion_vgg on fashion-mnist, 7 images") >= 10
     assert captions(at).count("VGG16, mean of 1000 ImageNet validation images, sparsity 90 %") == 2
     assert warnings(at) == ""
@@ -179,7 +181,12 @@ def test_roar_stands_beside_the_papers(at_home):
     assert (row["accuracy"], row["lowest"], row["highest"], row["trainings"]) == pytest.approx((0.8, 0.79, 0.81, 2))
     assert "one training a point, other networks and data than ours" in captions(at)
     theirs = next(t.value for t in at.dataframe if "30 %" in t.value.columns)
-    assert theirs.iloc[5][["data", "method", "0 %", "90 %"]].tolist() == ["CIFAR-10, ResNet8", "NeuronMCT", "84.36", "44.39"]
+    assert theirs.iloc[5][["data", "method", "0 %", "90 %"]].tolist() == [
+        "CIFAR-10, ResNet8",
+        "NeuronMCT",
+        "84.36",
+        "44.39",
+    ]
 
 
 def test_runs_stay_apart(at_home):
@@ -351,8 +358,6 @@ def test_images_of_a_data_set_that_is_not_registered_are_named_but_not_opened(at
 
 
 def test_the_csv_is_the_table_with_what_it_was_made_from(at_home, monkeypatch):
-    from explorer.studies import showing
-
     made: dict[str, Any] = {}
 
     def taken(rows: Any, name: str, made_from: Any, key: str) -> None:
@@ -362,10 +367,16 @@ def test_the_csv_is_the_table_with_what_it_was_made_from(at_home, monkeypatch):
     studies(runs="small")
     rows, made_from = made["study-small-dead_share.csv"]
     (about,) = made_from["runs"]
-    assert (about["run"], about["network"], about["images"], about["sparsity_shown"]) == ("small", "fashion_vgg", 7, 0.9)
+    assert (about["run"], about["network"], about["images"], about["sparsity_shown"]) == (
+        "small",
+        "fashion_vgg",
+        7,
+        0.9,
+    )
     assert about["plan"]["strategies"][1] == {"method": "NeuronIntGrad", "options": {"n_steps": 2}}
     monkeypatch.undo()
     monkeypatch.setattr(runs, "EMBEDDED", at_home)
     at = studies(runs="small")
-    pd.testing.assert_frame_equal(table(at, "method", "dead share", "median", "run"), pd.DataFrame(rows), check_dtype=False)
-    _ = button
+    pd.testing.assert_frame_equal(
+        table(at, "method", "dead share", "median", "run"), pd.DataFrame(rows), check_dtype=False
+    )

@@ -135,7 +135,8 @@ def test_every_field_of_a_view_is_in_its_parameters():
         "cascade": "False", "box": "10-20-100-70",
         "painted": "Random~Original", "painted_at": "0.9", "start": "grey", "regularisers": "", "paint_steps": "7",
         "paint_seed": "3", "ray": "coffee", "ray_of": "2", "runs": "photos~my run.2", "studied_at": "0.995",
-        "label": "T-shirt/top", "closer": "NeuronIntGrad (n_steps=5)", "spread": "dead_share", "lesson": "dead-neurons", "step": "2", "present": "True",
+        "label": "T-shirt/top", "closer": "NeuronIntGrad (n_steps=5)", "spread": "dead_share",
+        "lesson": "dead-neurons", "step": "2", "present": "True",
     }  # fmt: skip
 
 
@@ -168,9 +169,10 @@ def test_only_what_differs_is_written(view: View, name: str):
         ("cascade", "no"), ("box", "1-2-3"), ("box", "50-0-50-10"), ("box", "0-0-101-10"), ("box", "0-9-10-8"),
         ("box", "a-b-c-d"), ("painted", ""), ("painted", "Best"), ("painted_at", "2"),
         ("start", "white"), ("regularisers", "fourier"), ("paint_steps", "0"), ("paint_steps", "1025"),
-        ("paint_seed", "10000"), ("ray", "a b"), ("ray_of", "6"), ("runs", ""), ("runs", "a~~b"), ("runs", "~".join("abcdefg")),
-        ("runs", "a\nb"), ("studied_at", "1.1"), ("studied_at", "nan"), ("label", ""), ("label", "a~b"), ("label", "a" * 81),
-        ("closer", " "), ("spread", "a b"), ("lesson", "a b"), ("step", "-1"), ("present", "1"),
+        ("paint_seed", "10000"), ("ray", "a b"), ("ray_of", "6"), ("runs", ""), ("runs", "a~~b"),
+        ("runs", "~".join("abcdefg")), ("runs", "a\nb"), ("studied_at", "1.1"), ("studied_at", "nan"),
+        ("label", ""), ("label", "a~b"), ("label", "a" * 81), ("closer", " "), ("spread", "a b"), ("lesson", "a b"),
+        ("step", "-1"), ("present", "1"),
         ("opacity", "101"), ("opacity", "-1"), ("opacity", "nan"),
         ("site", "-1"), ("site", "x"), ("only_site", "yes"), ("only_site", "1"),
         ("neuron", "3"), ("neuron", "3-4-5"), ("neuron", "-3-4"), ("neuron", "a-b"), ("neuron", ""),

@@ -2,7 +2,8 @@
 
     image, network, method, options, sparsity  ->  measure [other, site, x] = value
 
-``other`` is a measure's second party: the other strategy of an overlap, the layer of a sanity check. ``site`` is "" for
+``other`` is a measure's second party: the other strategy of an overlap, the layer of a sanity check, the site that
+limits a radius. ``site`` is "" for
 all sites together, ``x`` a place along a curve. A failure is a row, too: no value, and ``error`` says why.
 """
 

@@ -135,6 +135,8 @@ class Store:
         columns: Sequence[str] | None = None,
     ) -> pa.Table:
         condition = None
+        if not all(len(values) for values in wanted.values()):
+            return schema.empty_table()
         for name, values in wanted.items():
             one_of = ds.field(name).isin(list(values))
             condition = one_of if condition is None else condition & one_of

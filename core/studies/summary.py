@@ -43,11 +43,13 @@ def summarise(rows: pa.Table, by: Sequence[str] = PLACES) -> pd.DataFrame:
     Returns:
         The columns ``by``, and mean, low, high, median, achieved (mean achieved sparsity) and images.
     """
-    wanted = [*by, "value", "achieved"]
+    wanted = list(dict.fromkeys([*by, "measure", "value", "achieved"]))
     table = rows.select(wanted).to_pandas(types_mapper=None)
     table = table[table["value"].notna()]
     for column in table.select_dtypes("category"):
         table[column] = table[column].astype(str)
+    if "other" in by:  # a radius's is the site that limits it, another one for each image
+        table["other"] = table["other"].mask(table["measure"] == "linear_radius", "")
     found: list[dict[str, Any]] = []
     for place, group in table.groupby(list(by), dropna=False, sort=False):
         values = group["value"].to_numpy()
@@ -70,7 +72,7 @@ def interval(values: NDArray[np.float64], seed: int = 0) -> tuple[float, float]:
     if len(values) < 2:
         return float("nan"), float("nan")
     draws = np.random.default_rng(seed).integers(len(values), size=(RESAMPLES, len(values)))
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore"):  # infinite values: a radius that nothing bounds
         means = values[draws].mean(1)
-    low, high = np.quantile(means, [(1 - SHARE) / 2, (1 + SHARE) / 2])
+        low, high = np.quantile(means, [(1 - SHARE) / 2, (1 + SHARE) / 2])
     return float(low), float(high)
