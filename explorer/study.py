@@ -232,6 +232,8 @@ def _told(bar: tqdm[Any]) -> Progress:
             bar.total = total
             bar.initial = bar.n = done
         bar.update(done - bar.n)
+        if done == total:
+            bar.close()  # its time stands still, whatever follows
 
     return progress
 
@@ -251,7 +253,7 @@ def _show(folder: str, outcome: Outcome) -> None:
                 f"{measure:22} {title:28} {sparsity:>8} {other:22} {row.mean:9.4g}  "
                 f"{row.low:.4g} to {row.high:.4g} ({row.images} images)"
             )
-    pace = f", {outcome.computed / outcome.seconds:.2f} images a second" if outcome.computed else ""
+    pace = f", {outcome.computed / outcome.seconds:.3g} images a second" if outcome.computed else ""
     print(f"\n{outcome.images:,} images in {folder}, {outcome.computed:,} of them now{pace}.")
     if outcome.errors:
         print(f"{outcome.errors:,} rows are failures: the column error says why.", file=sys.stderr)
