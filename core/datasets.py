@@ -137,9 +137,13 @@ def registered_datasets() -> dict[str, Dataset]:
 
 
 def registered_image(name: str) -> tuple[Dataset, int] | None:
-    """Return the data set and the number of the image that DATASET:NUMBER names; None where there is no such image."""
-    dataset, _, number = name.rpartition(":")
-    data = registered_datasets().get(dataset)
+    """Return the data set and the number of the image that DATASET:NUMBER names; None where there is no such image.
+
+    Raises:
+        PathwayError: a registered data set cannot be opened.
+    """
+    dataset, colon, number = name.rpartition(":")
+    data = registered_datasets().get(dataset) if colon else None
     if data is None or not re.fullmatch(r"\d{1,9}", number) or int(number) >= len(data):
         return None
     return data, int(number)

@@ -172,7 +172,7 @@ def _from_link(params: dict[str, str]) -> View:
     if notes:
         tell(f"The link holds what cannot be followed here, left at its default: {', '.join(notes)}.")
     default = View()
-    if found.image not in (*_own_pictures(), *sample_images()) and not registered_image(found.image):
+    if found.image not in (*_own_pictures(), *sample_images()) and not _is_numbered(found.image):
         what = "an uploaded picture, which is not in the link" if found.image.startswith(UPLOAD) else "an unknown photo"
         tell(f"The link asks for {what}; this is {default.image} instead. Upload the picture to see it here.")
         found = replace(found, image=default.image)
@@ -193,8 +193,17 @@ def pictures() -> dict[str, Callable[[], Image.Image]]:
     An image of a registered data set, DATASET:NUMBER, is among them while it is looked at.
     """
     own = {name: lambda data=data: Image.open(io.BytesIO(data)) for name, data in _own_pictures().items()}
-    names = [*sample_images(), *([view().image] if registered_image(view().image) else [])]
+    names = [*sample_images(), *([view().image] if _is_numbered(view().image) else [])]
     return own | {name: partial(compute.sample, name) for name in names}
+
+
+def _is_numbered(name: str) -> bool:
+    """Whether a name is that of an image of a registered data set; say so where these cannot be opened."""
+    try:
+        return registered_image(name) is not None
+    except PathwayError as problem:
+        tell(str(problem))
+        return False
 
 
 def networks() -> dict[str, str]:

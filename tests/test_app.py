@@ -22,7 +22,7 @@ from PIL import Image
 from safetensors.torch import save as save_safetensors
 from streamlit.testing.v1 import AppTest, local_script_runner
 
-from core import weights
+from core import datasets, weights
 from core.architectures import build
 from core.datasets import open_dataset
 from core.images import sample_images
@@ -658,6 +658,22 @@ def test_an_image_of_a_data_set_is_named_with_its_class():
     data = open_dataset("fashion-mnist")
     label = data.class_names[data.labels[123]]
     assert f"fashion-mnist 123, {label}, Zalando Research. MIT." in html(opened(NUMBERED))
+
+
+def test_a_damaged_data_set_is_said_and_the_app_goes_on(monkeypatch, tmp_path):
+    home = tmp_path / "fashion-mnist"
+    home.mkdir()
+    for name in ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"):
+        (home / name).write_bytes(b"damaged")
+    monkeypatch.setattr(datasets, "_EMBEDDED", tmp_path)
+    datasets.registered_datasets.cache_clear()
+    try:
+        at = opened(NUMBERED)
+        assert "t10k-images-idx3-ubyte.gz is damaged" in warnings(at)
+        assert view(at).image == View().image
+        assert not opened().warning  # who does not ask for it does not hear of it
+    finally:
+        datasets.registered_datasets.cache_clear()
 
 
 @pytest.mark.parametrize("image", ["fashion-mnist:10000", "fashion-mnist:-1", "other:3", "..%2F..:1", "/etc/passwd:1"])
