@@ -223,7 +223,7 @@ def decode_neuron(
         PathwayError: the network has no such site or neuron, or as for ``decode``.
         Cancelled: as for ``decode``.
     """
-    _check_neuron(network, site, position)
+    network.check_neuron(site, position)
     edit = _edit(network, pathway, off, reference)
     channel = site.place(position)[0]
 
@@ -246,16 +246,6 @@ def _edit(network: Network, pathway: Pathway | None, off: Off, reference: Tensor
             'Got off="frozen" without an image whose activations to hold; give reference=image, or choose off="zero".'
         )
     return restriction(pathway, off)
-
-
-def _check_neuron(network: Network, site: Site, position: int) -> None:
-    if site not in network.sites:
-        raise PathwayError(f"Got site {site.name!r}, wanted a site of {network.name}; take it from network.sites.")
-    if isinstance(position, bool) or not isinstance(position, int) or not 0 <= position < site.neurons:
-        raise PathwayError(
-            f"Got position {position!r} at site {site.name}, wanted an integer from 0 to {site.neurons - 1}; "
-            "site.position(channel, row, column) is one."
-        )
 
 
 class _Canvas:

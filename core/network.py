@@ -181,6 +181,40 @@ class Network:
             raise PathwayError(f"Got an image of {got}, {wanted}. {fix}")
         return image
 
+    def check_neuron(self, site: Site, position: int) -> Site:
+        """Return this network's own site, or raise PathwayError when it has no such site or no such neuron there.
+
+        Args:
+            site: one of ``self.sites``, or an equal one.
+            position: flat, of the neuron in the site's activation.
+        """
+        if site not in self.sites:
+            raise PathwayError(f"Got site {site.name!r}, wanted a site of {self.name}; take it from network.sites.")
+        if isinstance(position, bool) or not isinstance(position, int) or not 0 <= position < site.neurons:
+            raise PathwayError(
+                f"Got position {position!r} at site {site.name}, wanted an integer from 0 to {site.neurons - 1}; "
+                "site.position(channel, row, column) is one."
+            )
+        return self.sites[site.index]
+
+    def with_model(self, model: nn.Module, *, name: str = "", weights_hash: str = "") -> Network:
+        """Return the same calls over another model of the same structure, such as a copy with other weights.
+
+        Args:
+            model: as ``self.program.model`` is, no tensor need be the same.
+            name: of the new network; default this one's.
+            weights_hash: of its weights.
+        """
+        program = Program(model, self.program.nodes)
+        program.facts = self.program.facts
+        return Network(
+            program,
+            name=name or self.name,
+            preprocessing=self.preprocessing,
+            class_names=self.class_names,
+            weights_hash=weights_hash,
+        )
+
     def run(self, image: Tensor, edit: Edit | None = None, *, record: bool = False) -> Run:
         """Return the logits of a batch of images, and every site's values if they are to be recorded.
 

@@ -75,14 +75,7 @@ def checked_node(network: Network, site: Site, position: int) -> Node:
             f"Got {network.name}, which takes inputs of shape {network.input_shape}, wanted a network of (C, H, W) "
             "images; other inputs have no pixels, so leave the receptive field out."
         )
-    if site not in network.sites:
-        raise PathwayError(f"Got site {site.name!r}, wanted a site of {network.name}; take it from network.sites.")
-    if isinstance(position, bool) or not isinstance(position, int) or not 0 <= position < site.neurons:
-        raise PathwayError(
-            f"Got position {position!r} at site {site.name}, wanted an integer from 0 to {site.neurons - 1}; "
-            "channel c, row y, column x of (C, H, W) is at (c * H + y) * W + x."
-        )
-    return network.sites[site.index].node
+    return network.check_neuron(site, position).node
 
 
 def bounding_box(rows: Bools, columns: Bools) -> Box:

@@ -30,7 +30,6 @@ from core.attribution import Attribute
 from core.errors import PathwayError
 from core.evaluation.maps import Doubles, check_case, pearson
 from core.network import Network
-from core.program import Program
 from core.progress import Progress, silent
 
 __all__ = ["ORIGINAL", "Similarity", "Stage", "compare", "layers", "randomised", "sanity_check"]
@@ -150,14 +149,7 @@ def randomised(network: Network, names: Collection[str], seed: int = 0) -> Netwo
         if not wanted.isdisjoint(_prefixes(path)):
             owner, _, attribute = path.rpartition(".")
             setattr(model.get_submodule(owner), attribute, _drawn(parameter, f"{seed} {path}"))
-    program = Program(model, network.program.nodes)
-    program.facts = network.program.facts
-    return Network(
-        program,
-        name=f"{network.name}, randomised",
-        preprocessing=network.preprocessing,
-        class_names=network.class_names,
-    )
+    return network.with_model(model, name=f"{network.name}, randomised")
 
 
 def compare(saliency: Tensor, other: Tensor) -> Similarity:

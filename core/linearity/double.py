@@ -11,7 +11,6 @@ from torch import Tensor
 from core.gradient import restricting
 from core.network import Edit, Network
 from core.pathway import Off, Pathway
-from core.program import Program
 
 __all__ = ["Case", "as_double", "double_case"]
 
@@ -46,15 +45,7 @@ def as_double(network: Network) -> Network:
         for name, value in list(vars(module).items()):
             if isinstance(value, Tensor):
                 setattr(module, name, value.to(device, torch.float64 if value.is_floating_point() else None))
-    program = Program(model, network.program.nodes)
-    program.facts = network.program.facts
-    return Network(
-        program,
-        name=network.name,
-        preprocessing=network.preprocessing,
-        class_names=network.class_names,
-        weights_hash=network.weights_hash,
-    )
+    return network.with_model(model, weights_hash=network.weights_hash)
 
 
 def double_case(
