@@ -51,7 +51,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from core.errors import Cancelled, PathwayError
-from core.gradient import restricting
+from core.gradient import check_pathway, restricting
 from core.network import Edit, Network, Site
 from core.pathway import Off, Pathway, restriction
 from core.progress import Progress, silent
@@ -237,8 +237,7 @@ def decode_neuron(
 def _edit(network: Network, pathway: Pathway | None, off: Off, reference: Tensor | None) -> Edit | None:
     if pathway is None:
         return None
-    if [tuple(mask.shape) for mask in pathway.masks] != [site.shape for site in network.sites]:
-        raise PathwayError(f"Got a pathway whose masks do not fit the sites of {network.name}; rank scores of its own.")
+    check_pathway(network, pathway)
     if reference is not None:
         return restricting(network, reference, pathway, off, reference)
     if off == "frozen":

@@ -24,6 +24,7 @@ from core.progress import Progress, silent
 __all__ = [
     "Restricted",
     "Sweep",
+    "check_pathway",
     "pathway_gradient",
     "response",
     "restrict",
@@ -77,7 +78,7 @@ def response(
         reference: the image whose activations are held under "frozen", (1, ...); default ``image`` itself.
 
     Raises:
-        PathwayError: an image or ``off`` does not fit.
+        PathwayError: an image, the pathway or ``off`` does not fit.
     """
     with torch.no_grad():
         return network.run(image, restricting(network, image, pathway, off, reference)).logits
@@ -100,7 +101,7 @@ def restrict(
         pathway, off, reference: as for ``response``.
 
     Raises:
-        PathwayError: the image, the target or ``off`` does not fit.
+        PathwayError: the image, the target, the pathway or ``off`` does not fit.
     """
     network.check_image(image, one=True)
     network.check_target(target)
@@ -135,6 +136,8 @@ def restrict_each(
     if not len(images) == len(targets) == len(targets if pathways is None else pathways):
         raise PathwayError(f"Got {len(images)} images and {len(targets)} targets, wanted a target and pathway each.")
     classes = torch.tensor([network.check_target(target) for target in targets], device=images.device)
+    for pathway in pathways or ():
+        check_pathway(network, pathway)
     held = None if pathways is None else _held(network, images, off, None)
     masks = None if pathways is None else [torch.stack(each) for each in zip(*(p.masks for p in pathways), strict=True)]
     edit = None if masks is None else lambda site, a: hold(site, a, masks[site.index], held)
@@ -214,7 +217,16 @@ def restricting(
     network: Network, image: Tensor, pathway: Pathway | None, off: Off, reference: Tensor | None
 ) -> Edit | None:
     """Return the edit that restricts a run to a pathway, None for the original network; args as for ``response``."""
-    return None if pathway is None else restriction(pathway, off, _held(network, image, off, reference))
+    if pathway is None:
+        return None
+    check_pathway(network, pathway)
+    return restriction(pathway, off, _held(network, image, off, reference))
+
+
+def check_pathway(network: Network, pathway: Pathway) -> None:
+    """Raise PathwayError unless a pathway has one mask a site of the network, of the site's shape."""
+    if [tuple(mask.shape) for mask in pathway.masks] != [site.shape for site in network.sites]:
+        raise PathwayError(f"Got a pathway whose masks do not fit the sites of {network.name}; rank scores of its own.")
 
 
 def _held(network: Network, image: Tensor, off: Off, reference: Tensor | None) -> tuple[Tensor, ...] | None:

@@ -84,6 +84,14 @@ def test_a_batch_of_restrictions_equals_one_call_an_image(name, off):
         restrict_each(network, images, targets, pathways[:2])
 
 
+def test_a_pathway_of_another_network_is_refused():
+    network, image = toy("Residual", double=True)[1], image_of(toy("Residual", double=True)[1])
+    other = Pathway(random_pathway("Residual").masks[:-1])
+    for call in (lambda: response(network, image, other), lambda: restrict_each(network, image, [0], [other])):
+        with pytest.raises(PathwayError, match="masks do not fit the sites of"):
+            call()
+
+
 def test_no_pathway_gives_the_raw_gradient_of_a_real_model():
     model = architecture("googlenet").double()
     network = trace(model, (3, 64, 64))
