@@ -27,7 +27,7 @@ PAGES = {
     "lesson": "/?second=Random&lesson=pathway&step=2",
     "presented": "/?second=Random&lesson=pathway&step=2&present=True",
 }
-README = ("explore", "compare")
+README = ("explore", "compare", "studies")
 
 
 def main() -> None:
