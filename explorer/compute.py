@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 import time
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -57,6 +58,11 @@ __all__ = [
     "scores_key",
     "warm",
 ]
+
+# A thread that computes gives up Python's lock in each of thousands of tensor operations. A page that draws meanwhile
+# would keep it for 5 ms every time, and a pass beside it take many times as long: python -m tests.benchmark --busy
+SWITCH = 0.0002  # seconds for which a thread may keep the lock while another waits
+sys.setswitchinterval(SWITCH)
 
 RESULTS = Results(int(os.environ.get("PATHWAY_CACHE_MB", "1024")) * 2**20)
 JOBS = Jobs(RESULTS)

@@ -16,6 +16,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
@@ -35,6 +36,7 @@ from core.metrics import dead_neurons, fidelity_curve
 from core.network import Network, trace
 from core.pathway import rank
 from core.zoo import load_network
+from explorer import compute
 
 NETWORKS = ("squeezenet1_1", "efficientnet_lite0", "resnet50", "vgg16")
 EMBEDDED = ("squeezenet1_1", "efficientnet_lite0")
@@ -53,12 +55,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("networks", nargs="*", default=NETWORKS)
     parser.add_argument("--quick", action="store_true", help="one run each, no GreedyPruning")
+    parser.add_argument("--busy", action="store_true", help="only: a pass beside a thread that never rests")
     parser.add_argument("--memory", action="store_true", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.memory:
         print(json.dumps(peaks(chosen.networks[0], chosen.quick)))
         return
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
+    if chosen.busy:
+        beside_a_busy_thread(chosen.networks[0])
+        return
     for name in chosen.networks:
         benchmark(name, runs=1 if chosen.quick else 5, quick=chosen.quick)
 
@@ -80,6 +86,27 @@ def benchmark(name: str, runs: int, quick: bool) -> None:
         report(network, operation, ratio, spent, megabytes[operation])
     forward = compare(curve(network, image, target), forward_passes(network, image), runs)[0]
     print(f"{f'  LeRF, in {CURVE_POINTS} forward passes':34}{forward:8.2f}   <= {CURVE_SHARE:g}", flush=True)
+
+
+def beside_a_busy_thread(name: str) -> None:
+    """Time NeuronMCT while another thread runs Python, as pages do, at Python's switch interval and at the app's."""
+    torch.set_num_threads(1)  # as the app has it
+    _, network, image = subject(name)
+    target, stop = int(network.run(image).logits.argmax()), threading.Event()
+
+    def spin() -> None:
+        while not stop.is_set():
+            pass
+
+    def scored() -> float:
+        return median(seconds(lambda: METHODS["NeuronMCT"](network, image, target)) for _ in range(7))
+
+    alone = scored()
+    threading.Thread(target=spin, daemon=True).start()
+    for interval in (0.005, compute.SWITCH):
+        sys.setswitchinterval(interval)
+        print(f"NeuronMCT beside a busy thread, switch interval {interval * 1e3:g} ms: {scored() / alone:.1f} x alone")
+    stop.set()
 
 
 def subject(name: str) -> tuple[nn.Module, Network, Tensor]:
