@@ -226,7 +226,10 @@ def restricting(
 def check_pathway(network: Network, pathway: Pathway) -> None:
     """Raise PathwayError unless a pathway has one mask a site of the network, of the site's shape."""
     if [tuple(mask.shape) for mask in pathway.masks] != [site.shape for site in network.sites]:
-        raise PathwayError(f"Got a pathway whose masks do not fit the sites of {network.name}; rank scores of its own.")
+        raise PathwayError(
+            f"Got a pathway whose masks do not fit the sites of {network.name}, wanted one mask a site, of the site's "
+            "shape; rank scores of that very network."
+        )
 
 
 def _held(network: Network, image: Tensor, off: Off, reference: Tensor | None) -> tuple[Tensor, ...] | None:
