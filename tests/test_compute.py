@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Event
 
 import numpy as np
@@ -24,6 +27,8 @@ from explorer.answers import Scene, Scored
 from explorer.jobs import Jobs, Status
 from explorer.strategies import STRATEGIES, Strategy
 from tests.networks import SHAPE, TOYS, seeded
+
+ROOT = Path(__file__).resolve().parent.parent
 
 NAMES = ["cat", "dog", "boat", "fish"]
 PHOTO = Image.effect_noise((12, 9), 90).convert("RGB")
@@ -476,3 +481,14 @@ def test_facts_of_photos():
     facts = compute.sample_facts("chelsea")
     assert facts is sample_images()["chelsea"]
     assert compute.sample_facts("upload-0123") is None
+
+
+def test_a_started_app_leaves_the_garbage_collector_little_to_look_at():
+    """Streamlit collects after every run, while nothing else may; in a process of its own, which stays so."""
+    code = "import gc; from explorer.__main__ import prepare; assert not prepare(1); print(len(gc.get_objects()))"
+    told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert int(told.stdout.split()[-1]) < 20_000
+
+
+def test_a_thread_that_computes_soon_has_pythons_lock_back():
+    assert sys.getswitchinterval() <= 0.0005
