@@ -55,6 +55,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 def register(entries: list[str]) -> str:
     """Make data sets known to the app, each as NAME=WHERE; return what is wrong, if anything."""
+    if not entries:
+        return ""
     from core.datasets import registered_datasets
     from core.errors import PathwayError
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tqdm import tqdm
 
+    from core.network import Network
     from core.progress import Progress
-    from core.studies import Engine, Loader, Outcome, Study
+    from core.studies import Engine, Outcome, Study
     from core.studies.engine import Load
 
 __all__ = ["main"]
@@ -200,29 +201,31 @@ def _study(chosen: argparse.Namespace, command: str) -> int:
             + ". Nothing was computed or written."
         )
         return 0
-    outcome = _run(study, load, _engine(chosen, load), chosen.out, command)
+    network = load()
+    outcome = _run(study, network, _engine(chosen, load, lambda: network), chosen.out, command)
     _show(chosen.out, outcome)
     return 1 if outcome.errors else 0
 
 
-def _engine(chosen: argparse.Namespace, load: Load) -> Engine:
+def _engine(chosen: argparse.Namespace, load: Load, here: Load | None = None) -> Engine:
+    """Return who works, with what ``load`` makes; in this process with what ``here`` gives, if it is there already."""
     from core.errors import PathwayError
     from core.studies import DaskEngine, Serial
 
     if chosen.engine == "serial" and (chosen.workers or chosen.address):
         raise PathwayError("The serial engine has no workers and no address; leave out --engine serial.")
     if chosen.engine == "serial" or not (chosen.engine or chosen.workers or chosen.address):
-        return Serial(load, threads=chosen.threads)
+        return Serial(here or load, threads=chosen.threads)
     return DaskEngine(load, workers=max(1, chosen.workers), address=chosen.address, threads=chosen.threads)
 
 
-def _run(study: Study, load: Loader, engine: Engine, folder: str, command: str) -> Outcome:
+def _run(study: Study, network: Network, engine: Engine, folder: str, command: str) -> Outcome:
     from tqdm import tqdm
 
     from core.studies import run
 
     with tqdm(unit="image", dynamic_ncols=True) as bar:
-        return run(study, folder, engine, load(), command=command, progress=_told(bar), told=bar.write)
+        return run(study, folder, engine, network, command=command, progress=_told(bar), told=bar.write)
 
 
 def _told(bar: tqdm[Any]) -> Progress:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import combinations
-from math import nan
 from typing import Any
 
 import numpy as np
@@ -261,7 +260,7 @@ class _Work:
         names: dict[str, Any],
         measure: str,
         function: Callable[[], Iterable[Found]],
-        seconds: float = nan,
+        seconds: float = 0.0,
     ) -> None:
         """Add what a measure finds, or why it failed."""
         columns, start = case.columns | names, time.perf_counter()
@@ -272,7 +271,7 @@ class _Work:
                 raise
             self.rows.fail(measure, error, **columns)
             return
-        spent = time.perf_counter() - start + (0.0 if seconds != seconds else seconds)
+        spent = time.perf_counter() - start + seconds
         for each in found:
             self.rows.add(
                 each.measure, each.value, **columns, other=each.other, site=each.site, x=each.x, seconds=spent

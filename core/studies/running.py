@@ -168,7 +168,8 @@ def estimate(study: Study, folder: str | Path, network: Network) -> Estimate:
     """
     data = open_dataset(study.dataset, root=study.root or None)
     parts = study.parts(network, data)
-    left = [part for number, part in enumerate(parts) if number not in Store(folder).done()]
+    done = Store(folder).done()
+    left = [part for number, part in enumerate(parts) if number not in done]
     images = sum(map(len, left))
     kept = len(study.strategies) * len(study.sparsities) * network.neurons // 8
     masks = kept * images if "class-agreement" in study.measures else 0
