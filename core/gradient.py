@@ -105,12 +105,8 @@ def restrict(
     """
     network.check_image(image, one=True)
     network.check_target(target)
-    edit = restricting(network, image, pathway, off, reference)
-    with torch.enable_grad():
-        moved = image.detach().requires_grad_()
-        logits = network.run(moved, edit).logits
-        (gradient,) = torch.autograd.grad(logits[0, target], moved)
-    return Restricted(logits.detach(), gradient[0])
+    found = _restricted(network, image, [target], restricting(network, image, pathway, off, reference))
+    return Restricted(found.logits, found.gradient[0])
 
 
 def restrict_each(
@@ -135,17 +131,14 @@ def restrict_each(
     network.check_image(images)
     if not len(images) == len(targets) == len(targets if pathways is None else pathways):
         raise PathwayError(f"Got {len(images)} images and {len(targets)} targets, wanted a target and pathway each.")
-    classes = torch.tensor([network.check_target(target) for target in targets], device=images.device)
+    for target in targets:
+        network.check_target(target)
     for pathway in pathways or ():
         check_pathway(network, pathway)
     held = None if pathways is None else _held(network, images, off, None)
     masks = None if pathways is None else [torch.stack(each) for each in zip(*(p.masks for p in pathways), strict=True)]
     edit = None if masks is None else lambda site, a: hold(site, a, masks[site.index], held)
-    with torch.enable_grad():
-        moved = images.detach().requires_grad_()
-        logits = network.run(moved, edit).logits
-        (gradients,) = torch.autograd.grad(logits.gather(1, classes[:, None]).sum(), moved)
-    return Restricted(logits.detach(), gradients)
+    return _restricted(network, images, targets, edit)
 
 
 def pathway_gradient(
@@ -202,12 +195,10 @@ def sweep(
     sizes = torch.tensor([ranking.size(sparsity) for sparsity in sparsities], device=image.device)
     logits, gradients = [], []
     for chunk in torch.split(sizes, batch_size):
-        with torch.enable_grad():
-            images = image.detach().repeat(len(chunk), *[1] * (image.ndim - 1)).requires_grad_()
-            run = network.run(images, _batch_edit(ranking, chunk, held))
-            (gradient,) = torch.autograd.grad(run.logits[:, target].sum(), images)
-        logits.append(run.logits.detach())
-        gradients.append(gradient)
+        images = image.repeat(len(chunk), *[1] * (image.ndim - 1))
+        found = _restricted(network, images, [target] * len(chunk), _batch_edit(ranking, chunk, held))
+        logits.append(found.logits)
+        gradients.append(found.gradient)
         progress(sum(map(len, logits)), len(sizes), "sparsities")
     achieved = tuple(1 - size / ranking.neurons for size in sizes.tolist())
     return Sweep(achieved, torch.cat(logits), torch.cat(gradients))
@@ -230,6 +221,16 @@ def check_pathway(network: Network, pathway: Pathway) -> None:
             f"Got a pathway whose masks do not fit the sites of {network.name}, wanted one mask a site, of the site's "
             "shape; rank scores of that very network."
         )
+
+
+def _restricted(network: Network, images: Tensor, targets: Sequence[int], edit: Edit | None) -> Restricted:
+    """Return each image's logits under an edit, and the gradient of its target's logit; all of them checked."""
+    classes = torch.tensor(targets, device=images.device)
+    with torch.enable_grad():
+        moved = images.detach().requires_grad_()
+        logits = network.run(moved, edit).logits
+        (gradient,) = torch.autograd.grad(logits.gather(1, classes[:, None]).sum(), moved)
+    return Restricted(logits.detach(), gradient)
 
 
 def _held(network: Network, image: Tensor, off: Off, reference: Tensor | None) -> tuple[Tensor, ...] | None:
