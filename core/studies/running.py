@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -30,7 +29,7 @@ from core.studies.agreement import agreement
 from core.studies.engine import Engine, Failed
 from core.studies.measuring import Part, measure
 from core.studies.plan import Study, Task
-from core.studies.rows import Rows, about, versions
+from core.studies.rows import Rows, about
 from core.studies.store import Store
 from core.zoo import load_checkpoint, load_network
 
@@ -224,7 +223,4 @@ def _manifest(study: Study, network: Network, data: Dataset, command: str) -> di
             "weights_hash": network.weights_hash,
             "sites": {site.name: site.neurons for site in network.sites},
         },
-        "threads": torch.get_num_threads(),
-        "versions": versions(),
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }

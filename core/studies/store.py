@@ -15,6 +15,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -22,10 +23,11 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
+import torch
 from filelock import FileLock, Timeout
 
 from core.errors import PathwayError
-from core.studies.rows import MASKS, SCHEMA
+from core.studies.rows import MASKS, SCHEMA, versions
 
 __all__ = ["Store", "write_atomically"]
 
@@ -60,6 +62,8 @@ class Store:
     def opened(self, manifest: dict[str, Any]) -> Iterator[None]:
         """Keep the folder for this process alone; begin the run that a manifest describes, or take it up again.
 
+        When it started, on how many threads and with which versions is added to the manifest.
+
         Raises:
             PathwayError: another process writes there, it holds another study, or it cannot be written.
         """
@@ -77,16 +81,21 @@ class Store:
             ) from error
 
     def _begin(self, manifest: dict[str, Any]) -> None:
+        run = {
+            "threads": torch.get_num_threads(),
+            "versions": versions(),
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
         if (self.folder / "manifest.json").exists():
             there = self.manifest
             if there.get("fingerprint") != manifest["fingerprint"]:
                 raise PathwayError(
                     f"{self.folder} holds another study ({there.get('command', 'unknown')}); choose another folder."
                 )
-            manifest = {**manifest, "started": there.get("started", manifest["started"])}
+            run = {**run, "started": there.get("started", run["started"])}
         for left in (*self.folder.glob("*.writing"), *self.folder.glob("*/*.writing")):
             left.unlink()
-        write_atomically(self.folder / "manifest.json", json.dumps(manifest, indent=2).encode() + b"\n")
+        write_atomically(self.folder / "manifest.json", json.dumps(manifest | run, indent=2).encode() + b"\n")
 
     def done(self) -> set[int]:
         """Return the numbers of the parts that are there."""

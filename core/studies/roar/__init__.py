@@ -23,11 +23,8 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from core.datasets import Pictures
 from core.progress import Progress, silent
@@ -36,7 +33,6 @@ from core.studies.roar.maps import make_maps
 from core.studies.roar.material import Load, pictures_of, trained_base
 from core.studies.roar.plan import RANDOM, Roar
 from core.studies.roar.retraining import retrain
-from core.studies.rows import versions
 from core.studies.store import Store
 
 __all__ = ["RANDOM", "Roar", "remove_and_retrain"]
@@ -87,7 +83,4 @@ def _manifest(plan: Roar, pictures: tuple[Pictures, Pictures], command: str) -> 
             "classes": list(train_set.class_names),
         },
         "network": {"name": "small VGG, retrained", "weights_hash": "", "sites": {}},
-        "threads": torch.get_num_threads(),
-        "versions": versions(),
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }
