@@ -244,13 +244,13 @@ def _told(bar: tqdm[Any]) -> Progress:
 
 def _show(folder: str, outcome: Outcome) -> None:
     """Print the means of a finished study."""
-    from core.studies import SCALARS, Store, summarise
+    from core.studies import SCALARS, Store, summarise, written
 
     table = summarise(Store(folder).rows(measure=list(SCALARS), site=[""]))
     print(f"\n{'measure':22} {'method':28} {'sparsity':>8} {'with':22} {'mean':>9}  95 % interval")
     for measure in SCALARS:
         for row in table[table["measure"] == measure].itertuples():
-            title = f"{row.method}:{row.options}" if row.options else row.method
+            title = written(row.method, row.options)
             sparsity = "" if math.isnan(row.sparsity) else f"{row.sparsity:g}"
             other = row.other if measure.endswith("overlap") else ""
             print(

@@ -12,7 +12,7 @@ works is an engine (``engine``), and results are Parquet files written at once o
 from __future__ import annotations
 
 from core.studies.engine import DaskEngine, Engine, Serial
-from core.studies.plan import MAPS, MEASURES, Strategy, Study
+from core.studies.plan import MAPS, MEASURES, Strategy, Study, written
 from core.studies.running import Estimate, Loader, Outcome, estimate, run
 from core.studies.store import Store
 from core.studies.summary import PLACES, SCALARS, interval, summarise
@@ -35,4 +35,5 @@ __all__ = [
     "interval",
     "run",
     "summarise",
+    "written",
 ]

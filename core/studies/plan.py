@@ -25,7 +25,7 @@ from core.methods import METHODS
 from core.network import Network
 from core.pathway import Off, check_off, check_sparsity
 
-__all__ = ["MAPS", "MEASURES", "Item", "Strategy", "Study", "Target", "Task"]
+__all__ = ["MAPS", "MEASURES", "Item", "Strategy", "Study", "Target", "Task", "written"]
 
 Target = Literal["predicted", "label"]
 
@@ -93,7 +93,12 @@ class Strategy:
     @property
     def title(self) -> str:
         """Return the method and its options, as ``parse`` reads them."""
-        return f"{self.method}:{self.chosen}" if self.options else self.method
+        return written(self.method, self.chosen)
+
+
+def written(method: str, options: str) -> str:
+    """Return a method and its options, both as results have them, as ``Strategy.parse`` reads them."""
+    return f"{method}:{options}" if options else method
 
 
 @dataclass(frozen=True)

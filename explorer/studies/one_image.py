@@ -18,7 +18,7 @@ from core.datasets import PHOTOS, registered_image
 from core.errors import PathwayError
 from core.methods import METHODS
 from core.pathway import Off
-from core.studies import Strategy
+from core.studies import Strategy, written
 from explorer import compute, figures, navigation, session
 from explorer.studies.choice import Studied
 from explorer.studies.runs import Run
@@ -82,7 +82,7 @@ def explored(
     if method not in METHODS:
         return view
     view = view.with_first(method) if METHODS[method].family != "baseline" else replace(view, second=method)
-    chosen = dict(Strategy.parse(f"{method}:{options}" if options else method).options)
+    chosen = dict(Strategy.parse(written(method, options)).options)
     for option in METHODS[method].options:
         view = view.with_option(method, option.name, chosen.get(option.name, option.default))
     return view

@@ -18,7 +18,7 @@ import pandas as pd
 
 from core.errors import PathwayError
 from core.methods import METHODS
-from core.studies import Store, Strategy
+from core.studies import Store, Strategy, written
 from explorer import compute
 from explorer.words import method_name
 
@@ -115,7 +115,7 @@ class Run:
             (each["method"], ",".join(f"{o}={v}" for o, v in sorted(each["options"].items())))
             for each in self.plan["strategies"]
         ]
-        texts = [f"{method}:{options}" if options else method for method, options in chosen]
+        texts = [written(method, options) for method, options in chosen]
         return {titled(text): text.partition(":")[0] for text in [*texts, *self.plan["baselines"]]}
 
 
@@ -232,10 +232,7 @@ def _kept(run: Run, measures: Sequence[str], overall: bool) -> _Kept:
     table = _table(run, measure=list(measures), site=sites)
     table = table[(table["error"] == "") & table["value"].notna()].drop(columns="error")
     pairs = table[["method", "options"]].drop_duplicates()
-    titles = {
-        (method, options): titled(f"{method}:{options}" if options else method)
-        for method, options in pairs.itertuples(index=False)
-    }
+    titles = {(method, options): titled(written(method, options)) for method, options in pairs.itertuples(index=False)}
     named = [titles[pair] for pair in zip(table["method"], table["options"], strict=True)]
     table = table.assign(who=pd.Categorical(named)).reset_index(drop=True)
     return _Kept(table, int(table.memory_usage(deep=True).sum()))
