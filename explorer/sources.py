@@ -12,7 +12,7 @@ from PIL import Image
 from core.errors import PathwayError, WeightsMissing
 from core.images import sample_images
 from core.network import Network
-from explorer import browser, compute, figures, session, teaching, widgets
+from explorer import browser, compute, figures, session, teaching
 from explorer.answers import Scene
 from explorer.session import view
 from explorer.view import View
@@ -54,12 +54,7 @@ def sidebar(subject: Subject, extras: Callable[[], None] = lambda: None) -> None
         if subject.scene:
             target(subject.scene)
             extras()
-        left, right = st.columns(2)
-        with left:
-            widgets.reset()
-        with right:
-            widgets.copy_link()
-        teaching.offer_presenting()
+        teaching.end_sidebar()
 
 
 def network() -> None:

@@ -8,11 +8,11 @@ from typing import Literal
 
 import streamlit as st
 
-from explorer import session
+from explorer import session, widgets
 from explorer.lessons import Lesson, Step, lessons
 from explorer.words import plain
 
-__all__ = ["offer_presenting", "open_step", "show_lesson", "show_lessons", "show_presenting"]
+__all__ = ["end_sidebar", "open_step", "show_lesson", "show_lessons", "show_presenting"]
 
 PRESENT = Path(__file__).with_name("present.css")
 
@@ -92,8 +92,13 @@ def _show_card(lesson: Lesson) -> None:
             )
 
 
-def offer_presenting() -> None:
-    """Draw the button that turns presenter mode on, for the sidebar."""
+def end_sidebar() -> None:
+    """Draw what every sidebar ends with: back to the first view, copy the link, presenter mode."""
+    left, right = st.columns(2)
+    with left:
+        widgets.reset()
+    with right:
+        widgets.copy_link()
     _present_button("present", width="stretch")
 
 

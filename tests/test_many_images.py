@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from core.studies import interval
+from core.studies.summary import intervals, summarised
 from explorer import charts
 from explorer.charts import Axis, Line
 from explorer.studies import runs
@@ -17,7 +18,6 @@ from explorer.studies.charts import Group, Points, banded, class_matrix, interva
 from explorer.studies.choice import at_sparsity, nearest
 from explorer.studies.one_image import explored, picked, picture_name
 from explorer.studies.runs import Run, find_runs, titled
-from explorer.studies.summaries import intervals, summarised
 from explorer.view import View
 
 BLUE, ORANGE = "#0072B2", "#E69F00"

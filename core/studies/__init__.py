@@ -15,7 +15,7 @@ from core.studies.engine import DaskEngine, Engine, Serial
 from core.studies.plan import MAPS, MEASURES, Strategy, Study, written
 from core.studies.running import Estimate, Loader, Outcome, estimate, run
 from core.studies.store import Store
-from core.studies.summary import PLACES, SCALARS, interval, summarise
+from core.studies.summary import PLACES, SCALARS, interval, summarise, summarised
 
 __all__ = [
     "MAPS",
@@ -35,5 +35,6 @@ __all__ = [
     "interval",
     "run",
     "summarise",
+    "summarised",
     "written",
 ]

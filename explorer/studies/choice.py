@@ -11,7 +11,7 @@ import streamlit as st
 from core.baselines import BASELINES
 from core.errors import PathwayError
 from core.methods import METHODS
-from explorer import palette, session, teaching, widgets
+from explorer import palette, session, teaching
 from explorer.studies.runs import ORIGINAL, Census, Run, census, find_runs, read
 from explorer.view import MOST_RUNS, SPARSITIES, View
 from explorer.widgets import settle
@@ -100,12 +100,7 @@ def choose() -> list[Studied]:
 def sidebar() -> None:
     """Draw what every page's sidebar ends with."""
     with st.sidebar:
-        left, right = st.columns(2)
-        with left:
-            widgets.reset()
-        with right:
-            widgets.copy_link()
-        teaching.offer_presenting()
+        teaching.end_sidebar()
 
 
 def _choose_runs(names: list[str]) -> list[str]:

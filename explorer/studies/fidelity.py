@@ -25,6 +25,7 @@ from explorer.studies.showing import (
     ordered,
     records,
     show,
+    show_each,
 )  # fmt: skip
 from explorer.words import counted, number, percent, plain, ratio
 
@@ -99,14 +100,7 @@ def _records(means: pd.DataFrame, each: Studied, what: str) -> list[dict[str, ob
 
 def show_radii(studied: Sequence[Studied]) -> None:
     """Show the median linear radius of the original network and of pathways."""
-    found = gathered(studied, "linear_radius")
-    if not found:
-        return
-    st.markdown("## How far around an image is the network linear?")
-    for each, rows in found:
-        heading(each, studied)
-        colours = coloured(studied)
-        show("linear radius", [each], tuple(colours.items()), partial(_draw_radii, each, rows, colours))
+    show_each("How far around an image is the network linear?", "linear radius", studied, "linear_radius", _draw_radii)
 
 
 def _draw_radii(each: Studied, rows: pd.DataFrame, colours: dict[str, str]) -> Drawn:

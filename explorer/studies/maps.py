@@ -29,6 +29,7 @@ from explorer.studies.showing import (
     ordered,
     records,
     show,
+    show_each,
 )  # fmt: skip
 from explorer.widgets import settle
 from explorer.words import number, percent, plain
@@ -132,14 +133,8 @@ def _shown(row: dict[str, Any]) -> dict[str, str]:
 
 def show_sensitivity(studied: Sequence[Studied]) -> None:
     """Show how well sums of attributions foretell what the response loses without those pixels."""
-    found = gathered(studied, "sensitivity_n")
-    if not found:
-        return
-    st.markdown("## Do attributions add up to what the response loses?")
-    for each, rows in found:
-        heading(each, studied)
-        colours = coloured(studied)
-        show("sensitivity-n", [each], tuple(colours.items()), partial(_draw_sensitivity, each, rows, colours))
+    title = "Do attributions add up to what the response loses?"
+    show_each(title, "sensitivity-n", studied, "sensitivity_n", _draw_sensitivity)
 
 
 def _draw_sensitivity(each: Studied, rows: pd.DataFrame, colours: dict[str, str]) -> Drawn:

@@ -6,23 +6,24 @@ import json
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Literal
 
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
+from core.studies import summarised
 from explorer import browser, compute, export
 from explorer.charts import Line
 from explorer.downloads import offer, offer_table
 from explorer.plots import show_chart
-from explorer.studies.choice import Studied
-from explorer.studies.summaries import summarised
+from explorer.studies.choice import Studied, coloured, gathered
 from explorer.words import plain
 
 __all__ = [
     "INTERVAL", "Drawn", "as_line", "ends", "heading", "listed", "made_from", "mean_words", "offer_files",
-    "offer_images", "ordered", "records", "shared", "show",
+    "offer_images", "ordered", "records", "shared", "show", "show_each",
 ]  # fmt: skip
 
 INTERVAL = "the 95\u00a0% bootstrap interval of the mean over images"
@@ -66,6 +67,31 @@ def show(what: str, studied: Sequence[Studied], key: Hashable, draw: Callable[[]
     show_chart(drawn.figure, chart, drawn.alt)
     st.caption(drawn.caption)
     offer_files(drawn.rows, what, studied, at=at, chart=chart)
+
+
+def show_each(
+    title: str,
+    what: str,
+    studied: Sequence[Studied],
+    measure: str,
+    draw: Callable[[Studied, pd.DataFrame, dict[str, str]], Drawn],
+) -> None:
+    """Show one chart of a measure for each run that has it, under a title; nothing where none has.
+
+    Args:
+        title: of the part of the page.
+        what: names the chart and the files.
+        studied: the runs chosen.
+        measure: whose rows are drawn.
+        draw: given a run, its rows and the methods' colours, makes the chart.
+    """
+    found, colours = gathered(studied, measure), coloured(studied)
+    if not found:
+        return
+    st.markdown(f"## {title}")
+    for each, rows in found:
+        heading(each, studied)
+        show(what, [each], tuple(colours.items()), partial(draw, each, rows, colours))
 
 
 def shared(key: Hashable, draw: Callable[[], Drawn]) -> Drawn:
