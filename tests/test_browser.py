@@ -45,6 +45,13 @@ FLAGS = [
 @contextmanager
 def serving() -> Iterator[str]:
     """Start the app as the README says; its address."""
+    with serving_process() as (address, _):
+        yield address
+
+
+@contextmanager
+def serving_process() -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Start the app as the README says; its address and its process."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -53,7 +60,7 @@ def serving() -> Iterator[str]:
     address = f"http://127.0.0.1:{port}"
     try:
         wait_for(address, process)
-        yield address
+        yield address, process
     finally:
         process.terminate()
         process.wait(20)

@@ -1,0 +1,318 @@
+"""A class of thirty on one server: ``python -m tests.load`` (about fifteen minutes).
+
+Starts the app as the README does, with nothing cached, and lets thirty sessions in over WebSockets: all open the
+default view at once, all move the slider ten times, all switch photo and method, ten upload their own picture, and half
+leave while something is computed for them. An hour's use by sessions that come and go follows. Then a second server
+answers one session alone, and every picture that anyone saw has to be, byte for byte, the one that it gets.
+
+Prints what was measured beside what is promised, and fails where a promise is not kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import itertools
+import os
+import random
+import re
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlencode
+
+import numpy as np
+from PIL import Image
+
+from core.images import sample_images
+from explorer.view import SPARSITIES
+from tests.test_browser import serving_process
+from tests.visitor import Failure, Visitor
+
+THINK = (1.0, 3.0)  # seconds that a person looks at a picture before the next move
+GIB = 2**30
+PROMISED = {"opening": 6.0, "move": 3.0, "memory": 2.5 * GIB, "growth": 0.15}
+FORGOTTEN = 130  # seconds; Streamlit keeps a session that lost its browser for 120
+QUICK = ("NeuronMCT", "NeuronIntGrad", "GreedyPruning")
+
+
+@dataclass
+class Seen:
+    """What all sessions saw and waited for.
+
+    Attributes:
+        pictures: for each link and uploaded file, the hashes of the pictures shown; more than one set is a fault.
+        waits: seconds by what was waited for.
+        problems: what went wrong, in words.
+    """
+
+    pictures: dict[tuple[str, int | None], set[tuple[tuple[str, str], ...]]] = field(default_factory=dict)
+    waits: dict[str, list[float]] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def waited(self, what: str, seconds: float) -> None:
+        with self.lock:
+            self.waits.setdefault(what, []).append(seconds)
+
+    def settled(self, visitor: Visitor, own: int | None) -> None:
+        """Note what a session shows that waits for nothing."""
+        shown = tuple(sorted(visitor.digests().items()))
+        with self.lock:
+            self.pictures.setdefault((visitor.query, own), set()).add(shown)
+
+
+def main() -> None:
+    """Run the class, the hour and the check; print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--visitors", type=int, default=30)
+    parser.add_argument("--moves", type=int, default=10, help="of the slider, each")
+    parser.add_argument("--views", type=int, default=900, help="of the hour, all visitors together")
+    chosen = parser.parse_args()
+    seen = Seen()
+    with serving_process() as (address, process):
+        server = Server(process.pid)
+        hold_class(address, chosen.visitors, chosen.moves, seen)
+        print(f"after the class: {server}", flush=True)
+        if chosen.views:
+            memory_over_an_hour(address, server, chosen.views, seen)
+    with serving_process() as (address, _):
+        check_alone(address, seen)
+    report(seen)
+    raise SystemExit(1 if seen.problems else 0)
+
+
+# ------------------------------------------------------------------------------------------------------------ a class
+
+
+def hold_class(address: str, visitors: int, moves: int, seen: Seen) -> None:
+    """Let everybody in, each in a thread, all at the same part of the lesson at the same time."""
+    together = threading.Barrier(visitors)
+
+    def person(number: int) -> None:
+        try:
+            attend(address, number, moves, together, seen)
+        except threading.BrokenBarrierError:
+            pass
+        except Exception as problem:  # whatever it is, it is what the class saw
+            with seen.lock:
+                seen.problems.append(f"person {number}: {type(problem).__name__}: {problem}")
+            together.abort()
+
+    threads = [threading.Thread(target=person, args=(number,)) for number in range(visitors)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def attend(address: str, number: int, moves: int, together: threading.Barrier, seen: Seen) -> None:
+    """Be one person of the class."""
+    chance = random.Random(number)
+    together.wait()
+    start = time.monotonic()
+    with Visitor(address) as visitor:
+        visitor.until(lambda: "NeuronMCT" in visitor.images(), "the first pathway gradient")
+        visitor.fetch(visitor.images()["NeuronMCT"])
+        seen.waited("opening: first pathway gradient", time.monotonic() - start)
+        visitor.until(lambda: not visitor.running, "the page")
+        seen.waited("opening: the whole page", time.monotonic() - start)
+        visitor.settle()
+        seen.waited("opening: the slow method too", time.monotonic() - start)
+        seen.settled(visitor, None)
+        together.wait()
+        for _ in range(moves):
+            move(visitor, chance, seen)
+        together.wait()
+        photos = list(sample_images())
+        visitor.trigger("picker", "picked", photos[number % len(photos)])
+        visitor.until(lambda: not visitor.running, "the other photo")
+        if number % 2:
+            visitor.choose("family", ["pruning"])
+        else:
+            visitor.choose("first", "NeuronIntGrad")
+        visitor.settle(600)
+        seen.settled(visitor, None)
+        together.wait()
+        own = number if number % 3 == 0 else None
+        if own is not None:
+            visitor.upload("upload_0", f"own{number}.png", own_picture(number))
+            visitor.until(lambda: "upload-" in visitor.query, "the uploaded picture")
+            visitor.settle(600)
+            seen.settled(visitor, own)
+        together.wait()
+        if number % 2:
+            visitor.choose("first", "DGR(init=1)")
+            visitor.until(lambda: bool(visitor.all("progress")), "a place in line")
+        else:
+            move(visitor, chance, seen, "a move while others leave")
+
+
+def move(visitor: Visitor, chance: random.Random, seen: Seen, what: str = "move") -> None:
+    """Move the slider, wait for the pathway gradient, look at it for a while."""
+    first = list(visitor.images())[2]
+    old = visitor.images()[first]
+    now = next((i for i, stop in enumerate(SPARSITIES) if f"sparsity={stop:g}" in visitor.query), 34)
+    stop = chance.choice([i for i in range(20, 56) if i != now])
+    start = time.monotonic()
+    visitor.choose("view_sparsity", stop)
+    visitor.until(lambda: visitor.images().get(first, old) != old, "the moved picture")
+    visitor.fetch(visitor.images()[first])
+    seen.waited(what, time.monotonic() - start)
+    visitor.settle()
+    seen.waited(f"{what}: the whole page", time.monotonic() - start)
+    seen.settled(visitor, None)
+    visitor.rest(chance.uniform(*THINK))
+
+
+def own_picture(number: int) -> bytes:
+    """Return a picture that nobody else has."""
+    noise = np.random.default_rng(number).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(noise).resize((640, 480), Image.Resampling.BICUBIC).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+# ------------------------------------------------------------------------------------------------------------ an hour
+
+
+def memory_over_an_hour(address: str, server: Server, views: int, seen: Seen) -> None:
+    """Fill the caches, then let sessions come and go; memory, threads and handles have to be where they were."""
+    use(address, views // 3, seen)
+    server.rest(address)
+    full = server.memory
+    print(f"caches full, all have left: {server}", flush=True)
+    before = (server.threads, server.handles)
+    use(address, views, seen)
+    server.rest(address)
+    print(f"an hour later, all have left: {server}", flush=True)
+    if server.peak > PROMISED["memory"]:
+        seen.problems.append(f"At most 2.5 GiB were promised; {server.peak / GIB:.2f} GiB were resident.")
+    if abs(server.memory / full - 1) > PROMISED["growth"]:
+        seen.problems.append(f"Memory went from {full / GIB:.2f} GiB to {server.memory / GIB:.2f} GiB.")
+    if server.threads > before[0] or server.handles > before[1]:
+        after = (server.threads, server.handles)
+        seen.problems.append(f"Threads and open files were {before}, and {after} after everybody left.")
+
+
+def use(address: str, views: int, seen: Seen, at_once: int = 3, each: int = 10) -> None:
+    """Look at so many views, in sessions of ten views each, some at once."""
+    numbers = itertools.count()
+
+    def come_and_go() -> None:
+        while (number := next(numbers)) * each < views:
+            chance = random.Random(1000 + number)
+            try:
+                with Visitor(address, link(chance)) as visitor:
+                    for _ in range(each):
+                        visitor.settle(600)
+                        visitor.digests()
+                        visitor.follow(link(chance))
+                    if number % 3 == 0:
+                        visitor.settle(600)
+                        visitor.upload("upload_0", f"own{number}.png", own_picture(number))
+                        visitor.settle(600)
+            except (Failure, OSError) as problem:
+                with seen.lock:
+                    seen.problems.append(f"visitor {number} of the hour: {type(problem).__name__}: {problem}")
+
+    threads = [threading.Thread(target=come_and_go) for _ in range(at_once)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def link(chance: random.Random) -> str:
+    """Return a view's link."""
+    first, second = chance.sample(QUICK, 2)
+    return urlencode(
+        {
+            "network": chance.choice(["squeezenet1_1", "squeezenet1_1", "efficientnet_lite0", "fashion_vgg"]),
+            "image": chance.choice(list(sample_images())),
+            "first": first,
+            "second": second,
+            "sparsity": f"{chance.choice(SPARSITIES[20:56]):g}",
+        }
+    )
+
+
+@dataclass
+class Server:
+    """What the operating system says of the server's process."""
+
+    pid: int
+
+    @property
+    def memory(self) -> int:
+        """Return resident bytes."""
+        return self._status("VmRSS") * 1024
+
+    @property
+    def peak(self) -> int:
+        """Return the most bytes that were ever resident."""
+        return self._status("VmHWM") * 1024
+
+    @property
+    def threads(self) -> int:
+        return self._status("Threads")
+
+    @property
+    def handles(self) -> int:
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def rest(self, address: str) -> None:
+        """Wait until the server has forgotten who left, which it does when the next one comes and goes."""
+        time.sleep(FORGOTTEN)
+        with Visitor(address) as visitor:
+            visitor.settle()
+        time.sleep(5)
+
+    def _status(self, name: str) -> int:
+        found = re.search(rf"^{name}:\s+(\d+)", Path(f"/proc/{self.pid}/status").read_text(), re.MULTILINE)
+        assert found
+        return int(found[1])
+
+    def __str__(self) -> str:
+        return (
+            f"{self.memory / GIB:.2f} GiB resident (most {self.peak / GIB:.2f}), {self.threads} threads, "
+            f"{self.handles} open files"
+        )
+
+
+# ---------------------------------------------------------------------------------------------------------- the check
+
+
+def check_alone(address: str, seen: Seen) -> None:
+    """Let one session look at everything that anybody saw; each picture has to be the same."""
+    for (query, own), sets in sorted(seen.pictures.items(), key=str):
+        if len(sets) != 1:
+            seen.problems.append(f"{query}: {len(sets)} different sets of pictures were shown.")
+        with Visitor(address) as visitor:
+            visitor.settle()
+            if own is not None:
+                visitor.upload("upload_0", f"own{own}.png", own_picture(own))
+                visitor.until(lambda v=visitor: "upload-" in v.query, "the uploaded picture")
+            visitor.follow(query)
+            visitor.settle(600)
+            alone = tuple(sorted(visitor.digests().items()))
+        if visitor.query != query or alone not in sets:
+            seen.problems.append(f"{query}: other pictures than one session alone gets.")
+
+
+def report(seen: Seen) -> None:
+    """Print the waits, what was promised, and what went wrong."""
+    for what, seconds in seen.waits.items():
+        spread = [np.quantile(seconds, q) for q in (0.5, 0.95, 1)]
+        print(f"{what}: {len(seconds)} times, median {spread[0]:.2f} s, p95 {spread[1]:.2f} s, most {spread[2]:.2f} s")
+    for what, limit in (("opening: first pathway gradient", PROMISED["opening"]), ("move", PROMISED["move"])):
+        p95 = float(np.quantile(seen.waits.get(what, [np.inf]), 0.95))
+        if p95 > limit:
+            seen.problems.append(f"{what}: p95 {p95:.2f} s, promised {limit:.0f} s.")
+    print(f"{len(seen.pictures)} views were compared with what one session alone gets.")
+    print("\n".join(seen.problems) or "Every promise was kept.")
+
+
+if __name__ == "__main__":
+    main()
