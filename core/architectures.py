@@ -10,13 +10,14 @@ from __future__ import annotations
 import difflib
 import re
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
 import torch
 import torchvision
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from core.datasets import FASHION_CLASSES
 from core.efficientnet_lite import EfficientNetLite0
@@ -33,7 +34,7 @@ _OURS: dict[str, tuple[type[nn.Module], Preprocessing]] = {  # that torchvision 
     "fashion_vgg": (SmallVGG, Preprocessing(28, 28, mean=(0.2860,) * 3, std=(0.3530,) * 3)),
 }
 _AUXILIARY = {"googlenet": ("aux1.", "aux2."), "inception_v3": ("AuxLogits.",)}
-_OLD_DENSENET = re.compile(r"(.*denselayer\d+\.(?:norm|conv))\.([12]\..+)")  # norm.1 is norm1 now
+_OLD_DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|conv))\.([12]\..+)")  # norm.1 is norm1 now
 
 
 @cache
@@ -63,8 +64,19 @@ def build(name: str, num_classes: int | None = None) -> nn.Module:
         with torch.device("meta"):
             model: nn.Module = builder(weights=None, num_classes=num_classes, **options)
     except (NotImplementedError, RuntimeError):  # RegNet computes its widths with tensors that need values
-        model = builder(weights=None, num_classes=num_classes, **options)
+        with _EmptyOnMeta():
+            model = builder(weights=None, num_classes=num_classes, **options)
     return model.eval()
+
+
+class _EmptyOnMeta(TorchFunctionMode):
+    """Where what weights are made with, ``torch.empty``, takes no memory, and other tensors have their values."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        place = {"device": "meta"} if func is torch.empty else {}
+        return func(*args, **{**(kwargs or {}), **place})
 
 
 def _options(name: str) -> dict[str, Any]:
@@ -112,12 +124,13 @@ def fill(name: str, model: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
         state: weights by name; auxiliary classifiers, which only training uses, are left out.
 
     Raises:
-        PathwayError: weights are missing, of another shape, not numbers, or belong to another architecture.
+        PathwayError: weights are missing, of another shape or kind, not numbers, or belong to another architecture.
     """
     state = {_OLD_DENSENET.sub(r"\1\2", key): value for key, value in state.items()}
     state = {key: value for key, value in state.items() if not key.startswith(_AUXILIARY.get(name, ()))}
     _check_fit(name, model.state_dict(), state)
     ready = OrderedDict((key, value.float() if value.is_floating_point() else value) for key, value in state.items())
+    _check_finite(name, ready)
     ready._metadata = {"": {"version": 2}}  # type: ignore[attr-defined]  # MNASNet insists on one
     model.load_state_dict(ready, assign=True)
     return model
@@ -127,27 +140,38 @@ def _check_fit(name: str, wanted: Mapping[str, Tensor], got: Mapping[str, Tensor
     missing = [key for key in wanted if key not in got and not key.endswith("num_batches_tracked")]
     unknown = [key for key in got if key not in wanted]
     shapes = [
-        f"{key} is {tuple(got[key].shape)}, wanted {tuple(wanted[key].shape)}"
+        f"{key} is {str(tuple(got[key].shape))[:80]}, wanted {tuple(wanted[key].shape)}"
         for key in wanted
         if key in got and got[key].shape != wanted[key].shape
     ]
-    kinds = [key for key in wanted if key in got and not _is_plain(got[key])]
-    broken = [] if kinds else [key for key in wanted if key in got and not bool(got[key].isfinite().all())]
-    faults = (
-        ("missing", missing),
-        ("not part of it", unknown),
-        ("of another shape", shapes),
-        ("not plain real numbers", kinds),
-        ("NaN or infinite", [] if shapes else broken),
+    kinds = [key for key, value in wanted.items() if key in got and not _is_plain(got[key], value)]
+    _refuse(
+        name,
+        {
+            "missing": missing,
+            "not part of it": unknown,
+            "of another shape": shapes,
+            "not plain real numbers": kinds,
+        },
     )
-    found = [f"{what}: {_some(keys)}" for what, keys in faults if keys]
+
+
+def _check_finite(name: str, ready: Mapping[str, Tensor]) -> None:
+    """Refuse what is no number as float32, in which a double of 1e300 is infinite."""
+    _refuse(name, {"NaN or infinite": [key for key, value in ready.items() if not bool(value.isfinite().all())]})
+
+
+def _refuse(name: str, faults: Mapping[str, list[str]]) -> None:
+    found = [f"{what}: {_some(keys)}" for what, keys in faults.items() if keys]
     if found:
         fix = "Choose the architecture they were made for."
         raise PathwayError(f"These weights do not fit {name}. {'; '.join(found)}. {fix}")
 
 
-def _is_plain(value: Tensor) -> bool:
-    return value.layout == torch.strided and not (value.is_complex() or value.is_quantized or value.is_meta)
+def _is_plain(value: Tensor, wanted: Tensor) -> bool:
+    """Whether these are real numbers, one after the other, and fractions where fractions are wanted."""
+    kinds = value.is_floating_point() or not (value.is_complex() or wanted.is_floating_point())
+    return kinds and value.layout == torch.strided and not (value.is_quantized or value.is_meta)
 
 
 def _some(keys: list[str], most: int = 5) -> str:

@@ -8,7 +8,7 @@ PathwayError              anything a person can mend: what was got, what was wan
 
 from __future__ import annotations
 
-__all__ = ["Cancelled", "ImageError", "PathwayError", "WeightsMissing"]
+__all__ = ["Cancelled", "ImageError", "PathwayError", "WeightsMissing", "printable"]
 
 
 class PathwayError(Exception):
@@ -48,3 +48,8 @@ class Cancelled(PathwayError):
     """
 
     best: object | None = None
+
+
+def printable(text: str) -> str:
+    """Return somebody's words for a message or a label: one line, what has no shape or turns the line as "�"."""
+    return "".join(c if c.isprintable() else " " if c.isspace() else "�" for c in text)

@@ -1,0 +1,104 @@
+"""What the tests of hostile input share: a watch on what is opened and run, and memory as the system measures it.
+
+with watched():                     # fails if anything outside the code is opened, run, removed or called up
+    load_checkpoint(data, "resnet18")
+
+peaks("image_bombs")                # {name: (MB that the process grew by, seconds, what came out)}
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from core.errors import PathwayError
+
+ROOT = Path(__file__).resolve().parent.parent
+OURS = tuple(
+    str(Path(folder).resolve())
+    for folder in (ROOT, sys.prefix, sys.base_prefix, sysconfig.get_paths()["stdlib"], "/proc/self", "/dev/null")
+)
+DEEDS = (
+    *("os.system", "os.exec", "os.posix_spawn", "os.fork", "os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.link"),
+    *("os.symlink", "os.truncate", "os.putenv", "subprocess.Popen", "socket.connect", "socket.getaddrinfo"),
+    *("urllib.Request", "pickle.find_class", "ctypes.dlopen", "shutil.rmtree", "webbrowser.open", "tempfile.mkstemp"),
+)
+_seen: list[str] | None = None
+
+
+def _hook(event: str, args: tuple[Any, ...]) -> None:
+    if _seen is None:
+        return
+    if event == "open" and isinstance(args[0], str | bytes | os.PathLike):
+        path = os.path.realpath(os.fsdecode(args[0]))
+        if not path.startswith(OURS):
+            _seen.append(f"open {path}")
+    elif event in DEEDS:
+        _seen.append(f"{event} {args}"[:200])
+
+
+sys.addaudithook(_hook)  # for good: nobody can take a hook away, and this one sleeps
+
+
+@contextmanager
+def watched() -> Iterator[None]:
+    """Fail if anything but the code's own files is opened inside, or anything is run, removed or called up."""
+    global _seen
+    _seen = []
+    try:
+        yield
+        seen = _seen
+    finally:
+        _seen = None
+    assert seen == []
+
+
+def outcome(work: Callable[[], object]) -> str:
+    """What came out of handing over something hostile, in words that a person can do something with."""
+    try:
+        work()
+    except PathwayError as problem:
+        said = str(problem)
+        assert 10 < len(said) < 900, said[:2000]
+        assert said.isprintable(), ascii(said)
+        return said
+    return ""
+
+
+def peaks(bombs: str) -> dict[str, tuple[float, float, str]]:
+    """Handle each of a module's bombs in one fresh process: MB that it grew by at most, seconds, what came out."""
+    command = [sys.executable, "-m", "tests.hostile", bombs]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=250)
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    return {name: tuple(found) for name, found in json.loads(ran.stdout.splitlines()[-1]).items()}
+
+
+def _peak() -> float:
+    """MB of memory that this process held at most since it last asked the system to count anew."""
+    status = Path("/proc/self/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
+
+
+def _measured(work: Callable[[], object]) -> tuple[float, float, str]:
+    Path("/proc/self/clear_refs").write_text("5")
+    before, start = _peak(), time.monotonic()
+    said = outcome(work)
+    return round(_peak() - before, 1), round(time.monotonic() - start, 2), said
+
+
+if __name__ == "__main__":
+    import importlib
+    import warnings
+
+    warnings.simplefilter("ignore")
+    module, name = sys.argv[1].split(":")
+    made: Mapping[str, Callable[[], Callable[[], object]]] = getattr(importlib.import_module(module), name)
+    print(json.dumps({bomb: _measured(make()) for bomb, make in made.items()}))
