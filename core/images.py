@@ -27,7 +27,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from core.errors import ImageError, PathwayError
+from core.errors import ImageError, PathwayError, printable
+from core.jpeg import check_jpeg
 
 __all__ = [
     "Crop",
@@ -43,6 +44,7 @@ __all__ = [
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 MAX_PIXELS = 50_000_000
 MAX_SIDE = 30_000
+BAND = 1 << 20  # pixels of deep grey that are scaled at once
 FOLDER = Path(__file__).resolve().parent.parent / "assets" / "images"
 
 Opened = TypeVar("Opened")
@@ -78,6 +80,7 @@ def open_mask(data: bytes) -> Image.Image | None:
 def _opened(data: bytes, use: Callable[[Image.Image], Opened]) -> Opened:
     if not data:
         raise ImageError(f"The file is empty. {_WANTED}")
+    check_jpeg(data)
     image = _header(data)
     _check_size(image.size)
     try:
@@ -85,9 +88,13 @@ def _opened(data: bytes, use: Callable[[Image.Image], Opened]) -> Opened:
         return use(_upright(image))
     except Exception as error:  # decoders of hostile files raise anything
         raise ImageError(
-            f"This {image.format} file of {len(data):,} bytes is damaged or cut short ({error}). "
+            f"This {image.format} file of {len(data):,} bytes is damaged or cut short ({_reason(error)}). "
             "Open it in an image editor and save it anew, or send it again."
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    return printable(str(error)[:200]) or type(error).__name__
 
 
 def _header(data: bytes) -> Image.Image:
@@ -139,14 +146,23 @@ def _alpha(image: Image.Image) -> Image.Image | None:
 
 
 def _eight_bit(values: NDArray[Any]) -> NDArray[np.uint8]:
-    """Return deep grey values as 8 bits, by the ceiling their type or their range suggests, else by their own range."""
-    wide = np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
+    """Return deep grey values as 8 bits, by the ceiling their type or their range suggests, else by their own range.
+
+    A band of rows after the other: as doubles all of a large picture's at once would take eight times its memory.
+    """
+    bands = np.array_split(values, max(1, values.size // BAND))
+    lowest, highest = min(float(_wide(band).min()) for band in bands), max(float(_wide(band).max()) for band in bands)
     ceilings = [65535.0] if values.dtype.itemsize == 2 else [1.0, 255.0, 65535.0][values.dtype.kind != "f" :]
-    low, high = 0.0, next((c for c in ceilings if wide.max() <= c), float(wide.max()))
-    if wide.min() < 0:
-        low, high = float(wide.min()), float(wide.max())
-    scaled = (wide - low) * (255.0 / ((high - low) or 1.0))
-    return np.rint(scaled).astype(np.uint8)
+    low, high = 0.0, next((c for c in ceilings if highest <= c), highest)
+    if lowest < 0:
+        low, high = lowest, highest
+    factor = 255.0 / ((high - low) or 1.0)
+    return np.concatenate([np.rint((_wide(band) - low) * factor).astype(np.uint8) for band in bands])
+
+
+def _wide(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Return values as doubles; what is no number, or infinite, as 0."""
+    return np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
 
 
 def downscale(image: Image.Image, longest: int = 1024) -> Image.Image:
