@@ -82,7 +82,7 @@ def find_attributions(scene: Scene) -> list[Attributed]:
     names = session.view().attributions
     families = [METHODS[name].family if name in METHODS else "attribution" for name in names]
     found = []
-    for place, (name, colour) in enumerate(zip(names, palette.shades(families), strict=True)):
+    for place, (name, colour) in enumerate(zip(names, palette.shades(families, session.dark()), strict=True)):
         find = _pathway if name in METHODS else _baseline
         found.append(find(scene, name, place, colour))
     return found

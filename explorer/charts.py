@@ -17,7 +17,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.colors import sample_colorscale
 
-from explorer.palette import MARK, rgb
+from explorer.palette import FAINT, MARK, legible
 
 __all__ = [
     "Axis",
@@ -39,7 +39,6 @@ __all__ = [
 Floats = NDArray[np.floating]
 
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star", "pentagon")
-_FAINT = "rgba(128,128,128,.55)"
 _TICKS = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 _OVERLAPS = ["#E9EAF1", "#8E93BD", "#3B3F78"]  # of 0, a half and 1
 _MANY = 40  # points of a line; more have smaller markers
@@ -134,9 +133,9 @@ def sparsity_lines(
         hover = "%{customdata}<br>" + line.name + ": " + value + "<extra></extra>"
         _add_line(figure, line, symbol, [_stretched(s) for s in line.x], y, _sparsity_words(line), hover)
     if level is not None:
-        figure.add_hline(y=100 * level if percent else level, line={"color": _FAINT, "width": 1.5}, layer="below")
+        figure.add_hline(y=100 * level if percent else level, line={"color": FAINT, "width": 1.5}, layer="below")
     if not all(all(line.kept) for line in lines):
-        hollow = {"symbol": "circle-open", "color": _FAINT, "size": 10, "line": {"width": 2}}
+        hollow = {"symbol": "circle-open", "color": FAINT, "size": 10, "line": {"width": 2}}
         figure.add_scatter(x=[None], y=[None], mode="markers", name="prediction not kept", marker=hollow)
     _over_sparsity(figure, at, max([_TICKS[-1], at, *(s for line in lines for s in line.x)]))
     figure.update_yaxes(title=f"{title}, %" if percent else title)
@@ -362,7 +361,7 @@ def _over_sparsity(figure: go.Figure, at: float, end: float) -> None:
     calm(figure, 340)
     figure.add_vline(
         x=_stretched(at), line={"color": MARK, "width": 2}, annotation_text=f"{100 * at:.4g} %",
-        annotation_position="top", annotation_font_color=MARK,
+        annotation_position="top",
     )  # fmt: skip
     figure.update_layout(legend={"y": 1.1})
     figure.update_xaxes(
@@ -444,8 +443,7 @@ def _add_cell_text(figure: go.Figure, x: int, y: int, overlap: float, chance: fl
     if isnan(overlap):
         figure.add_annotation(x=x, y=y, text="–", showarrow=False)
         return
-    red, green, blue = rgb(sample_colorscale(_OVERLAPS, [overlap])[0])
-    colour = "#111111" if 0.299 * red + 0.587 * green + 0.114 * blue > 118 else "#FFFFFF"
+    colour = legible(sample_colorscale(_OVERLAPS, [overlap])[0])
     chance_words = f"chance{'<br>' if narrow else ' '}{_percent(chance)}"
     text = f"<b>{_percent(overlap)}</b><br><span style='font-size:.8em'>{chance_words}</span>"
     figure.add_annotation(x=x, y=y, text=text, showarrow=False, font={"color": colour})

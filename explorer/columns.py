@@ -46,7 +46,7 @@ class Column:
 
 def find_columns(scene: Scene, strategies: Sequence[Strategy]) -> list[Column]:
     """Return a column for each strategy; those not there nor quick to make are in line, or were cancelled."""
-    colours = palette.shades([strategy.family for strategy in strategies])
+    colours = palette.shades([strategy.family for strategy in strategies], session.dark())
     return [_find(scene, strategies, place, colour) for place, colour in enumerate(colours)]
 
 

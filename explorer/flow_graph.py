@@ -17,7 +17,7 @@ from math import ceil, sqrt
 import numpy as np
 import plotly.graph_objects as go
 
-from explorer.palette import MARK, ink, rgb
+from explorer.palette import FAINT, MARK, ink, legible, page, rgb
 
 __all__ = ["Group", "Kind", "Link", "Node", "Place", "flow_graph", "least_width", "legend"]
 
@@ -39,7 +39,6 @@ _SHAPES = {  # the same symbols in a box of 16 x 16
     "hexagon2": '<path d="M4 1H12L16 8L12 15H4L0 8Z" fill="{colour}"/>',
     "star": '<path d="M8 0L10 5.6L16 5.8L11.2 9.5L12.9 15.2L8 11.9L3.1 15.2L4.8 9.5L0 5.8L6 5.6Z" fill="{colour}"/>',
 }
-_PAGE = ("#FFFFFF", "#11151B")  # the page itself, as Streamlit's configuration has it
 _SIGNS = (("flow that raises the logit", False), ("flow that lowers it", True))
 _POSITIVE, _NEGATIVE = ("#64748B", "#A9B6C6"), ("#B0307E", "#F08CC8")  # light, dark
 
@@ -127,7 +126,11 @@ def flow_graph(
     _add_names(figure, groups, places, dark)
     for index, kind in enumerate(kinds):
         _add_nodes(
-            figure, kind, [(g, n) for g in groups for n in range(len(g.nodes)) if g.nodes[n].kind == index], places
+            figure,
+            kind,
+            [(g, n) for g in groups for n in range(len(g.nodes)) if g.nodes[n].kind == index],
+            places,
+            dark,
         )
     if selected in places:
         _add_frame(figure, places[selected])
@@ -212,7 +215,7 @@ def _add_links(
     for (own, level, negative), curves in sorted(traces.items(), key=lambda item: item[0]):
         points = np.vstack([np.vstack([curve, gap]) for curve in curves])
         share = level / LEVELS
-        opacity = 0.95 if own else (0.5 + 0.4 * share) * (0.25 if chosen else 1)
+        opacity = 0.95 if own else (0.75 + 0.2 * share) * (0.25 if chosen else 1)
         figure.add_scatter(
             x=_gapped(points[:, 0]), y=_gapped(points[:, 1]), mode="lines", opacity=opacity, hoverinfo="skip",
             line=_stroke(negative, dark) | {"width": 0.8 + WIDEST * share**2 + (0.8 if own else 0)},
@@ -240,7 +243,7 @@ def _add_middles(figure: go.Figure, links: Sequence[Link], places: Mapping[Place
 
 
 def _add_names(figure: go.Figure, groups: Sequence[Group], places: Mapping[Place, Point], dark: bool) -> None:
-    red, green, blue = rgb(_PAGE[dark])
+    red, green, blue = rgb(page(dark))
     for group, name in zip(groups, _short([group.name for group in groups]), strict=True):
         x, y = places[group.site, 0]
         lift = 0.55 if group.site >= 0 else 1.6 if group.depth == 0 else 0.8
@@ -275,14 +278,14 @@ def _lines(name: str) -> list[str]:
 
 
 def _add_nodes(
-    figure: go.Figure, kind: Kind, members: Sequence[tuple[Group, int]], places: Mapping[Place, Point]
+    figure: go.Figure, kind: Kind, members: Sequence[tuple[Group, int]], places: Mapping[Place, Point], dark: bool
 ) -> None:
     if not members:
         return
     keys = [(group.site, n) for group, n in members]
     nodes = [group.nodes[n] for group, n in members]
-    over = _legible(kind.colour)
-    rim = {"width": 1, "color": "rgba(128,128,128,.5)"}
+    over = ink(dark) if kind.symbol.endswith("-open") else legible(kind.colour)
+    rim = {"width": 1, "color": FAINT}
     figure.add_scatter(
         x=[places[key][0] for key in keys], y=[places[key][1] for key in keys], mode="markers+text", name=kind.name,
         text=[node.text for node in nodes], textposition="middle center",
@@ -293,12 +296,6 @@ def _add_nodes(
                 "opacity": 1, "line": rim},
         selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 1}, "textfont": {"color": over}},
     )  # fmt: skip
-
-
-def _legible(colour: str) -> str:
-    """Return black or white, whichever is read better on a colour."""
-    red, green, blue = rgb(colour)
-    return "#111111" if 0.299 * red + 0.587 * green + 0.114 * blue > 128 else "#FFFFFF"
 
 
 def _add_frame(figure: go.Figure, at: Point) -> None:

@@ -77,7 +77,7 @@ def nodes(scene: Scene, flow: Flow, columns: list[Column]) -> tuple[list[Group],
         Kind(f"{most}only by {first}" if compared else f"kept by {first}", columns[0].colour, "circle"),
         Kind("most kept neurons by both", palette.ink(dark), "diamond"),
         Kind(f"most kept neurons only by {second}", columns[1].colour, "square"),
-        Kind("no neuron kept", palette.background(dark), "circle-open"),
+        Kind("no neuron kept", palette.FAINT, "circle-open"),
         Kind("all other channels of the site", grey, "hexagon2"),
         Kind("image and logit", palette.ink(dark), "star"),
     ]

@@ -1,4 +1,10 @@
-"""Colours that mean the same everywhere, in light and dark; knows neither Streamlit nor torch."""
+"""Colours that mean the same everywhere, in light and dark; knows neither Streamlit nor torch.
+
+What is drawn stands out from the page by 3 : 1 at least, what is written by 4.5 : 1, by the contrast of WCAG:
+(L₁ + 0.05) / (L₂ + 0.05), with L the relative luminance of the lighter and of the darker colour.
+
+References: Web Content Accessibility Guidelines 2.1, success criteria 1.4.3 and 1.4.11.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +13,24 @@ from collections.abc import Sequence
 
 from plotly.colors import unlabel_rgb
 
-__all__ = ["DEAD", "FAMILIES", "MARK", "background", "ink", "line", "pale", "quiet", "rgb", "shades"]
+__all__ = [
+    "DEAD", "FAINT", "FAMILIES", "GRAPHIC", "MARK", "TEXT", "background", "contrast", "ink", "legible", "line", "muted",
+    "page", "pale", "quiet", "rgb", "shades", "standing_out",
+]  # fmt: skip
 
-# A family's own colour, then those of its further columns; each stands out from white and from the dark page.
+# A family's own colour, then those of its further columns; ``standing_out`` fits them to the page.
 _SHADES = {
     "contribution": ("#0072B2", "#56B4E9", "#4B4FC9", "#A59BF2", "#16A6C0", "#3A7488"),
     "pruning": ("#E69F00", "#D55E00", "#9C6A00", "#F09C7C", "#A63C1C", "#CDB93A"),
-    "baseline": ("#7A7A7A", "#B0B0B0", "#555555", "#A08A76", "#63819A", "#8FA08F"),
+    "baseline": ("#7A7A7A", "#B0B0B0", "#555555", "#A3835F", "#63819A", "#7FA06A"),
     "attribution": ("#1FA187", "#D1495B", "#A45BC8", "#7A9A01", "#E07FB0", "#8B5A2B", "#5FBF60", "#C2185B"),
     "reference": ("#009E73", "#7CC95A", "#00706C", "#5A7F1E", "#52CDB8", "#B0C93A"),
 }
 FAMILIES = {family: own for family, (own, *_) in _SHADES.items()}
 DEAD = "#CC79A7"
 MARK = "#E8384F"
+FAINT = "#8A8F98"  # of levels, rims and references
+TEXT, GRAPHIC = 4.5, 3.0  # the least contrast of what is written, and of what is drawn
 _PALE = 0.55
 
 
@@ -31,16 +42,40 @@ def rgb(colour: str) -> tuple[int, int, int]:
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 
-def shades(families: Sequence[str]) -> list[str]:
+def contrast(first: str, second: str) -> float:
+    """Return the contrast of two colours, from 1 of one and the same to 21 of black and white."""
+    low, high = sorted((_luminance(first), _luminance(second)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    linear = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (v / 255 for v in rgb(colour)))
+    return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def legible(colour: str) -> str:
+    """Return black or white, whichever is read better on a colour; the better one has 4.58 : 1 at least."""
+    return max("#000000", "#FFFFFF", key=lambda text: contrast(text, colour))
+
+
+def standing_out(colour: str, dark: bool) -> str:
+    """Return a colour, darker on the light page or lighter on the dark one if it has to be, to be seen there."""
+    end = 255 if dark else 0
+    shades = (_mixed(rgb(colour), (end,) * 3, step / 50) for step in range(51))
+    return next(shade for shade in shades if contrast(shade, page(dark)) >= GRAPHIC)
+
+
+def shades(families: Sequence[str], dark: bool) -> list[str]:
     """Return one colour a column: its family's own, or another shade where the family has come before.
 
     Args:
         families: of the columns, in order; each has six shades or eight, which then come round again.
+        dark: whether the page is.
     """
     seen: Counter[str] = Counter()
     chosen = []
     for family in families:
-        chosen.append(_SHADES[family][seen[family] % len(_SHADES[family])])
+        chosen.append(standing_out(_SHADES[family][seen[family] % len(_SHADES[family])], dark))
         seen[family] += 1
     return chosen
 
@@ -52,8 +87,17 @@ def ink(dark: bool) -> str:
 
 def pale(colour: str, dark: bool) -> str:
     """Return a colour mixed with a little more of the page's than of itself: the same neurons, but dead."""
-    mixed = (c + _PALE * (page - c) for c, page in zip(rgb(colour), rgb(line(dark)), strict=True))
-    return "#" + "".join(f"{round(c):02X}" for c in mixed)
+    return _mixed(rgb(colour), rgb(line(dark)), _PALE)
+
+
+def page(dark: bool) -> str:
+    """Return the page itself, as Streamlit's configuration has it."""
+    return "#11151B" if dark else "#FFFFFF"
+
+
+def muted(dark: bool) -> str:
+    """Return the colour of text that stands back."""
+    return "#A3A8B4" if dark else "#5F6570"
 
 
 def background(dark: bool) -> str:
@@ -69,3 +113,7 @@ def quiet(dark: bool) -> str:
 def line(dark: bool) -> str:
     """Return the colour of the lines between cells, the page's own."""
     return "#0E1117" if dark else "#FFFFFF"
+
+
+def _mixed(start: Sequence[int], end: Sequence[int], share: float) -> str:
+    return "#" + "".join(f"{round(a + share * (b - a)):02X}" for a, b in zip(start, end, strict=True))

@@ -15,7 +15,7 @@ from typing import cast
 
 from PIL import Image, ImageDraw, ImageFont
 
-from explorer.palette import ink, line, quiet
+from explorer.palette import ink, line, muted, quiet
 
 __all__ = ["Cell", "Drawn", "strip"]
 
@@ -78,7 +78,7 @@ def strip(rows: Sequence[Row], heads: Sequence[str], dark: bool, footer: str = "
         ]
     if footer:
         blocks.append(_blank(width, _GAP, dark))
-    blocks.append(_texts([footer], width - 2 * _MARGIN, width, _NOTE, _muted(dark), dark))
+    blocks.append(_texts([footer], width - 2 * _MARGIN, width, _NOTE, muted(dark), dark))
     return _stacked(blocks, width, dark)
 
 
@@ -150,7 +150,7 @@ def _pictures(cells: Sequence[Cell | None], size: tuple[int, int], width: int, d
         else:
             draw.rectangle((left, 0, left + size[0] - 1, size[1] - 1), outline=quiet(dark), width=2)
             middle = (left + size[0] // 2, size[1] // 2)
-            draw.line((middle[0] - 10, middle[1], middle[0] + 10, middle[1]), _muted(dark), 3)
+            draw.line((middle[0] - 10, middle[1], middle[0] + 10, middle[1]), muted(dark), 3)
     return block
 
 
@@ -197,10 +197,6 @@ def _step(height: int) -> int:
 
 def _left(place: int, across: int) -> int:
     return _MARGIN + place * (across + _GAP)
-
-
-def _muted(dark: bool) -> str:
-    return "#A3A8B4" if dark else "#5F6570"
 
 
 def _blank(width: int, height: int, dark: bool) -> Image.Image:

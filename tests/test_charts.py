@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 import pytest
 
 from explorer import charts
 from explorer.charts import Axis, Line
-from explorer.palette import FAMILIES, MARK, background, ink, line, pale, quiet, rgb, shades
+from explorer.palette import MARK, contrast, rgb
 
 BLUE, ORANGE, GREY = "#0072B2", "#E69F00", "#7A7A7A"
 NAN = float("nan")
@@ -210,7 +208,7 @@ def test_every_cell_can_be_read(share):
     figure = charts.overlap_matrix(["a", "b"], overlaps, overlaps)
     stops = np.array([rgb(colour) for _, colour in figure.data[0].colorscale], float)
     cell = [np.interp(share, [0, 0.5, 1], stops[:, channel]) for channel in range(3)]
-    assert contrast(cell, rgb(figure.layout.annotations[0].font.color)) >= 4.5
+    assert contrast(f"rgb({cell[0]}, {cell[1]}, {cell[2]})", figure.layout.annotations[0].font.color) >= 4.5
 
 
 @pytest.mark.parametrize("names", [[], ["alone"]])
@@ -280,56 +278,3 @@ def test_a_click_on_a_site_dims_nothing(name):
     figure = FIGURES[name]()
     assert figure.layout.clickmode == "event+select"
     assert [trace.unselected.marker.opacity for trace in figure.data] == [1]
-
-
-# ------------------------------------------------------------------------------------------------------------ colours
-
-
-def contrast(first, second) -> float:
-    """WCAG's ratio of two colours, each red, green and blue up to 255."""
-    low, high = sorted(0.05 + luminance(colour) for colour in (first, second))
-    return high / low
-
-
-def luminance(colour) -> float:
-    parts = np.asarray(colour) / 255
-    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
-    return float(linear @ [0.2126, 0.7152, 0.0722])
-
-
-def test_a_familys_first_column_has_its_colour():
-    families = ["pruning", "contribution", "pruning", "contribution", "baseline", "reference", "pruning"]
-    assert shades(families) == [ORANGE, BLUE, "#D55E00", "#56B4E9", GREY, "#009E73", "#9C6A00"]
-    assert [shades([family]) for family in FAMILIES] == [[colour] for colour in FAMILIES.values()]
-    assert shades([]) == []
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_columns_of_one_family_can_be_told_apart(family):
-    count = 8 if family == "attribution" else 6
-    colours = shades([family] * (count + 1))
-    assert colours[count] == colours[0]
-    for first, second in itertools.combinations(colours[:count], 2):
-        assert np.linalg.norm(np.subtract(rgb(first), rgb(second))) > 35
-    for colour, dark in itertools.product(colours, (False, True)):
-        assert contrast(rgb(colour), rgb(line(dark))) > 1.85
-
-
-def test_no_two_families_share_a_colour():
-    assert len({colour for family in FAMILIES for colour in shades([family] * 6)}) == 6 * len(FAMILIES)
-
-
-def test_pale_is_nearer_to_the_page():
-    assert [ink(dark) for dark in (False, True)] == ["#222222", "#FFFFFF"]
-    assert pale("#000000", dark=False) == "#8C8C8C"  # 0.55 of the way to white
-    assert pale("#0E1117", dark=True) == "#0E1117"
-    assert pale(BLUE, dark=False) == "#8CC0DC"
-    assert pale(BLUE, dark=True) == "#083D5D"
-
-
-@pytest.mark.parametrize("dark", [False, True])
-def test_the_kinds_of_a_mosaic_can_be_told_apart(dark):
-    own = [BLUE, ORANGE, ink(dark)]
-    kinds = [*own, *(pale(colour, dark) for colour in own), quiet(dark), background(dark)]
-    for first, second in itertools.combinations(kinds, 2):
-        assert np.linalg.norm(np.subtract(rgb(first), rgb(second))) > 35

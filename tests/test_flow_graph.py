@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import pytest
 
 from explorer.flow_graph import Group, Kind, Link, Node, flow_graph, least_width, legend
-from explorer.palette import MARK
+from explorer.palette import FAINT, MARK, contrast, page, rgb
 
 KINDS = [Kind("first", "#0072B2", "circle"), Kind("others", "#CBD0D8", "hexagon2"), Kind("ends", "#222222", "star")]
 GROUPS = [
@@ -160,5 +160,22 @@ def test_text_in_nodes_is_legible(dark):
     kinds = [Kind("pale", "#FFFFFF", "circle"), Kind("deep", "#222222", "square"), KINDS[2]]
     figure = flow_graph(GROUPS, LINKS, kinds, dark=dark)
     written = {trace.name: trace.textfont.color for trace in figure.data if trace.customdata}
-    assert written["pale"] == "#111111"
+    assert written["pale"] == "#000000"
     assert written["deep"] == "#FFFFFF"
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_text_in_a_hollow_node_is_legible_on_the_page(dark):
+    kinds = [Kind("hollow", FAINT, "circle-open"), *KINDS[1:]]
+    written = {trace.name: trace.textfont.color for trace in flow_graph(GROUPS, LINKS, kinds, dark=dark).data}
+    assert contrast(written["hollow"], page(dark)) >= 4.5
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_links_stand_out_from_the_page_however_weak(dark):
+    weak = [Link((0, 0), (1, 0), flow, "") for flow in (1.0, 1e-6, -1e-6)]
+    lines = [trace for trace in flow_graph(GROUPS, weak, KINDS, dark=dark).data if trace.mode == "lines"]
+    assert len(lines) == 3
+    for trace in lines:
+        seen = (a + trace.opacity * (b - a) for a, b in zip(rgb(page(dark)), rgb(trace.line.color), strict=True))
+        assert contrast("#" + "".join(f"{round(c):02X}" for c in seen), page(dark)) >= 3

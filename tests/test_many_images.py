@@ -126,7 +126,8 @@ def test_classes_against_classes():
     figure = class_matrix(["bag", "coat"], np.array([[0.25, 0.125], [0.125, NAN]]), "overlap")
     (cells,) = figure.data
     assert [list(row) for row in cells.z] == [[25, 12.5], [12.5, None]]
-    assert [list(row) for row in cells.text] == [["25.0", "12.5"], ["12.5", ""]]
+    notes = {(note.x, note.y): (note.text, note.font.color) for note in figure.layout.annotations}
+    assert notes == {(0, 0): ("25.0", "#FFFFFF"), (1, 0): ("12.5", "#000000"), (0, 1): ("12.5", "#000000")}
     assert cells.hovertext[0][1] == "bag and coat:<br>overlap 12.50 %"
 
 

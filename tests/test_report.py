@@ -45,7 +45,7 @@ VOID = {"meta", "img", "source", "br", "hr", "link"}
 def columns_of(scene: Scene, view: View) -> list[Column]:
     """What a page makes of its view, waited for."""
     strategies = [view.strategy(view.first), view.strategy(view.second)]
-    colours = palette.shades([strategy.family for strategy in strategies])
+    colours = palette.shades([strategy.family for strategy in strategies], dark=False)
     columns = []
     for place, (strategy, colour) in enumerate(zip(strategies, colours, strict=True)):
         end = time.monotonic() + 120

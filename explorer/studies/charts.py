@@ -13,16 +13,16 @@ from math import isfinite, log10
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
+from plotly.colors import sample_colorscale
 
 from explorer.charts import calm, wrapped
-from explorer.palette import rgb
+from explorer.palette import FAINT, legible, rgb
 
 __all__ = ["Ends", "Group", "Points", "banded", "class_matrix", "interval_bars", "spread", "whiskered"]
 
 Ends = tuple[Sequence[float], Sequence[float]]
 """Where the intervals of a line's points begin, and where they end."""
 
-_GREY = "#8A8F98"
 _SCALE = ["#F0F1F7", "#B4B8D8", "#3B3F78"]
 _PATTERNS = ("", "/", "x", ".", "\\", "-")
 _WIDTH = 0.82  # of all bars over one name
@@ -107,7 +107,7 @@ def interval_bars(names: Sequence[str], groups: Sequence[Group], title: str) -> 
         figure.add_bar(  # the legend's: in grey, for a group may have many colours
             x=[None], y=[None], name=group.name, legendgroup=group.name, showlegend=len(groups) > 1,
             marker={
-                "color": _GREY if len(set(group.colours)) > 1 else group.colours[0], "pattern": _pattern(pattern)
+                "color": FAINT if len(set(group.colours)) > 1 else group.colours[0], "pattern": _pattern(pattern)
             },
         )  # fmt: skip
     calm(figure, 300)
@@ -174,7 +174,7 @@ def spread(columns: Sequence[Points], title: str, *, percent: bool = False, loga
     if logarithmic:
         figure.update_yaxes(type="log", exponentformat="power", dtick=1)
         if any(v == 0 for c in columns for v in c.values):
-            figure.add_hline(y=foot, line={"color": _GREY, "width": 1, "dash": "dot"})
+            figure.add_hline(y=foot, line={"color": FAINT, "width": 1, "dash": "dot"})
             figure.add_annotation(
                 text="exactly 0", x=1, xref="paper", xanchor="right", y=log10(foot), yanchor="bottom", showarrow=False
             )
@@ -197,12 +197,16 @@ def class_matrix(names: Sequence[str], shares: NDArray[np.float64], title: str) 
     figure = go.Figure()
     figure.add_heatmap(
         z=[[None if not isfinite(v) else v for v in row] for row in percents.tolist()],
-        text=[["" if not isfinite(v) else f"{v:.1f}" for v in row] for row in percents.tolist()],
-        texttemplate="%{text}", x=list(range(len(names))), y=list(range(len(names))), colorscale=_SCALE, xgap=2, ygap=2,
+        x=list(range(len(names))), y=list(range(len(names))), colorscale=_SCALE, xgap=2, ygap=2,
         zmin=0, showscale=False, hoverongaps=False,
         hovertext=words,
         hovertemplate="%{hovertext}<extra></extra>",
     )  # fmt: skip
+    most = float(np.nanmax(percents, initial=0.0)) or 1.0
+    for (y, x), value in np.ndenumerate(percents):
+        if isfinite(value):
+            colour = legible(sample_colorscale(_SCALE, [float(value) / most])[0])
+            figure.add_annotation(x=x, y=y, text=f"{value:.1f}", showarrow=False, font={"color": colour})
     calm(figure, 110 + 30 * len(names))
     ticks = {
         "tickvals": list(range(len(names))),
@@ -244,7 +248,7 @@ def _whiskers(group: Group) -> dict[str, object]:
     down = [100 * (v - low) or None for v, low in zip(group.values, lows, strict=True)]
     return {
         "type": "data", "symmetric": False, "array": _drawn(up), "arrayminus": _drawn(down), "thickness": 1.5,
-        "width": 4, "color": "rgba(128,128,128,.95)",
+        "width": 4, "color": FAINT,
     }  # fmt: skip
 
 

@@ -209,7 +209,7 @@ def coloured(studied: Sequence[Studied]) -> dict[str, str]:
     methods = {ORIGINAL: ORIGINAL} | {title: method for each in studied for title, method in each.run.methods.items()}
     families = {ORIGINAL: "reference"} | {name: method.family for name, method in METHODS.items()}
     families |= {title: _family(method) for title, method in methods.items() if title not in families}
-    shades = dict(zip(families, palette.shades(list(families.values())), strict=True))
+    shades = dict(zip(families, palette.shades(list(families.values()), session.dark()), strict=True))
     order = {name: place for place, name in enumerate((ORIGINAL, *METHODS, *BASELINES))}
     shown = sorted(methods, key=lambda title: order.get(methods[title], len(order)))  # as they come, within a method
     return {title: shades[title] for title in shown}
