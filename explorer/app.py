@@ -21,7 +21,7 @@ from explorer import (  # noqa: E402
 
 STYLE, LOGO = (Path(__file__).with_name(name) for name in ("style.css", "logo.svg"))
 
-st.set_page_config(page_title="Pathway Explorer", page_icon=str(LOGO), layout="wide", initial_sidebar_state="expanded")
+st.set_page_config(page_title="Pathway Explorer", page_icon=str(LOGO), layout="wide", initial_sidebar_state="auto")
 page = st.navigation(navigation.pages(), position="top")
 navigation.follow()
 st.html(STYLE)
