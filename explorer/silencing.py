@@ -215,7 +215,7 @@ def show_set(scene: Scene) -> None:
                 on_click=lambda part=part: _open(scene, part),
             )
             st.button(
-                "",
+                f"Take out {plain(part.title(scene.network))}",  # the style sheet leaves it to those who listen
                 key=f"drop_{part}",
                 type="tertiary",
                 icon=":material/close:",
