@@ -44,6 +44,8 @@ async function picture(plot, { title, notes }) {
 
 async function drawn(svg, { width, height }) {
   const copy = svg.cloneNode(true);
+  const texts = svg.querySelectorAll("text"); // in the page's colours, which may be its style sheet's
+  copy.querySelectorAll("text").forEach((text, i) => (text.style.fill = getComputedStyle(texts[i]).fill));
   copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
   const wide = width + 2 * MARGIN; // letters may be wider than on the page, whose font a picture does not have
   copy.setAttribute("width", SCALE * wide);
