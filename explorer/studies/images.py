@@ -104,10 +104,24 @@ def _show_spread(each: Studied, rows: pd.DataFrame, name: str, colours: dict[str
     )
     st.caption(drawn.caption)
     offer_images(lambda: _table(each.run, finite, measure.title), f"{measure.title} of each image", each, key)
-    chosen = picked(event, finite)
+    chosen = picked(event, finite) or _by_number(finite, key)
     if chosen is not None:
         show_image(each, finite, chosen, measure.title, measure.say)
     _show_extremes(each, finite, measure)
+
+
+def _by_number(rows: pd.DataFrame, key: str) -> tuple[str, int] | None:
+    """Draw the way to an image for those who do not click; return the image as ``picked`` does."""
+    index = st.number_input(
+        "Image by its number", 0, None, None, step=1, key=f"{key}_number", width=340, placeholder="or click a point"
+    )
+    if index is None:
+        return None
+    own = rows[rows["index"] == index]
+    if own.empty:
+        st.caption("This run has no image of that number.")
+        return None
+    return str(own.iloc[0]["who"]), int(index)
 
 
 def _draw(each: Studied, rows: pd.DataFrame, measure: _Measure, colours: dict[str, str]) -> Drawn:
