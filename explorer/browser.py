@@ -80,7 +80,7 @@ def mask_picker(
         key: the component's.
         on_picked: given the cell's column and row.
     """
-    picture = '<button type="button" class="mask"><img><i></i></button>'
+    picture = '<button type="button" class="mask"><img><i></i></button><span role="status"></span>'
 
     def picked() -> None:
         cell = st.session_state[key].picked or {}
@@ -109,7 +109,8 @@ def box_picker(
         found = st.session_state["box_picker"].drawn or {}
         on_drawn(tuple(map(int, found.get("box", ()))))
 
-    _component("box_picker", '<div class="area" role="application" tabindex="0"><img draggable="false"><i></i></div>')(
+    area = '<div class="area" role="application" tabindex="0"><img draggable="false"><i></i></div>'
+    _component("box_picker", f'{area}<span role="status"></span>')(
         key="box_picker", data={"source": source, "alt": alt, "box": box}, on_drawn_change=drawn
     )
 

@@ -1,5 +1,5 @@
 // A picture on which a box is drawn: dragged with the pointer, or moved by arrow keys (with Shift: made larger or
-// smaller) and set by Enter.
+// smaller) and set by Enter; where they move it to is also said.
 // data: { source, alt, box }: a picture, what it shows in words, and the box as [left, top, right, bottom] in percent
 // Sets the trigger "drawn" to { id, box }.
 
@@ -10,6 +10,7 @@ export default function boxPicker({ data, parentElement, setTriggerValue }) {
   const area = parentElement.querySelector(".area");
   const image = area.querySelector("img");
   const frame = area.querySelector("i");
+  const status = parentElement.querySelector("[role=status]");
   image.src = data.source;
   image.alt = data.alt;
   area.setAttribute("aria-label", `${data.alt} Arrow keys move the box, with Shift they resize it, Enter sets it.`);
@@ -77,6 +78,8 @@ export default function boxPicker({ data, parentElement, setTriggerValue }) {
       box = [left + x, top + y, right + x, bottom + y];
     }
     show(true);
+    const [from, above, to, below] = box.map(Math.round);
+    status.textContent = `${from} to ${to} % across, ${above} to ${below} % down`;
   };
 }
 

@@ -1,4 +1,5 @@
-// A picture of a mask in which one neuron can be picked: by a click, or by arrow keys and Enter.
+// A picture of a mask in which one neuron can be picked: by a click, or by arrow keys and Enter. Where the mark is is
+// also said.
 // data: { source, alt, width, height }: a picture, what it shows in words, and how many cells it has each way
 // Sets the trigger "picked" to { id, x, y }, the cell.
 
@@ -8,6 +9,7 @@ export default function maskPicker({ data, parentElement, setTriggerValue }) {
   const button = parentElement.querySelector(".mask");
   const mark = button.querySelector("i");
   const image = button.querySelector("img");
+  const status = parentElement.querySelector("[role=status]");
   const { width, height } = data;
   image.src = data.source;
   image.alt = data.alt;
@@ -34,6 +36,7 @@ export default function maskPicker({ data, parentElement, setTriggerValue }) {
     const far = event.shiftKey ? 10 : 1;
     cell = [within(cell[0] + far * step[0], width), within(cell[1] + far * step[1], height)];
     show();
+    status.textContent = `${cell[0] + 1} of ${width} across, ${cell[1] + 1} of ${height} down`;
   };
 }
 

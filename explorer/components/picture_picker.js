@@ -7,7 +7,9 @@ const KEYS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
 export default function picturePicker({ data, parentElement, setTriggerValue }) {
   const group = parentElement.querySelector(".gallery");
   const pick = (name) => name !== data.chosen && setTriggerValue("picked", name);
+  const held = group.getRootNode().activeElement?.dataset.name; // the keyboard stays where it is
   group.replaceChildren(...data.pictures.map((picture) => button(picture, picture.name === data.chosen, pick)));
+  [...group.children].find(({ dataset }) => dataset.name === held)?.focus();
   group.onkeydown = (event) => {
     const step = KEYS[event.key];
     if (!step) return;
