@@ -30,7 +30,7 @@ if CHROMIUM is None:
     WHY = "no Chromium on this machine (apt-get install chromium)"
 if WHY and os.environ.get("CI"):
     raise RuntimeError(f"In CI the browser tests have to run: {WHY}")
-pytestmark = pytest.mark.skipif(WHY is not None, reason=str(WHY))
+pytestmark = [pytest.mark.thorough, pytest.mark.skipif(WHY is not None, reason=str(WHY))]
 
 IDLE = "[data-testid=stApp][data-test-script-state=notRunning]"
 FLAGS = [

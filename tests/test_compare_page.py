@@ -195,6 +195,7 @@ def test_the_view_is_kept_from_page_to_page():
 # ------------------------------------------------------------------------------------------------------------ presets
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("place", [1, 2])
 def test_a_question_is_answered_with_one_click(place):
     preset = PRESETS[place]
@@ -212,6 +213,7 @@ def test_a_question_is_answered_with_one_click(place):
 # ----------------------------------------------------------------------------------------------------- waiting in line
 
 
+@pytest.mark.thorough
 def test_six_slow_columns_show_their_places_in_line(nothing_made, go_on):
     columns = "~".join(f"GreedyPruning!steps={steps}" for steps in range(10, 16))
     at = compared({"columns": columns})

@@ -483,6 +483,7 @@ def test_facts_of_photos():
     assert compute.sample_facts("upload-0123") is None
 
 
+@pytest.mark.thorough
 def test_a_started_app_leaves_the_garbage_collector_little_to_look_at():
     """Streamlit collects after every run, while nothing else may; in a process of its own, which stays so."""
     code = "import gc; from explorer.__main__ import prepare; assert not prepare(1); print(len(gc.get_objects()))"

@@ -204,6 +204,7 @@ def test_a_method_that_fails_says_why_and_the_others_stay(monkeypatch):
 # --------------------------------------------------------------------------------------------------- what takes longer
 
 
+@pytest.mark.thorough
 def test_sensitivity_is_measured_when_asked_for(nothing_made, monkeypatch):
     monkeypatch.setattr(evaluations, "passes", lambda _: 7)
     monkeypatch.setattr(evaluations, "removals", partial(removals, sizes=(1, 5000)))
@@ -216,6 +217,7 @@ def test_sensitivity_is_measured_when_asked_for(nothing_made, monkeypatch):
     assert found[1] == found[2]  # the gradient times the image is InputMCT
 
 
+@pytest.mark.thorough
 def test_sanity_checks_are_run_when_asked_for(nothing_made, monkeypatch):
     monkeypatch.setattr(evaluations, "MOST_STAGES", 2)
     monkeypatch.setattr(sanity, "SLOW", 1)

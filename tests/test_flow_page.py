@@ -206,6 +206,7 @@ def test_frozen_neurons_are_said_to_give():
     assert any("Frozen neurons give what they hold" in c.value for c in at.caption)
 
 
+@pytest.mark.thorough
 def test_a_first_method_still_in_line_is_said(nothing_made, go_on):
     at = flow_page({"first": "GreedyPruning", "second": "NeuronMCT"})
     assert any("whose ranking is still in line" in info.value for info in at.info)
@@ -214,6 +215,7 @@ def test_a_first_method_still_in_line_is_said(nothing_made, go_on):
     assert until_done(at).get("plotly_chart")
 
 
+@pytest.mark.thorough
 def test_without_the_second_method_the_first_colours_alone(nothing_made, go_on):
     at = flow_page()
     for _ in range(200):

@@ -104,6 +104,7 @@ def test_every_state_opens(name, place):
 # --------------------------------------------------------------------------------------------------------------- claims
 
 
+@pytest.mark.thorough
 def test_what_the_lessons_say_of_the_cat_holds():
     network = load_network("squeezenet1_1")
     image = network.preprocess(sample_images()["chelsea"].open())

@@ -64,6 +64,7 @@ def known() -> Known:
     return Known()
 
 
+@pytest.mark.thorough
 def test_the_radius_and_what_limits_it_are_cores(known, nothing_made):
     at = opened(QUICK, "linearity")
     assert not alts(at)
@@ -83,6 +84,7 @@ def test_the_radius_and_what_limits_it_are_cores(known, nothing_made):
         assert "What does this neuron do" in "".join(m.value for m in at.markdown)
 
 
+@pytest.mark.thorough
 def test_radii_over_sparsity_are_cores(known, nothing_made, monkeypatch):
     monkeypatch.setattr(radii, "SPARSITIES", (0.95, 0.98))
     at = opened(QUICK | {"columns": "NeuronMCT~Original"}, "linearity")

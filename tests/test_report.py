@@ -237,6 +237,7 @@ def assert_same(printed: str, said: str) -> None:
     assert read[0] == pytest.approx(read[1], rel=1e-4, abs=1e-6)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "view",
     [
@@ -259,6 +260,7 @@ def test_the_snippet_runs_as_it_is_and_prints_the_reports_numbers(view, tmp_path
         np.testing.assert_allclose(again, shown, rtol=1e-3, atol=1e-4 * float(abs(shown).max()))
 
 
+@pytest.mark.thorough
 def test_the_snippet_of_uploads_says_which_file_to_put_where(tmp_path):
     weights = (ROOT / "assets" / "models" / "squeezenet1_1.safetensors").read_bytes()
     picture = sample_images()["coffee"].open().resize((1500, 1100))
@@ -276,6 +278,7 @@ def test_the_snippet_of_uploads_says_which_file_to_put_where(tmp_path):
     assert_same(run(tmp_path, code), pre(text, "prints"))
 
 
+@pytest.mark.thorough
 def test_the_snippet_says_when_it_is_given_another_picture(default, tmp_path):
     code = pre(default[2], "snippet").replace("'chelsea'", "'coffee'")
     assert run(tmp_path, code).startswith("These are other weights or another picture than the report's")
@@ -291,6 +294,7 @@ def test_the_snippet_is_also_there_to_save(default):
 
 
 @pytest.mark.skipif(WHY is not None, reason=str(WHY))
+@pytest.mark.thorough
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [420, 1240])
 def test_from_the_disk_and_without_a_network_every_picture_is_seen(chosen, tmp_path, scheme, width):

@@ -130,6 +130,7 @@ def test_draws_depend_on_name_and_seed_alone():
     assert not one["fc.bias"].equal(one["fc.weight"].flatten()[:4])
 
 
+@pytest.mark.thorough
 def test_cascading_goes_down_and_leaves_earlier_layers_alone():
     network, watched = trace(architecture("resnet18"), (3, 32, 32)), Watched()
     before, names = parameters(network), layers(network)

@@ -20,6 +20,7 @@ from core.studies import DaskEngine, Store
 from core.studies.engine import Failed
 from explorer import study as command
 
+pytestmark = pytest.mark.thorough
 ROOT = Path(__file__).resolve().parent.parent
 QUICK = [
     *("--images", "fashion-mnist", "--network", "fashion_vgg", "--batch", "4"),
