@@ -306,6 +306,8 @@ class SampleImage:
         licence: under which it may be passed on.
         source: where it comes from.
         alt: what it shows, for those who cannot see it.
+        file: where it lies, in the folder of photos.
+        sha256: of that file.
     """
 
     name: str
@@ -315,6 +317,7 @@ class SampleImage:
     source: str
     alt: str
     file: str
+    sha256: str = ""
 
     @property
     def credit(self) -> str:
@@ -325,13 +328,16 @@ class SampleImage:
         """Return the photo, RGB.
 
         Raises:
-            ImageError: its file is missing or damaged.
+            ImageError: its file is missing or was changed.
         """
+        path, fix = FOLDER / self.file, "Restore it: python assets/build.py"
         try:
-            data = (FOLDER / self.file).read_bytes()
+            data = path.read_bytes()
         except OSError as error:
-            fix = "Restore it: python assets/build.py"
-            raise ImageError(f"The photo {FOLDER / self.file} cannot be read ({error}). {fix}") from error
+            raise ImageError(f"The photo {path} cannot be read ({error}). {fix}") from error
+        digest = hashlib.sha256(data).hexdigest()
+        if digest != self.sha256:
+            raise ImageError(f"The photo {path} was changed: SHA-256 {digest}, wanted {self.sha256}. {fix}")
         return open_image(data)
 
 

@@ -13,6 +13,7 @@ import streamlit as st  # noqa: E402
 
 from explorer import (  # noqa: E402
     compute,  # noqa: F401  (imports torch once, before any page needs it)
+    failures,
     markup,
     navigation,
     session,
@@ -30,4 +31,7 @@ with st.sidebar:
 session.start(page.url_path)
 teaching.show_presenting()
 teaching.show_lesson()
-page.run()
+try:
+    page.run()
+except Exception as problem:  # stopping and running again are no Exceptions to Streamlit
+    failures.show_failure(problem)

@@ -15,15 +15,21 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import torch
+
 from core.errors import Cancelled, PathwayError
 from core.progress import Progress
 from explorer.results import Results
 
-__all__ = ["Jobs", "Status", "Work", "best_key"]
+__all__ = ["NO_MEMORY", "Jobs", "Status", "Work", "best_key", "out_of_memory"]
 
 Work = Callable[[Progress], Any]
 State = Literal["done", "running", "waiting", "failed"]
 KEPT_ERRORS = 100
+NO_MEMORY = (
+    "There was not enough memory. What had been computed before was given up to make room, so trying again can help; "
+    "if it does not, choose a smaller network or fewer columns, or start the app with a smaller PATHWAY_CACHE_MB."
+)
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,12 @@ class _Job:
     total: int = 0
     note: str = ""
     stopped: bool = False  # by the last one who waited
+
+
+def out_of_memory(problem: BaseException) -> bool:
+    """Return whether something failed for want of memory, of the machine or of the accelerator."""
+    allocator = isinstance(problem, RuntimeError) and "DefaultCPUAllocator" in str(problem)
+    return allocator or isinstance(problem, MemoryError | torch.OutOfMemoryError)
 
 
 def best_key(key: Hashable) -> Hashable:
@@ -180,6 +192,9 @@ class Jobs:
             error = str(problem) or type(problem).__name__
         except BaseException as problem:  # the queue outlives whatever one job does
             error = f"{type(problem).__name__}: {problem}"
+            if out_of_memory(problem):
+                self._results.clear()
+                error = NO_MEMORY
         with self._changed:
             seconds = self._clock() - (job.started or 0.0)
             del self._jobs[job.key]

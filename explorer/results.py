@@ -55,6 +55,12 @@ class Results:
         with self._lock:
             self._drop(key)
 
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._entries.clear()
+            self._bytes = 0
+
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
         """Return the entry, made now if there is none; while one makes it, others that want it wait."""
         found: T | None = self.peek(key)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 
 import streamlit as st
 from PIL import Image
 
-from core.errors import PathwayError, WeightsMissing
+from core.errors import ImageError, PathwayError, WeightsMissing
 from core.images import sample_images
 from core.network import Network
 from explorer import browser, compute, figures, session, teaching
@@ -149,15 +150,11 @@ def _data_url(picture: Image.Image) -> str:
 
 def photo() -> None:
     """Draw the gallery, and the ways to bring one's own picture: choose, drop or paste."""
-    samples = sample_images()
-    pictures = [
-        {
-            "name": name,
-            "title": _title(name),
-            "source": _sample_thumbnail(name) if name in samples else _data_url(open_picture()),
-        }
-        for name, open_picture in session.pictures().items()
-    ]
+    samples, pictures = sample_images(), []
+    for name, open_picture in session.pictures().items():
+        with suppress(ImageError):  # a damaged one is left out here, and named where it is asked for
+            source = _sample_thumbnail(name) if name in samples else _data_url(open_picture())
+            pictures.append({"name": name, "title": _title(name), "source": source})
     st.html('<p class="label">Photo</p>')
 
     browser.picture_picker(

@@ -9,6 +9,7 @@ from typing import Any
 
 from streamlit.testing.v1 import AppTest
 
+from explorer.failures import UNFORESEEN
 from explorer.view import View
 
 APP = Path(__file__).resolve().parent.parent / "explorer" / "app.py"
@@ -27,6 +28,7 @@ def opened(params: dict[str, str] | None = None, page: str = "explore") -> AppTe
 def ran(at: Any) -> AppTest:
     at = at.run()
     assert [problem.value for problem in at.exception] == []
+    assert [error.value for error in at.error if UNFORESEEN in error.value] == []
     return at
 
 

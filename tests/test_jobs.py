@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
+import torch
 
 from core.errors import Cancelled, PathwayError
 from core.progress import Progress
-from explorer.jobs import KEPT_ERRORS, Jobs, Status, Work
+from explorer.jobs import KEPT_ERRORS, NO_MEMORY, Jobs, Status, Work
 from explorer.results import Results
 
 
@@ -161,8 +162,10 @@ def test_fraction_and_seconds_left_of_a_status_by_hand():
         (PathwayError("Got 3, wanted 4."), "Got 3, wanted 4."),
         (PathwayError(), "PathwayError"),
         (ValueError("seven"), "ValueError: seven"),
-        (MemoryError(), "MemoryError"),
-        (MemoryError("no 9 GB"), "MemoryError: no 9 GB"),
+        (MemoryError("no 9 GB"), NO_MEMORY),
+        (torch.OutOfMemoryError("CUDA out of memory."), NO_MEMORY),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), NO_MEMORY),
+        (RuntimeError("another"), "RuntimeError: another"),
         (SystemExit(1), "SystemExit: 1"),
     ],
 )
@@ -181,6 +184,17 @@ def test_an_error_is_kept_as_text_until_it_is_forgotten(jobs: Jobs, clock: Clock
     assert jobs.pending == 0
     jobs.forget_error("key")
     assert finished(jobs, "key", lambda progress: Made("second try")).result == Made("second try")
+
+
+def test_without_memory_what_was_computed_before_makes_room(jobs: Jobs):
+    assert finished(jobs, "before", lambda progress: Made("before")).state == "done"
+
+    def fails(progress: Progress) -> Made:
+        raise MemoryError
+
+    assert finished(jobs, "large", fails).error == NO_MEMORY
+    assert jobs._results.nbytes == 0
+    assert jobs._results.peek("before") is None
 
 
 def test_the_queue_goes_on_after_an_error(jobs: Jobs):
