@@ -50,11 +50,11 @@ def serving() -> Iterator[str]:
 
 
 @contextmanager
-def serving_process() -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """Start the app as the README says; its address and its process."""
+def serving_process(port: int = 0) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Start the app as the README says, on a free port if none is named; its address and its process."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        port = port or free.getsockname()[1]
     command = [sys.executable, "-m", "explorer", "--no-browser", "--host", "127.0.0.1", "--port", str(port)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     address = f"http://127.0.0.1:{port}"
