@@ -358,7 +358,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch, unwanted: Scored, problem: Exception
 
 @ERRANDS
 @pytest.mark.parametrize(
-    ("problem", "words"), [(PathwayError("no luck"), "no luck"), (MemoryError("too big"), "MemoryError: too big")]
+    ("problem", "words"), [(PathwayError("no luck"), "no luck"), (ValueError("of a kind"), "ValueError: of a kind")]
 )
 def test_a_part_that_fails_is_said_and_those_before_it_stay(scene, monkeypatch, ask, problem, words):
     mct, random, intgrad = three(scene)
