@@ -61,6 +61,7 @@ LEAST_COLUMNS, MOST_COLUMNS = 2, 6
 LINKED_PARTS = 40
 MOST_ATTRIBUTIONS = 8
 MOST_RUNS = 6
+MOST_NOTES = 10
 ATTRIBUTIONS = (*METHODS, *BASELINES)
 """Everything whose attributions can be evaluated: selection methods by their pathway gradients, then the others."""
 COMPARED = tuple(map(Strategy, ("NeuronMCT", "NeuronIntGrad", "GreedyPruning", "Random")))
@@ -236,13 +237,15 @@ class View:
 
     @classmethod
     def from_params(cls, params: Mapping[str, str]) -> tuple[View, list[str]]:
-        """Return the view a link describes, and what in the link could not be followed."""
+        """Return the view a link describes, and what in the link could not be followed, the first few of it."""
         view, notes = cls(), []
         for name, text in params.items():
             try:
                 view = view._with_param(name, text)
             except (ValueError, KeyError, PathwayError):
-                notes.append(f"{name}={text}"[:80])
+                notes.append(f"{name[:80]}={text[:80]}"[:80])
+        if len(notes) > MOST_NOTES:
+            notes[MOST_NOTES:] = [f"and {len(notes) - MOST_NOTES} more"]
         if METHODS[view.first].family == METHODS[view.second].family:
             view = view.with_first(view.first)
         if max(view.pair) >= len(view.columns):
@@ -318,10 +321,10 @@ def _pair(text: str) -> tuple[int, int]:
 
 
 def _columns(text: str) -> tuple[Strategy, ...]:
-    columns = tuple(map(Strategy.read, text.split("~")))
-    if not LEAST_COLUMNS <= len(columns) <= MOST_COLUMNS:
+    names = text.split("~", MOST_COLUMNS)
+    if not LEAST_COLUMNS <= len(names) <= MOST_COLUMNS:
         raise ValueError(text)
-    return columns
+    return tuple(map(Strategy.read, names))
 
 
 def _some_of(known: Sequence[str], most: int, least: int = 1) -> Any:
@@ -366,10 +369,10 @@ def _text(text: str) -> str:
 
 
 def _texts(text: str) -> tuple[str, ...]:
-    names = tuple(map(_text, dict.fromkeys(text.split("~"))))
+    names = dict.fromkeys(text.split("~"))
     if len(names) > MOST_RUNS:
         raise ValueError(text)
-    return names
+    return tuple(map(_text, names))
 
 
 _READERS: dict[str, Any] = {

@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from math import isnan
 
+from core.errors import printable
 from core.methods import METHODS
 from core.network import Site
 
 __all__ = ["counted", "duration", "method_name", "number", "percent", "plain", "position_name", "ratio"]
+
+_MARKS = re.compile(r"[!-/:-@\[-`{-~]")  # all of ASCII's punctuation, any of which may be escaped
+_LINK = re.compile(r"https?://|www\.|@", re.IGNORECASE)  # what a browser's Markdown makes a link, escaped or not
 
 
 def percent(share: float, digits: int = 1) -> str:
@@ -43,8 +47,17 @@ def ratio(value: float) -> str:
 
 
 def plain(text: str) -> str:
-    """Return text so that Markdown shows it as it is."""
-    return re.sub(r"([\\`*_\[\]$<>~:#|!])", r"\\\1", text)
+    """Return text so that Markdown shows it as it is, on one line, as no link, list, heading, icon or colour."""
+    return " ".join(
+        _code(word) if _LINK.search(word) else _MARKS.sub(r"\\\g<0>", word) for word in printable(text).split()
+    )
+
+
+def _code(word: str) -> str:
+    """Return a word as Markdown's code, where alone an address is not made a link."""
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", word)), default=0))
+    pad = " " if "`" in (word[0], word[-1]) else ""
+    return f"{fence}{pad}{word}{pad}{fence}"
 
 
 def duration(seconds: float) -> str:

@@ -208,8 +208,9 @@ def test_a_broken_link_opens_the_default_and_names_what_it_could_not_follow(link
 
 def test_what_a_link_says_is_shown_as_text():
     at = opened({"![a](http://nowhere.invalid/a.png)": "[x](http://nowhere.invalid)", **QUICK})
-    assert "\\!\\[a\\]" in at.warning[0].value
-    assert "=\\[x\\]" in at.warning[0].value
+    assert at.warning[0].value.endswith(" `![a](http://nowhere.invalid/a.png)=[x](http://nowhere.invalid).`")
+    at = opened({"![a](b)": "<b>:red[x]</b>", **QUICK})
+    assert at.warning[0].value.endswith(" \\!\\[a\\]\\(b\\)\\=\\<b\\>\\:red\\[x\\]\\<\\/b\\>\\.")
 
 
 @pytest.mark.parametrize(

@@ -296,6 +296,7 @@ def noted(count: int) -> bytes:
     return data[:2] + segment(0xE1, b"Exif\x00\x00" + b"x" * 10) * count + data[2:]
 
 
+@pytest.mark.thorough
 def test_a_bomb_is_refused_before_it_is_decoded() -> None:
     for name, (peak, seconds, said) in peaks("tests.test_hostile_images:BOMBS").items():
         assert peak < 30, (name, peak)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from core.network import Site
 from explorer import markup
-from explorer.words import counted, duration, method_name, number, percent, position_name, ratio
+from explorer.words import counted, duration, method_name, number, percent, plain, position_name, ratio
 
 
 @pytest.mark.parametrize(
@@ -167,3 +167,22 @@ def test_the_brand_carries_its_logo_inside():
 
 def test_what_is_counted_has_its_plural():
     assert [counted(n, "image") for n in (0, 1, 2, 1000)] == ["0 images", "1 image", "2 images", "1,000 images"]
+
+
+@pytest.mark.parametrize(
+    ("text", "markdown"),
+    [
+        ("tiger cat", "tiger cat"),
+        ("1. apple", r"1\. apple"),
+        ("- pear\n# plum", r"\- pear \# plum"),
+        ("a &lt; <b>", r"a \&lt\; \<b\>"),
+        (":material/home:", r"\:material\/home\:"),
+        ("see http://a.example.", "see `http://a.example.`"),
+        ("www.a.example`", "`` www.a.example` ``"),
+        ("me@a.example", "`me@a.example`"),
+        ("\u202egnp.\ud800", "\ufffdgnp\\.\ufffd"),
+        ("", ""),
+    ],
+)
+def test_markdown_shows_plain_text_as_it_is(text, markdown):
+    assert plain(text) == markdown
