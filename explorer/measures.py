@@ -207,7 +207,8 @@ def _offer_mask(photo: Image.Image) -> None:
     with st.expander("Or bring a mask"):
         st.file_uploader(
             "A PNG of the photo, transparent around the object", ["png", "webp"], key=key, on_change=loaded,
-            max_upload_size=20, help="It stays in this session and is not in the link; a box is.",
+            max_upload_size=session.MAX_PICTURE >> 20,
+            help="It stays in this session and is not in the link; a box is.",
         )  # fmt: skip
 
 

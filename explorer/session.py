@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from threading import Lock
 from typing import Any, cast
 from uuid import uuid4
 
@@ -50,6 +51,7 @@ __all__ = [
     "mask",
     "network",
     "networks",
+    "pick",
     "pictures",
     "select",
     "start",
@@ -66,7 +68,9 @@ KEPT_MESSAGES = 3
 LATE = 1.5  # seconds for which a browser may not have heard of the address written last
 LATE_ON_TURNING = 15.0  # the same after a page was turned: its address was empty, as hardly any other is soon after
 MAX_CHECKPOINT = 300 * 2**20
+MAX_PICTURE = 20 * 2**20
 UPLOAD, CHECKPOINT = "upload-", "checkpoint-"
+_DECODING = Lock()  # one picture or checkpoint after the other: opening a large one takes many times its memory
 
 
 def view() -> View:
@@ -225,7 +229,9 @@ def network(name: str) -> Network:
 def add_picture(data: bytes) -> None:
     """Take an uploaded picture into the session and look at it; keep what was there if it cannot be used."""
     try:
-        picture, own_mask = downscale(open_image(data), LONGEST), open_mask(data)
+        _check_size(data)
+        with _DECODING:
+            picture, own_mask = downscale(open_image(data), LONGEST), open_mask(data)
     except ImageError as problem:
         tell(f"{problem} What you looked at is unchanged.")
         return
@@ -240,10 +246,19 @@ def add_picture(data: bytes) -> None:
     look_at(name)
 
 
+def _check_size(data: bytes) -> None:
+    """Refuse what the uploader of a browser that keeps to the rules does not send."""
+    if len(data) > MAX_PICTURE:
+        most = MAX_PICTURE >> 20
+        raise ImageError(f"The picture has {len(data) / 2**20:,.0f} MB, wanted at most {most} MB; scale it down first.")
+
+
 def add_mask(data: bytes, photo: Image.Image) -> None:
     """Take a picture's transparency as the object mask of the photo looked at; keep what was there if it has none."""
     try:
-        found = open_mask(data)
+        _check_size(data)
+        with _DECODING:
+            found = open_mask(data)
     except ImageError as problem:
         tell(f"{problem} The mask is unchanged.")
         return
@@ -300,6 +315,12 @@ def look_at(name: str) -> None:
     look_anew(lambda v: replace(v, image=name, x=0.5, y=0.5, zoom=1.0, target=None, neuron=None, box=None))
 
 
+def pick(name: str) -> None:
+    """Look at a picture that the browser names, if it is one of those it was shown."""
+    if name in pictures():
+        look_at(name)
+
+
 def look_through(name: str) -> None:
     """Look through another network, from a callback: at its own prediction, from its first site."""
     look_anew(lambda v: replace(v, network=name, target=None, neuron=None, site=0, parts=()))
@@ -309,6 +330,9 @@ def look_through(name: str) -> None:
 
 def add_pasted(url: str) -> None:
     """Take a picture that the browser sends as a data URL."""
+    if len(url) > 1.4 * MAX_PICTURE:  # base64 takes four letters for three bytes
+        tell(f"What was pasted is larger than {MAX_PICTURE >> 20} MB. What you looked at is unchanged.")
+        return
     _, _, text = url.partition(";base64,")
     try:
         add_picture(base64.b64decode(text, validate=True))
@@ -319,9 +343,10 @@ def add_pasted(url: str) -> None:
 def add_checkpoint(data: bytes, architecture: str, filename: str, class_names: list[str] | None) -> None:
     """Load own weights for this session alone and look through them; keep what was there if they do not fit."""
     try:
-        loaded = load_checkpoint(
-            data, architecture, filename=filename, class_names=class_names, max_bytes=MAX_CHECKPOINT
-        )
+        with _DECODING:
+            loaded = load_checkpoint(
+                data, architecture, filename=filename, class_names=class_names, max_bytes=MAX_CHECKPOINT
+            )
     except PathwayError as problem:
         tell(f"{problem} What you looked at is unchanged.")
         return

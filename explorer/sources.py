@@ -158,7 +158,7 @@ def photo() -> None:
     st.html('<p class="label">Photo</p>')
 
     browser.picture_picker(
-        pictures, view().image, session.LONGEST, on_picked=session.look_at, on_pasted=session.add_pasted
+        pictures, view().image, session.LONGEST, on_picked=session.pick, on_pasted=session.add_pasted
     )
     uploads = st.session_state.setdefault("uploads", 0)
 
@@ -172,7 +172,7 @@ def photo() -> None:
         "Drop, choose or paste (Ctrl+V) a picture",
         key=f"upload_{uploads}",
         on_change=uploaded,
-        max_upload_size=20,
+        max_upload_size=session.MAX_PICTURE >> 20,
         help="JPEG, PNG, WebP, GIF, BMP or TIFF. It is scaled down, stays in this session and is not in the link.",
     )
 
