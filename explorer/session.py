@@ -249,8 +249,7 @@ def add_picture(data: bytes) -> None:
 def _check_size(data: bytes) -> None:
     """Refuse what the uploader of a browser that keeps to the rules does not send."""
     if len(data) > MAX_PICTURE:
-        most = MAX_PICTURE >> 20
-        raise ImageError(f"The picture has {len(data) / 2**20:,.0f} MB, wanted at most {most} MB; scale it down first.")
+        raise ImageError(f"The picture's file is larger than {MAX_PICTURE >> 20} MB; scale it down first.")
 
 
 def add_mask(data: bytes, photo: Image.Image) -> None:
