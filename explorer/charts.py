@@ -9,6 +9,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from itertools import cycle
 from math import inf, isfinite, isnan, log10
 
@@ -28,6 +29,7 @@ __all__ = [
     "curves",
     "dots",
     "layer_strip",
+    "literal",
     "membership_bars",
     "overlap_matrix",
     "shaded",
@@ -466,6 +468,11 @@ def _percent(share: float) -> str:
     return "> 99.9 %" if share < 1 and text == "100.0 %" else text
 
 
+def literal(text: str) -> str:
+    """Return text so that a chart shows it as it is: charts read some HTML."""
+    return escape(text, quote=False)
+
+
 def wrapped(name: str) -> str:
     """Return a name in at most three short lines."""
-    return "<br>".join(textwrap.wrap(name, 16, max_lines=3, placeholder=" …"))
+    return "<br>".join(map(literal, textwrap.wrap(name, 16, max_lines=3, placeholder=" …")))

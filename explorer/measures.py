@@ -73,9 +73,8 @@ def show_degradation(scene: Scene, attributed: list[Attributed]) -> None:
     lines = [Line(each.title, each.colour, _heights(m, of_change), m.curve.shares) for each, m in measured]
     shown = [[y for x, y in zip(line.x, line.y, strict=True) if x <= end and not isnan(y)] for line in lines]
     top = 1.06 * max((max(each, default=0.0) for each in shown), default=1.0) or 1.0
-    y = Axis(
-        "|p − p′| / p" if of_change else f"probability of {scene.network.class_names[scene.target]}", ends=(0, top)
-    )
+    target = charts.literal(scene.network.class_names[scene.target])
+    y = Axis("|p − p′| / p" if of_change else f"probability of {target}", ends=(0, top))
     x = Axis("pixels put back" if view.order == "insertion" else "pixels replaced", percent=True, ends=(0, 1.02 * end))
     words = [f"{each.title} {number(_area(m, of_change, end))}" for each, m in measured]
     name = "change" if of_change else "probability"

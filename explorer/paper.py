@@ -16,7 +16,7 @@ from explorer.answers import Scene
 from explorer.columns import Column, lacking, selections, there
 from explorer.downloads import offer
 from explorer.plots import show_chart
-from explorer.words import percent
+from explorer.words import percent, plain
 
 __all__ = ["Printed", "printed_dead_shares", "printed_overlap", "show_paper", "tables"]
 
@@ -74,9 +74,9 @@ def show_paper(scene: Scene, columns: list[Column]) -> None:
         _show_overlaps(scene, known, table)
     st.caption(
         "Paper: as printed on its poster, VGG16, mean of 1000 ImageNet validation images. Here: one photo in "
-        f"{scene.network.name}. Both at 90 %, wherever the slider stands. The poster's overlaps almost surely have the "
-        "labels Greedy and Random exchanged, and those of the two contribution methods, as the released code orders "
-        "them: its “Greedy” overlaps with every method that keeps a tenth by 5.26 %, to "
+        f"{plain(scene.network.name)}. Both at 90 %, wherever the slider stands. The poster's overlaps almost surely "
+        "have the labels Greedy and Random exchanged, and those of the two contribution methods, as the released code "
+        "orders them: its “Greedy” overlaps with every method that keeps a tenth by 5.26 %, to "
         "the digit what chance gives. Its dead shares are not touched by that."
     )
 

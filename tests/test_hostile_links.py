@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from core.errors import printable
 from core.methods import METHODS
-from explorer import markup
+from explorer import charts, markup
 from explorer.export import csv_file, file_name
 from explorer.knockouts import MOST_PARTS, KnockOut
 from explorer.view import MOST_NOTES, View
@@ -76,7 +76,7 @@ pieces = st.sampled_from(
 )
 
 
-@settings(max_examples=1500, derandomize=True, deadline=None)
+@settings(max_examples=700, derandomize=True, deadline=None)
 @given(st.sampled_from(NAMES), st.lists(pieces, max_size=12).map("".join))
 def test_texts_that_are_nearly_right(name: str, text: str) -> None:
     followed({name: text})
@@ -124,13 +124,13 @@ def opened(file: bytes) -> str:
     return outcome(take)
 
 
-@settings(max_examples=500, derandomize=True, deadline=None)
+@settings(max_examples=300, derandomize=True, deadline=None)
 @given(sets | anything)
 def test_knock_out_files_of_any_content(content: Any) -> None:
     opened(json.dumps(content).encode("utf-8", "surrogatepass"))
 
 
-@settings(max_examples=1000, derandomize=True, deadline=None)
+@settings(max_examples=500, derandomize=True, deadline=None)
 @given(st.integers(0, 250), st.integers(0, 8), st.binary(max_size=12))
 def test_damaged_knock_out_files(place: int, lost: int, put: bytes) -> None:
     network = mixed()[1]
@@ -178,7 +178,7 @@ marks = st.sampled_from(
 )
 
 
-@settings(max_examples=1500, derandomize=True, deadline=None)
+@settings(max_examples=700, derandomize=True, deadline=None)
 @given(st.lists(marks | st.text(max_size=4), max_size=8).map("".join))
 def test_plain_text_is_shown_as_it_is(text: str) -> None:
     shown = plain(text)
@@ -239,3 +239,10 @@ def test_what_a_table_was_made_from_stays_in_its_comment(text: str) -> None:
     lines = csv_file([{"a": 1}], {"target_name": text}).decode().splitlines()
     assert lines[0].startswith("# target_name: ")
     assert lines[1:] == ["a", "1"]
+
+
+@settings(max_examples=300, derandomize=True, deadline=None)
+@given(st.lists(tags | st.text(max_size=3), min_size=1, max_size=8).map("".join))
+def test_no_name_makes_an_element_in_a_chart(text: str) -> None:
+    assert set(elements(charts.wrapped(text))) <= {"br"}
+    assert elements(charts.literal(text)) == []

@@ -11,6 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from explorer import session
+from explorer.charts import literal
 from explorer.plots import CALM
 from explorer.studies.charts import Points, spread
 from explorer.studies.choice import Studied, coloured, gathered
@@ -156,10 +157,11 @@ def _points(run: Run, rows: pd.DataFrame, who: str, colour: str, measure: _Measu
         rising = rows.sort_values("value", kind="stable")
         ends, rest = pd.concat([rising[:20], rising[-20:]]), rising[20:-20]
         rows = pd.concat([ends, rest.sample(DRAWN - 40, random_state=0)])
-    words = [
-        f"{run.dataset}, {r.image}<br>{_classes(r.label, r.prediction)}<br>{who}: {measure.say(r.value)}"
+    said = [
+        (f"{run.dataset}, {r.image}", _classes(r.label, r.prediction), f"{who}: {measure.say(r.value)}")
         for r in rows.itertuples()
     ]
+    words = ["<br>".join(map(literal, lines)) for lines in said]
     quartiles = (float(low), float(middle), float(high))
     return Points(who, colour, quartiles, rows["value"].tolist(), words, rows["index"].tolist())
 
