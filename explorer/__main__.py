@@ -104,8 +104,10 @@ def settle() -> None:
 
 def serve(host: str, port: int, *, open_browser: bool) -> None:
     """Serve the app in this process."""
+    from streamlit import net_util
     from streamlit.web import cli
 
+    net_util.get_external_ip = _nowhere  # else a server for other machines asks Amazon for its address, to print it
     os.chdir(HERE)  # where .streamlit/config.toml lies
     sys.argv = ["streamlit", "run"]
     options = {
@@ -114,6 +116,10 @@ def serve(host: str, port: int, *, open_browser: bool) -> None:
         "server.headless": str(not open_browser).lower(),
     }
     cli.main(["run", str(HERE / "app.py"), *(f"--{name}={value}" for name, value in options.items())])
+
+
+def _nowhere() -> None:
+    """Return no address."""
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import re
+import sys
+import tomllib
 from collections.abc import Mapping
 from dataclasses import fields
 
@@ -12,13 +14,16 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save as save_safetensors
+from streamlit import net_util
 from streamlit.testing.v1 import AppTest
+from streamlit.web import cli
 
 from core.architectures import build
 from explorer import session
+from explorer.__main__ import serve
 from explorer.view import View
 from tests.app import button, opened, ran, view, warnings
-from tests.hostile import BROKEN, EVIL, watched
+from tests.hostile import BROKEN, EVIL, ROOT, watched
 from tests.networks import seeded
 from tests.test_app import control, encoded, pasted, upload
 
@@ -199,7 +204,26 @@ def test_a_gallery_is_followed_only_to_what_it_shows() -> None:
         assert view(ran(at)).image == View().image
 
 
+@pytest.mark.parametrize("host", ["localhost", "0.0.0.0"])
+def test_the_server_asks_no_other_host_where_it_is(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(net_util, "_make_blocking_http_get", lambda url, timeout: asked.append(url))
+    monkeypatch.setattr(net_util, "get_external_ip", net_util.get_external_ip)  # put back at the end
+    monkeypatch.setattr(cli, "main", lambda _: net_util.get_external_ip())
+    monkeypatch.setattr(sys, "argv", sys.argv)
+    monkeypatch.chdir(ROOT)
+    net_util.get_external_ip()
+    assert asked  # it would
+    asked.clear()
+    serve(host, 8501, open_browser=False)
+    assert asked == []
+
+
 def test_the_uploaders_and_the_server_keep_to_the_same_limits() -> None:
-    at = opened(SMALL, "knockout")
-    limits = {u.label: u.proto.max_upload_size_mb for u in at.file_uploader}
-    assert limits["Weights"] == session.MAX_CHECKPOINT >> 20 == 300
+    at = opened({**SMALL, "parts": "0c1"}, "knockout")
+    limits = {uploader.label.split(" ")[0]: uploader.proto.max_upload_size_mb for uploader in at.file_uploader}
+    assert limits == {"Weights": 300, "Drop,": 20, "A": 1}
+    assert (session.MAX_CHECKPOINT, session.MAX_PICTURE) == (300 << 20, 20 << 20)
+    config = tomllib.loads((ROOT / "explorer" / ".streamlit" / "config.toml").read_text("utf-8"))
+    assert config["server"]["maxUploadSize"] == 300
+    assert not {"enableCORS", "enableXsrfProtection"} & set(config["server"])  # on, as Streamlit has them
