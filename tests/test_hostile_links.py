@@ -87,6 +87,7 @@ def test_thousands_of_items_and_parameters_take_no_time() -> None:
         for item in ("Random", "1c1", "a", "1", "Gradient", "Fourier"):
             for mark in "~-!.:":
                 followed({name: mark.join([item] * 20_000)})
+    followed({"columns": "~".join(["NeuronIntGrad!n_steps=5"] * 300_000)})
     _, notes = View.from_params({f"{n}<b>": "x" * 1000 for n in range(20_000)})
     assert notes[-1] == f"and {20_000 - MOST_NOTES} more"
 
