@@ -478,7 +478,7 @@ OPCODES = [
 ]
 
 
-@settings(max_examples=800, derandomize=True)
+@settings(max_examples=600, derandomize=True)
 @given(st.lists(st.sampled_from(OPCODES), max_size=25), st.booleans())
 def test_pickles_of_any_instructions(instructions: list[bytes], weights: bool) -> None:
     code = b"\x80\x02" + (b"}" if weights else b"") + b"".join(instructions) + b"."

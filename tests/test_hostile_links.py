@@ -76,7 +76,7 @@ pieces = st.sampled_from(
 )
 
 
-@settings(max_examples=700, derandomize=True, deadline=None)
+@settings(max_examples=500, derandomize=True, deadline=None)
 @given(st.sampled_from(NAMES), st.lists(pieces, max_size=12).map("".join))
 def test_texts_that_are_nearly_right(name: str, text: str) -> None:
     followed({name: text})
@@ -179,7 +179,7 @@ marks = st.sampled_from(
 )
 
 
-@settings(max_examples=700, derandomize=True, deadline=None)
+@settings(max_examples=500, derandomize=True, deadline=None)
 @given(st.lists(marks | st.text(max_size=4), max_size=8).map("".join))
 def test_plain_text_is_shown_as_it_is(text: str) -> None:
     shown = plain(text)

@@ -31,7 +31,7 @@ from tests.test_app import control, encoded, pasted, upload
 pytestmark = [pytest.mark.usefixtures("own_queue"), pytest.mark.filterwarnings("ignore")]
 PAGES = ("explore", "compare", "evaluate", "neuron", "flow", "knockout", "linearity", "decode", "studies", "lessons")
 SMALL = {"network": "fashion_vgg", "second": "Random", "columns": "NeuronMCT~Random", "image": "fashion-mnist:3"}
-SOME = ("explore", "evaluate", "studies")
+SOME = ("explore", "studies")
 MOST = [page if page in SOME else pytest.param(page, marks=pytest.mark.thorough) for page in PAGES]
 WORDS = f"<b>PWN</b><img src=x onerror=alert(1)> [x](http://{EVIL}) www.{EVIL} $x$ :red[y]"
 FIELDS = [field.name for field in fields(View) if field.name != "options"]
@@ -197,7 +197,7 @@ def test_a_gallery_is_followed_only_to_what_it_shows() -> None:
         session.start("")
         session.pick(st.session_state["name"])
 
-    for name in ("../../etc/passwd", "", "None", "upload-0", "photos:0", "x" * 10_000):
+    for name in ("../../etc/passwd", "upload-0", "photos:0"):
         at = AppTest.from_function(picked, default_timeout=60)
         at.session_state["name"] = name
         assert view(ran(at)).image == View().image
