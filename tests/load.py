@@ -20,14 +20,14 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import numpy as np
 from PIL import Image
 
 from core.images import sample_images
-from explorer.view import SPARSITIES
-from tests.test_browser import serving_process
+from explorer.view import SPARSITIES, View
+from tests.serving import serving, serving_process
 from tests.visitor import Failure, Visitor
 
 THINK = (1.0, 3.0)  # seconds that a person looks at a picture before the next move
@@ -71,13 +71,15 @@ def main() -> None:
     parser.add_argument("--views", type=int, default=900, help="of the hour, all visitors together")
     chosen = parser.parse_args()
     seen = Seen()
-    with serving_process() as (address, process):
-        server = Server(process.pid)
-        hold_class(address, chosen.visitors, chosen.moves, seen)
+    with serving_process() as served:
+        server = Server(served.process.pid)
+        hold_class(served.address, chosen.visitors, chosen.moves, seen)
         print(f"after the class: {server}", flush=True)
-        if chosen.views:
-            memory_over_an_hour(address, server, chosen.views, seen)
-    with serving_process() as (address, _):
+        if chosen.views and not seen.problems:
+            memory_over_an_hour(served.address, server, chosen.views, seen)
+        if "Traceback" in served.said():
+            seen.problems.append(f"The server printed an error: {served.said()[-3000:]}")
+    with serving() as address:
         check_alone(address, seen)
     report(seen)
     raise SystemExit(1 if seen.problems else 0)
@@ -88,7 +90,7 @@ def main() -> None:
 
 def hold_class(address: str, visitors: int, moves: int, seen: Seen) -> None:
     """Let everybody in, each in a thread, all at the same part of the lesson at the same time."""
-    together = threading.Barrier(visitors)
+    together = Meeting(visitors)
 
     def person(number: int) -> None:
         try:
@@ -98,7 +100,7 @@ def hold_class(address: str, visitors: int, moves: int, seen: Seen) -> None:
         except Exception as problem:  # whatever it is, it is what the class saw
             with seen.lock:
                 seen.problems.append(f"person {number}: {type(problem).__name__}: {problem}")
-            together.abort()
+            together.broken = True
 
     threads = [threading.Thread(target=person, args=(number,)) for number in range(visitors)]
     for thread in threads:
@@ -107,7 +109,34 @@ def hold_class(address: str, visitors: int, moves: int, seen: Seen) -> None:
         thread.join()
 
 
-def attend(address: str, number: int, moves: int, together: threading.Barrier, seen: Seen) -> None:
+@dataclass
+class Meeting:
+    """Where everybody waits for everybody, their pages open meanwhile.
+
+    Attributes:
+        people: how many they are.
+        broken: somebody will not come any more.
+    """
+
+    people: int
+    broken: bool = False
+    _arrived: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def wait(self, visitor: Visitor | None = None) -> None:
+        with self._lock:
+            everybody = (self._arrived // self.people + 1) * self.people
+            self._arrived += 1
+        while self._arrived < everybody:
+            if self.broken:
+                raise threading.BrokenBarrierError
+            if visitor:
+                visitor.rest(0.1)
+            else:
+                time.sleep(0.01)
+
+
+def attend(address: str, number: int, moves: int, together: Meeting, seen: Seen) -> None:
     """Be one person of the class."""
     chance = random.Random(number)
     together.wait()
@@ -121,10 +150,10 @@ def attend(address: str, number: int, moves: int, together: threading.Barrier, s
         visitor.settle()
         seen.waited("opening: the slow method too", time.monotonic() - start)
         seen.settled(visitor, None)
-        together.wait()
+        together.wait(visitor)
         for _ in range(moves):
             move(visitor, chance, seen)
-        together.wait()
+        together.wait(visitor)
         photos = list(sample_images())
         visitor.trigger("picker", "picked", photos[number % len(photos)])
         visitor.until(lambda: not visitor.running, "the other photo")
@@ -134,14 +163,14 @@ def attend(address: str, number: int, moves: int, together: threading.Barrier, s
             visitor.choose("first", "NeuronIntGrad")
         visitor.settle(600)
         seen.settled(visitor, None)
-        together.wait()
+        together.wait(visitor)
         own = number if number % 3 == 0 else None
         if own is not None:
             visitor.upload("upload_0", f"own{number}.png", own_picture(number))
             visitor.until(lambda: "upload-" in visitor.query, "the uploaded picture")
             visitor.settle(600)
             seen.settled(visitor, own)
-        together.wait()
+        together.wait(visitor)
         if number % 2:
             visitor.choose("first", "DGR(init=1)")
             visitor.until(lambda: bool(visitor.all("progress")), "a place in line")
@@ -153,7 +182,7 @@ def move(visitor: Visitor, chance: random.Random, seen: Seen, what: str = "move"
     """Move the slider, wait for the pathway gradient, look at it for a while."""
     first = list(visitor.images())[2]
     old = visitor.images()[first]
-    now = next((i for i, stop in enumerate(SPARSITIES) if f"sparsity={stop:g}" in visitor.query), 34)
+    now = SPARSITIES.index(float(dict(parse_qsl(visitor.query)).get("sparsity", View().sparsity)))
     stop = chance.choice([i for i in range(20, 56) if i != now])
     start = time.monotonic()
     visitor.choose("view_sparsity", stop)

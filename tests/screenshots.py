@@ -10,7 +10,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.test_browser import CHROMIUM, FLAGS, ROOT, at_rest, opened, serving
+from tests.serving import ROOT, serving
+from tests.test_browser import CHROMIUM, FLAGS, at_rest, opened
 
 PAGES = {
     "explore": "/?site=15&neuron=9-3000",

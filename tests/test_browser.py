@@ -5,19 +5,14 @@ from __future__ import annotations
 import io
 import os
 import re
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.serving import ROOT, serving
+
 CHROMIUM = next(
     (p for p in ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome") if Path(p).exists()), None
 )
@@ -42,50 +37,10 @@ FLAGS = [
 ]
 
 
-@contextmanager
-def serving() -> Iterator[str]:
-    """Start the app as the README says; its address."""
-    with serving_process() as (address, _):
-        yield address
-
-
-@contextmanager
-def serving_process(port: int = 0) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """Start the app as the README says, on a free port if none is named; its address and its process."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = port or free.getsockname()[1]
-    command = [sys.executable, "-m", "explorer", "--no-browser", "--host", "127.0.0.1", "--port", str(port)]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        wait_for(address, process)
-        yield address, process
-    finally:
-        process.terminate()
-        process.wait(20)
-        assert process.stdout is not None
-        process.stdout.close()
-
-
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     with serving() as address:
         yield address
-
-
-def wait_for(address: str, process: subprocess.Popen[str]) -> None:
-    for _ in range(240):
-        if process.poll() is not None:
-            assert process.stdout is not None
-            raise RuntimeError(f"The app ended: {process.stdout.read()}")
-        try:
-            urllib.request.urlopen(f"{address}/_stcore/health", timeout=1).close()
-        except OSError:
-            time.sleep(0.5)
-        else:
-            return
-    raise RuntimeError("The app did not start in two minutes.")
 
 
 @pytest.fixture(scope="module")

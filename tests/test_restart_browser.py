@@ -6,7 +6,8 @@ import re
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-from tests.test_browser import browser, idle, opened, pytestmark, serving_process  # noqa: F401
+from tests.serving import serving_process
+from tests.test_browser import browser, idle, opened, pytestmark  # noqa: F401
 
 with suppress(ImportError):  # then all of this is skipped
     from playwright.sync_api import Browser, expect
@@ -15,19 +16,19 @@ with suppress(ImportError):  # then all of this is skipped
 
 
 def test_the_view_returns_when_the_server_does(browser: Browser) -> None:
-    with serving_process() as (address, process):
+    with serving_process() as served:
         page = browser.new_page(viewport={"width": 1440, "height": 1000})
-        opened(page, f"{address}/?second=Random")
+        opened(page, f"{served.address}/?second=Random")
         slider = page.get_by_role("slider", name="Sparsity: share of neurons off the pathway")
         slider.focus()
         page.keyboard.press("ArrowRight")
         expect(page).to_have_url(re.compile("sparsity=0.905"), timeout=20_000)
         idle(page)
         before, seen = page.url, slider.get_attribute("aria-valuetext") or slider.get_attribute("aria-valuenow")
-        process.kill()
-        process.wait(20)
+        served.process.kill()
+        served.process.wait(20)
         expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-connection-state", "PINGING_SERVER")
-        with serving_process(urlsplit(address).port or 0):
+        with serving_process(urlsplit(served.address).port or 0):
             expect(page.get_by_test_id("stApp")).to_have_attribute(
                 "data-test-connection-state", "CONNECTED", timeout=60_000
             )

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from core.studies import Loader, Serial, Strategy, Study, run
-from tests.test_browser import browser, idle, page, pytestmark, serving  # noqa: F401
+from tests.serving import serving
+from tests.test_browser import browser, idle, page, pytestmark  # noqa: F401
 from tests.test_pages_browser import CUT
 
 with suppress(ImportError):  # then all of this is skipped

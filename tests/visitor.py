@@ -66,6 +66,7 @@ class Visitor:
             max_size=None,
             compression=None,
             legacy=True,
+            ping_interval=None,  # no browser asks
         )
         self._shown: dict[Path, _Shown] = {}
         self._states: dict[str, WidgetState] = {}
@@ -246,7 +247,7 @@ class Visitor:
         state.query_string, state.page_script_hash, state.fragment_id = self.query, self.page_hash, fragment
         state.is_auto_rerun = bool(fragment)
         state.widget_states.widgets.extend([*self._states.values(), *([trigger] if trigger else [])])
-        self.running = True
+        self.running = self.running or not fragment  # one that is gone by now is not run, and nothing is said
         self._socket.send(message.SerializeToString())
 
     def _step(self, seconds: float) -> None:
