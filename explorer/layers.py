@@ -39,10 +39,10 @@ def show_layers(scene: Scene, columns: list[Column]) -> None:
     with st.container(key="pair"):
         for place, column in zip(st.columns(2), columns, strict=False):
             with place:
-                show_mask(scene, column, at)
+                _show_mask(scene, column, at)
 
 
-def show_mask(scene: Scene, column: Column, at: int) -> None:
+def _show_mask(scene: Scene, column: Column, at: int) -> None:
     if column.selection is None:
         return
     site = scene.network.sites[at]
@@ -90,10 +90,10 @@ def show_mask(scene: Scene, column: Column, at: int) -> None:
         names = ", ".join(str(c) for c in busiest if planes.mask[c].any())
         kept_most = f"Most neurons kept in: {names or 'none'}."
         st.caption(f"All {channels} channels, by number; a click opens the neuron. {kept_most}")
-    offer_masks(scene, column, column.selection, whole, site.name)
+    _offer_masks(scene, column, column.selection, whole, site.name)
 
 
-def offer_masks(scene: Scene, column: Column, selection: Selection, picture: Image.Image, site: str) -> None:
+def _offer_masks(scene: Scene, column: Column, selection: Selection, picture: Image.Image, site: str) -> None:
     view = session.view()
     made_from = export.provenance(scene, view, selection, column.answer)
     name = column.title

@@ -32,16 +32,16 @@ def show_neurons(scene: Scene, columns: list[Column]) -> None:
     with st.container(key="neurons"):
         table, picture = st.columns([2.4, 1])
         with table:
-            show_table(scene, scored, rows)
+            _show_table(scene, scored, rows)
         with picture:
-            show_neuron(scene, scored)
+            _show_neuron(scene, scored)
 
 
-def show_table(scene: Scene, scored: list[Scored], rows: list[NeuronRow]) -> None:
+def _show_table(scene: Scene, scored: list[Scored], rows: list[NeuronRow]) -> None:
     if not rows:
         st.info(f"{scored[0].name} gives no neuron here a score above 0.")
         return
-    records = [record(scene, scored, row) for row in rows]
+    records = [_record(scene, scored, row) for row in rows]
     view = session.view()
     chosen = [i for i, row in enumerate(rows) if (row.site, row.position) == view.neuron]
 
@@ -60,7 +60,7 @@ def show_table(scene: Scene, scored: list[Scored], rows: list[NeuronRow]) -> Non
         hide_index=True,
         height=430,
         selection_default={"selection": {"rows": chosen, "columns": []}} if chosen else None,
-        column_config=column_widths(list(records[0])),
+        column_config=_column_widths(list(records[0])),
         alt=f"The {len(rows)} neurons {scored[0].name} keeps longest; the first is at {records[0]['site']}, channel "
         f"{records[0]['channel']}, row {records[0]['row']}, column {records[0]['column']}.",
     )  # fmt: skip
@@ -69,14 +69,14 @@ def show_table(scene: Scene, scored: list[Scored], rows: list[NeuronRow]) -> Non
     offer("CSV", name, "text/csv", lambda: export.csv_file(records, made_from), "neurons")
 
 
-def column_widths(names: list[str]) -> dict[str, Any]:
+def _column_widths(names: list[str]) -> dict[str, Any]:
     narrow = {name: st.column_config.NumberColumn(width=58) for name in ("channel", "row", "column")}
     ranks = {name: st.column_config.NumberColumn(width=112, format="localized") for name in names if "rank" in name}
     values = {name: st.column_config.NumberColumn(width=84, format="%.3g") for name in names if name.endswith("score")}
     return {**narrow, **ranks, **values, "activation": st.column_config.NumberColumn(width=76, format="%.3g")}
 
 
-def record(scene: Scene, scored: list[Scored], row: NeuronRow) -> dict[str, object]:
+def _record(scene: Scene, scored: list[Scored], row: NeuronRow) -> dict[str, object]:
     site = scene.network.sites[row.site]
     channel, line, column = site.place(row.position)
     places = {
@@ -89,7 +89,7 @@ def record(scene: Scene, scored: list[Scored], row: NeuronRow) -> dict[str, obje
     }  # fmt: skip
 
 
-def show_neuron(scene: Scene, scored: list[Scored]) -> None:
+def _show_neuron(scene: Scene, scored: list[Scored]) -> None:
     neuron = session.view().neuron
     sites = scene.network.sites
     if neuron is None:

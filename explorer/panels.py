@@ -20,14 +20,14 @@ def show_panels(scene: Scene, columns: list[Column]) -> None:
     with st.container(key="panels"):
         panels = st.columns(4)
         with panels[0]:
-            show_photo(scene)
+            _show_photo(scene)
         with panels[1]:
-            show_plain(scene)
+            _show_plain(scene)
         for panel, column in zip(panels[2:], columns, strict=True):
             with panel:
                 show_column(scene, column, ends.get(column.place), top=5)
     if all(column.selection for column in columns):
-        show_comparison(scene, columns)
+        _show_comparison(scene, columns)
 
 
 def scale_ends(columns: list[Column]) -> dict[int, float]:
@@ -55,13 +55,13 @@ def show_column(scene: Scene, column: Column, end: float | None, top: int) -> No
     detail = f"pathway gradient, {column.strategy.family}"
     show_map(scene, column.title, detail, values, end, scale, column.colour)
     show_answer(scene, column.answer.restricted.logits.softmax(1)[0].tolist(), top)
-    show_facts(column.answer)
-    show_making(scene, column, column.selection, column.answer)
+    _show_facts(column.answer)
+    _show_making(scene, column, column.selection, column.answer)
     made_from = export.provenance(scene, session.view(), column.selection, column.answer)
     offer_map(scene, column.title, values, end, made_from, f"column_{column.place}")
 
 
-def show_photo(scene: Scene) -> None:
+def _show_photo(scene: Scene) -> None:
     view = session.view()
     st.html(markup.panel_title("Photo", "the square the network sees"))
     st.image(figures.jpeg(scene.picture, 92), width="stretch", alt=f"The photo as {scene.network.name} sees it.")
@@ -82,7 +82,7 @@ def show_photo(scene: Scene) -> None:
     )
 
 
-def show_plain(scene: Scene) -> None:
+def _show_plain(scene: Scene) -> None:
     values = readings.saliency(scene.original)
     end = figures.limit(values)
     show_map(scene, "Plain gradient", "the original network, all neurons", values, end, "own scale")
@@ -119,7 +119,7 @@ def show_answer(scene: Scene, probabilities: list[float], top: int) -> None:
     st.html(markup.answers(shown, top, rest))
 
 
-def show_facts(answer: Answer) -> None:
+def _show_facts(answer: Answer) -> None:
     st.html(
         markup.facts(
             {
@@ -132,7 +132,7 @@ def show_facts(answer: Answer) -> None:
     )
 
 
-def show_making(scene: Scene, column: Column, selection: Selection, answer: Answer) -> None:
+def _show_making(scene: Scene, column: Column, selection: Selection, answer: Answer) -> None:
     parts: dict[str, object] = {"off": session.view().off}
     if column.scored:
         kept = f"{number(answer.ties_kept)} of {number(answer.ties)}" if answer.ties else "none"
@@ -167,7 +167,7 @@ def offer_map(
         )
 
 
-def show_comparison(scene: Scene, columns: list[Column]) -> None:
+def _show_comparison(scene: Scene, columns: list[Column]) -> None:
     first, second = (column.selection for column in columns)
     if first and second:
         table = comparisons.members(scene, [first, second], session.view().sparsity)

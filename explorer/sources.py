@@ -37,7 +37,7 @@ class Subject:
 
 def find_subject() -> Subject:
     """Return what the view looks at; where there is no network, say why and what to do."""
-    chosen = find_network()
+    chosen = _find_network()
     photo = session.pictures()[view().image]()
     if chosen is None:
         return Subject(photo)
@@ -48,17 +48,17 @@ def find_subject() -> Subject:
 def sidebar(subject: Subject, extras: Callable[[], None] = lambda: None) -> None:
     """Draw every control of what one looks at; ``extras`` draws what only one page has."""
     with st.sidebar:
-        network()
-        photo()
+        _network()
+        _photo()
         if subject.network:
-            crop(subject.network, subject.photo)
+            _crop(subject.network, subject.photo)
         if subject.scene:
-            target(subject.scene)
+            _target(subject.scene)
             extras()
         teaching.end_sidebar()
 
 
-def network() -> None:
+def _network() -> None:
     """Draw the choice of network, and the way to bring one's own weights."""
     labels = session.networks()
     st.selectbox(
@@ -96,7 +96,7 @@ def _checkpoint_form() -> None:
     st.button("Load checkpoint", disabled=file is None, on_click=load)
 
 
-def find_network() -> Network | None:
+def _find_network() -> Network | None:
     """Return the chosen network; where it cannot be had, say why and what to do, and return None."""
     name = view().network
     try:
@@ -148,7 +148,7 @@ def _data_url(picture: Image.Image) -> str:
     return figures.data_url(figures.jpeg(figures.thumbnail(picture)))
 
 
-def photo() -> None:
+def _photo() -> None:
     """Draw the gallery, and the ways to bring one's own picture: choose, drop or paste."""
     samples, pictures = sample_images(), []
     for name, open_picture in session.pictures().items():
@@ -177,7 +177,7 @@ def photo() -> None:
     )
 
 
-def crop(chosen: Network, picture: Image.Image) -> None:
+def _crop(chosen: Network, picture: Image.Image) -> None:
     """Draw the square that the network sees, and the sliders that move it."""
     if chosen.preprocessing is None:
         return
@@ -194,7 +194,7 @@ def crop(chosen: Network, picture: Image.Image) -> None:
         st.slider("Zoom", 1.0, 8.0, step=0.25, **field("zoom"))
 
 
-def target(scene: Scene) -> None:
+def _target(scene: Scene) -> None:
     """Draw the choice of target: the predicted class, the next best, or any by search."""
     names = scene.network.class_names
     probabilities = scene.original.logits.softmax(1)[0].tolist()
