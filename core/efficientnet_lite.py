@@ -18,7 +18,7 @@ from collections.abc import Iterator
 
 from torch import Tensor, nn
 
-__all__ = ["EfficientNetLite0"]
+__all__ = ["EfficientNetLite0", "conv_block"]
 
 # repeats, kernel, stride of the first block, expansion, channels in, channels out
 STAGES = (
@@ -48,7 +48,7 @@ def conv_block(
     return nn.Sequential(layers)
 
 
-class InvertedResidual(nn.Module):
+class _InvertedResidual(nn.Module):
     """Expand, filter every channel by itself, project; add the input where the shapes allow."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
@@ -85,8 +85,8 @@ class EfficientNetLite0(nn.Module):
         return logits
 
 
-def _blocks() -> Iterator[InvertedResidual]:
+def _blocks() -> Iterator[_InvertedResidual]:
     for repeats, kernel, stride, expansion, inputs, outputs in STAGES:
-        yield InvertedResidual(inputs, outputs, kernel, stride, expansion)
+        yield _InvertedResidual(inputs, outputs, kernel, stride, expansion)
         for _ in range(repeats - 1):
-            yield InvertedResidual(outputs, outputs, kernel, 1, expansion)
+            yield _InvertedResidual(outputs, outputs, kernel, 1, expansion)

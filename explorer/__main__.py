@@ -8,6 +8,8 @@ import os
 import sys
 from pathlib import Path
 
+__all__ = ["main", "prepare", "serve"]
+
 HERE = Path(__file__).resolve().parent
 
 
@@ -47,13 +49,13 @@ def main(arguments: list[str] | None = None) -> None:
         os.environ["PATHWAY_WEIGHTS"] = str(Path(os.environ["PATHWAY_WEIGHTS"]).resolve())  # serving changes folders
     folders = [*os.environ.get("PATHWAY_STUDIES", "").split(os.pathsep), *chosen.studies]
     os.environ["PATHWAY_STUDIES"] = os.pathsep.join(str(Path(folder).resolve()) for folder in folders if folder)
-    problem = register(chosen.dataset) or prepare(max(1, chosen.threads))
+    problem = _register(chosen.dataset) or prepare(max(1, chosen.threads))
     if problem:
         parser.error(problem)
     serve(chosen.host, chosen.port, open_browser=not chosen.no_browser)
 
 
-def register(entries: list[str]) -> str:
+def _register(entries: list[str]) -> str:
     """Make data sets known to the app, each as NAME=WHERE; return what is wrong, if anything."""
     if not entries:
         return ""
@@ -84,11 +86,11 @@ def prepare(threads: int) -> str:
         compute.warm()
     except PathwayError as problem:
         return str(problem)
-    settle()
+    _settle()
     return ""
 
 
-def settle() -> None:
+def _settle() -> None:
     """Take what is loaded now out of the garbage collector's sight; it stays as long as the process.
 
     Streamlit collects garbage after every run of a script, and so twice a second for everyone who waits. Over all that

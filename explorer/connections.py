@@ -58,7 +58,7 @@ class Connections:
     nbytes: int = 8192
 
 
-def connections_key(
+def _connections_key(
     scene: Scene, scored: Scored, sparsity: float, off: Off, neuron: Neuron, whole: bool
 ) -> tuple[Hashable, ...]:
     """Return under what they are shared."""
@@ -83,7 +83,7 @@ def ask_connections(
         passed = sum(float(edges.flow.sum()) for edges in outgoing)
         return Connections(_strongest(incoming), _strongest(outgoing), given, passed)
 
-    return compute.ERRANDS.ask(connections_key(scene, scored, sparsity, off, neuron, whole), work, waiter)
+    return compute.ERRANDS.ask(_connections_key(scene, scored, sparsity, off, neuron, whole), work, waiter)
 
 
 def _strongest(sides: Sequence[Edges]) -> tuple[Connection, ...]:
@@ -113,7 +113,7 @@ def show_connections(scene: Scene, neuron: Neuron) -> None:
     given = (scene, scored, view.sparsity, view.off, neuron, view.whole)
     status = ask_connections(*given, session.waiter())
     if status.result is None:
-        wait(connections_key(*given), partial(ask_connections, *given, session.waiter()), name="connections")
+        wait(_connections_key(*given), partial(ask_connections, *given, session.waiter()), name="connections")
         return
     found: Connections = status.result
     st.caption(

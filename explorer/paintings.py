@@ -19,7 +19,17 @@ from explorer.answers import Scene, Selection
 from explorer.jobs import Status
 from explorer.view import Neuron, View
 
-__all__ = ["Painted", "ask_neuron", "ask_painting", "last_feature_site", "latest", "picture", "recipe"]
+__all__ = [
+    "Painted",
+    "ask_neuron",
+    "ask_painting",
+    "last_feature_site",
+    "latest",
+    "neuron_key",
+    "painting_key",
+    "picture",
+    "recipe",
+]
 
 REGULARISED = Recipe()
 OF_REGULARISER = {  # what each sets of a recipe

@@ -17,19 +17,19 @@ from explorer.view import LINKED_PARTS, Neuron
 from explorer.widgets import settle
 from explorer.words import number, percent, plain, ratio
 
-__all__ = ["offer_silencing", "show_before_and_after", "show_set", "show_tools"]
+__all__ = ["edit", "offer_silencing", "redo", "show_before_and_after", "show_set", "show_tools", "undo"]
 
 KEPT_STEPS = 50
 
 
-def current() -> KnockOut:
+def _current() -> KnockOut:
     """Return the set as the view has it."""
     return KnockOut(session.view().parts, session.view().only)
 
 
 def edit(make: Callable[[KnockOut], KnockOut]) -> None:
     """Replace the set, from a callback; what it was can be brought back."""
-    before = current()
+    before = _current()
     after = make(before)
     if after != before:
         _past().append(before)
@@ -40,13 +40,13 @@ def edit(make: Callable[[KnockOut], KnockOut]) -> None:
 
 def undo() -> None:
     """Bring the set before the last change back, from a callback."""
-    _future().append(current())
+    _future().append(_current())
     _settle(_past().pop())
 
 
 def redo() -> None:
     """Make the change that was undone last again, from a callback."""
-    _past().append(current())
+    _past().append(_current())
     _settle(_future().pop())
 
 
@@ -70,14 +70,14 @@ def offer_silencing(scene: Scene, neuron: Neuron) -> None:
     one, channel = Part(*neuron, whole=False), Part(neuron[0], site.place(neuron[1])[0], whole=True)
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         for part, what in ((one, "this neuron"), (channel, "its channel")):
-            there = part in current().parts
+            there = part in _current().parts
             st.button(
                 f"{'Take' if there else 'Put'} {what} {'out of' if there else 'into'} the knock-out",
                 key=f"silence_{what}",
                 on_click=lambda part=part, there=there: edit(lambda k: k.without(part) if there else k.adding([part])),
             )
-        if current().parts:
-            navigation.link("knockout", f"Knock-out ({len(current().parts)})")
+        if _current().parts:
+            navigation.link("knockout", f"Knock-out ({len(_current().parts)})")
 
 
 def show_tools(scene: Scene) -> None:
@@ -107,14 +107,14 @@ def show_tools(scene: Scene) -> None:
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         st.button("Undo", icon=":material/undo:", disabled=not _past(), on_click=undo)
         st.button("Redo", icon=":material/redo:", disabled=not _future(), on_click=redo)
-        st.button("Empty", icon=":material/close:", disabled=not current().parts, on_click=lambda: edit(_emptied))
+        st.button("Empty", icon=":material/close:", disabled=not _current().parts, on_click=lambda: edit(_emptied))
         name = export.file_name(scene.network.name, "knock-out.json")
-        if current().parts:
-            knock = current()  # the file is made outside the session
+        if _current().parts:
+            knock = _current()  # the file is made outside the session
             offer("JSON", name, "application/json", lambda: knock.file(scene.network), "knockout")
         with st.popover("Load", type="tertiary", icon=":material/upload:"):
             _loader(scene)
-    if len(current().parts) > LINKED_PARTS:
+    if len(_current().parts) > LINKED_PARTS:
         st.caption(f"More than {LINKED_PARTS} parts are not in the link; save them as JSON.")
 
 
@@ -149,7 +149,7 @@ def _loader(scene: Scene) -> None:
 
 def show_before_and_after(scene: Scene) -> None:
     """Show gradient, top-5 and numbers of the original network beside those without the set."""
-    knock = current()
+    knock = _current()
     reference = compute.knocked(scene, knock)
     answer = compute.answer(scene, reference, 0.0, "zero")
     before, after = readings.saliency(scene.original), readings.saliency(answer.restricted)
@@ -199,7 +199,7 @@ def _offer_map(scene: Scene, knock: KnockOut, answer: Answer, values: figures.Fl
 
 def show_set(scene: Scene) -> None:
     """List the parts, each with a way to look at it and to take it out."""
-    knock = current()
+    knock = _current()
     st.html(markup.panel_title("The set", f"{len(knock.parts)} neurons and channels"))
     if not knock.parts:
         st.info(

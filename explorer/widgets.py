@@ -29,6 +29,7 @@ __all__ = [
     "pair_side",
     "ranking_scope",
     "reset",
+    "restriction",
     "settle",
     "site",
     "sparsity",
@@ -212,7 +213,7 @@ def neuron(chosen: Network, selected: Neuron) -> None:
             "Site",
             range(len(chosen.sites)),
             index=settle(site_key, selected[0]),
-            format_func=lambda i: site_label(chosen, i),
+            format_func=lambda i: _site_label(chosen, i),
             key=site_key,
             on_change=lambda: session.change(lambda v: replace(v, neuron=(st.session_state[site_key], 0))),
         )
@@ -237,7 +238,7 @@ def neuron(chosen: Network, selected: Neuron) -> None:
     )
 
 
-def site_label(chosen: Network, index: int) -> str:
+def _site_label(chosen: Network, index: int) -> str:
     """Return how a site is listed."""
     return f"{index} · {chosen.sites[index].name} · {' × '.join(map(str, chosen.sites[index].shape))}"
 
@@ -257,7 +258,7 @@ def how_shown() -> None:
         with left:
             restriction()
         with right:
-            maps()
+            _maps()
 
 
 def restriction() -> None:
@@ -273,7 +274,7 @@ def restriction() -> None:
     )
 
 
-def maps() -> None:
+def _maps() -> None:
     """Draw how maps are shown: value, colour scale, over the photo or alone."""
     columns = st.columns([1, 1, 1.2])
     with columns[0]:
@@ -307,7 +308,7 @@ def site(chosen: Network) -> None:
         index=settle(key, view().site),
         key=key,
         on_change=lambda: session.change(lambda v: replace(v, site=st.session_state[key])),
-        format_func=lambda i: site_label(chosen, i),
+        format_func=lambda i: _site_label(chosen, i),
         help="One ReLU call of the network. Choose here, or click a bar.",
     )
 

@@ -17,7 +17,7 @@ from explorer.view import MOST_RUNS, SPARSITIES, View
 from explorer.widgets import settle
 from explorer.words import counted, plain
 
-__all__ = ["Studied", "choose", "coloured", "gathered", "nearest", "sidebar"]
+__all__ = ["Studied", "at_sparsity", "choose", "coloured", "gathered", "nearest", "sidebar"]
 
 ALL = "all classes"
 OFTEN = 0.9  # the sparsity shown where the runs do not have the view's

@@ -56,7 +56,7 @@ def picture_name(run: Run, index: int, image: str) -> str | None:
     return name if found is not None and str(found[0].names[index]) == image else None
 
 
-def network_name(run: Run) -> str | None:
+def _network_name(run: Run) -> str | None:
     """Return what this session calls a run's network; None where it is a checkpoint that is not here."""
     own = f"{session.CHECKPOINT}{run.manifest['network']['weights_hash']}"
     name = own if run.plan.get("checkpoint") else run.network
@@ -90,7 +90,7 @@ def explored(
 
 def offer_image(each: Studied, row: pd.Series, label: str, key: str) -> None:
     """Draw a row's image, small, with a button that opens it in Explore, or the words alone where it cannot be."""
-    name, network = picture_name(each.run, int(row["index"]), str(row["image"])), network_name(each.run)
+    name, network = picture_name(each.run, int(row["index"]), str(row["image"])), _network_name(each.run)
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key=f"row_{key}_{each.place}"):
         _show_small(name, 36)
         if name is not None and network is not None:
@@ -128,7 +128,7 @@ def show_image(
     who, index = chosen
     own = rows[rows["index"] == index]
     row = own[own["who"] == who].iloc[0]
-    name, network = picture_name(each.run, index, str(row["image"])), network_name(each.run)
+    name, network = picture_name(each.run, index, str(row["image"])), _network_name(each.run)
     with st.container(border=True, horizontal=True, gap="medium", key=f"image_{each.place}"):
         _show_small(name, 140)
         with st.container(gap="small"):
@@ -151,6 +151,6 @@ def why_not(each: Studied, row: pd.Series) -> str:
             f"The images of {plain(run.dataset)} are not registered with this app. Start it as "
             f"`python -m explorer --dataset {run.dataset}=FOLDER` to open them."
         )
-    if network_name(run) is None:
+    if _network_name(run) is None:
         return "The run's weights were a checkpoint: upload it in Explore to open images with it."
     return ""

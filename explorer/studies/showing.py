@@ -22,7 +22,7 @@ from explorer.studies.choice import Studied, coloured, gathered
 from explorer.words import plain
 
 __all__ = [
-    "INTERVAL", "Drawn", "as_line", "ends", "heading", "listed", "made_from", "mean_words", "offer_files",
+    "INTERVAL", "Drawn", "as_line", "chart_key", "ends", "heading", "listed", "made_from", "mean_words", "offer_files",
     "offer_images", "ordered", "records", "shared", "show", "show_each",
 ]  # fmt: skip
 
