@@ -121,7 +121,7 @@ def fill(name: str, model: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
     Args:
         name: of the architecture.
         model: as ``build`` returns it.
-        state: weights by name; auxiliary classifiers, which only training uses, are left out.
+        state: weights by name, each shaped as the model's own; auxiliary ones, which only training uses, are left out.
 
     Raises:
         PathwayError: weights are missing, of another shape or kind, not numbers, or belong to another architecture.

@@ -150,7 +150,7 @@ def pathway_gradient(
     off: Off = "zero",
     reference: Tensor | None = None,
 ) -> Tensor:
-    """Return the gradient of the restricted response to the image, shaped like one image. [Khakzar21]
+    """Return the gradient of the restricted response to the image, (1, *input_shape) -> (*input_shape). [Khakzar21]
 
     Args and errors are those of ``restrict``.
     """
@@ -207,7 +207,10 @@ def sweep(
 def restricting(
     network: Network, image: Tensor, pathway: Pathway | None, off: Off, reference: Tensor | None
 ) -> Edit | None:
-    """Return the edit that restricts a run to a pathway, None for the original network; args as for ``response``."""
+    """Return the edit that restricts a run to a pathway, None for the original network.
+
+    Args and errors are those of ``response``: the image is (N, *network.input_shape), the reference one, (1, ...).
+    """
     if pathway is None:
         return None
     check_pathway(network, pathway)

@@ -274,7 +274,11 @@ class Preprocessing:
         return ((pixels - mean) / std)[None]
 
     def picture(self, image: Tensor) -> Image.Image:
-        """Return the picture of a normalised tensor, (3, H, W) or (1, 3, H, W); colours out of range are clipped."""
+        """Return the picture of a normalised tensor, (3, H, W) or (1, 3, H, W); colours out of range are clipped.
+
+        Raises:
+            PathwayError: the tensor has another shape.
+        """
         if image.ndim == 4 and len(image) == 1:
             image = image[0]
         if image.ndim != 3 or len(image) != 3:

@@ -67,20 +67,35 @@ def chance_overlap(share: float, other: float) -> float:
 
 
 def dead_neurons(network: Network, image: Tensor) -> tuple[Tensor, ...]:
-    """Return, per site, which neurons have activation 0 for one image in the original network; bool masks."""
+    """Return which neurons have activation 0 for one image in the original network; one forward pass.
+
+    Args:
+        image: (1, *network.input_shape).
+
+    Returns:
+        One bool tensor a site, shaped like its activation without the batch axis.
+    """
     with torch.no_grad():
         run = network.run(network.check_image(image, one=True), record=True)
     return _dead(run.activations)
 
 
 def share_within(pathway: Pathway, marked: Sequence[Tensor]) -> float:
-    """Return the share of a pathway's neurons that are marked, NaN for an empty pathway."""
+    """Return the share of a pathway's neurons that are marked, NaN for an empty pathway.
+
+    Args:
+        marked: one bool tensor a site, shaped like the pathway's mask there.
+    """
     both = sum(int((mask & mark).count_nonzero()) for mask, mark in zip(pathway.masks, marked, strict=True))
     return both / pathway.size if pathway.size else nan
 
 
 def dead_share(network: Network, image: Tensor, pathway: Pathway) -> float:
-    """Return the share of a pathway's neurons that are dead for one image, NaN for an empty pathway. [Khakzar21]"""
+    """Return the share of a pathway's neurons that are dead for one image, NaN for an empty pathway. [Khakzar21]
+
+    Args:
+        image: (1, *network.input_shape).
+    """
     return share_within(pathway, dead_neurons(network, image))
 
 

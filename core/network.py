@@ -169,7 +169,12 @@ class Network:
         return target
 
     def check_image(self, image: Tensor, *, one: bool = False) -> Tensor:
-        """Return the image, or raise PathwayError when its shape, dtype or device is not what the network takes."""
+        """Return the images, or raise PathwayError when shape, dtype or device is not what the network takes.
+
+        Args:
+            image: (N, *input_shape).
+            one: whether N has to be 1.
+        """
         shape = f"({'1' if one else 'N'}, {', '.join(map(str, self.input_shape))})"
         wanted = f"wanted {self.dtype} of shape {shape} on {self.device}"
         fix = "network.preprocess(picture) makes one." if self.preprocessing else "Reshape or convert it."

@@ -209,7 +209,7 @@ def hold(site: Site, activation: Tensor, mask: Tensor, held: Sequence[Tensor] | 
 
 
 def check_off(off: Off, held: Sequence[Tensor] | None) -> None:
-    """Raise PathwayError unless off is "zero" without held activations or "frozen" with them."""
+    """Raise PathwayError unless off is "zero" without held activations or "frozen" with them, as for ``hold``."""
     if off not in ("zero", "frozen") or (off == "frozen") != (held is not None):
         raise PathwayError(f'Got off={off!r}, wanted "zero", or "frozen" with the activations to hold.')
 

@@ -75,7 +75,7 @@ class Program:
         return prod(facts.shape) * dtype.itemsize if facts.sees_image else 0
 
     def parameter(self) -> Tensor:
-        """Return one of the model's floating tensors, to read device and dtype from."""
+        """Return one of the model's floating tensors, of any shape, to read device and dtype from."""
         return _parameter(self.model)
 
 

@@ -93,7 +93,7 @@ class Response:
         self._progress, self._done, self._total, self._note = progress, 0, total, note
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Return the target's logits; whatever ``progress`` raises goes through."""
+        """Return the target's logits, (N, *input_shape) -> (N,); whatever ``progress`` raises goes through."""
         logits = self._network.run(images).logits[:, self._target]
         self._done += len(images)
         self._progress(self._done, self._total, self._note)
@@ -101,7 +101,12 @@ class Response:
 
 
 def gradients(response: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
-    """Return dF/dx of every image of a batch, shaped like the batch; one forward and one backward pass."""
+    """Return dF/dx of every image of a batch, (N, *input_shape), shaped like it; one forward and one backward pass.
+
+    Args:
+        response: (N, *input_shape) -> (N,), each value from its own image alone.
+        images: the batch.
+    """
     with torch.enable_grad():
         moved = images.detach().requires_grad_()
         (gradient,) = torch.autograd.grad(response(moved).sum(), moved, materialize_grads=True)
@@ -116,7 +121,14 @@ def batch_size(network: Network) -> int:
 
 
 def completeness(network: Network, image: Tensor, target: int, contributions: Tensor) -> tuple[float, float]:
-    """Return what the contributions' sum has too much of F(image) - F(0), and that difference; one forward pass."""
+    """Return what the contributions' sum has too much of F(image) - F(0), and that difference; one forward pass.
+
+    Args:
+        network: whose logit F is.
+        image: (1, *input_shape).
+        target: class index.
+        contributions: to the logit, of any shape; only their sum counts.
+    """
     with torch.no_grad():
         response, absent = network.run(torch.cat([image, torch.zeros_like(image)])).logits[:, target].double().tolist()
     difference = response - absent

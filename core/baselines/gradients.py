@@ -44,16 +44,16 @@ SMOOTH_NOISE, SHAP_NOISE = 0.15, 0.01  # σ over the image's range
 
 
 def gradient(network: Network, image: Tensor, target: int, *, progress: Progress = silent) -> Attribution:
-    """Return dF/dx, shaped like one image. [Simonyan14]"""
+    """Return dF/dx, (1, *input_shape) -> (*input_shape). [Simonyan14]"""
     values = pathway_gradient(network, image, target)
     progress(1, 1, "gradient")
     return Attribution(values, is_gradient=True)
 
 
 def input_mct(network: Network, image: Tensor, target: int, *, progress: Progress = silent) -> Attribution:
-    """Return x · dF/dx, the first-order marginal contribution of every input value, shaped like one image.
+    """Return x · dF/dx, the first-order marginal contribution of every input value.
 
-    Also known as gradient x input. [Shrikumar17]
+    (1, *input_shape) -> (*input_shape), in logits. Also known as gradient x input. [Shrikumar17]
     """
     values = image[0] * pathway_gradient(network, image, target)
     progress(1, 1, "gradient")
@@ -61,9 +61,10 @@ def input_mct(network: Network, image: Tensor, target: int, *, progress: Progres
 
 
 def input_intgrad(network: Network, image: Tensor, target: int, *, progress: Progress = silent) -> Attribution:
-    """Return integrated gradients from the baseline 0 at 50 midpoints, shaped like one image. [Sundararajan17]
+    """Return integrated gradients from the baseline 0 at 50 midpoints. [Sundararajan17]
 
-    ``delta`` is the error of the integral: contributions sum to F(x) - F(0) as steps grow.
+    (1, *input_shape) -> (*input_shape), in logits; 50 passes. ``delta`` is the error of the integral: contributions sum
+    to F(x) - F(0) as steps grow.
     """
     from captum.attr import IntegratedGradients
 
@@ -82,7 +83,10 @@ def input_intgrad(network: Network, image: Tensor, target: int, *, progress: Pro
 def smooth_grad(
     network: Network, image: Tensor, target: int, *, seed: int = 0, progress: Progress = silent
 ) -> Attribution:
-    """Return the gradient's mean over 50 noisy copies of the image, σ 15 % of its range. [Smilkov17]"""
+    """Return the gradient's mean over 50 noisy copies of the image, σ 15 % of its range. [Smilkov17]
+
+    (1, *input_shape) -> (*input_shape); 50 passes.
+    """
     response = Response(network, target, progress, N_SAMPLES, "noisy images")
     total = torch.zeros_like(image[0])
     for noisy, _ in _samples(network, image, SMOOTH_NOISE, seed):
@@ -95,7 +99,8 @@ def gradient_shap(
 ) -> Attribution:
     """Return expected gradients: noisy copies of the image, each scaled by a random number in [0, 1]. [Lundberg17]
 
-    Its only baseline is 0; 50 samples, σ 1 % of the image's range. ``delta`` is what sampling and noise leave over.
+    (1, *input_shape) -> (*input_shape), in logits; 50 passes. Its only baseline is 0; σ is 1 % of the image's range.
+    ``delta`` is what sampling and noise leave over.
     """
     response = Response(network, target, progress, N_SAMPLES, "random steps from the mean image")
     total = torch.zeros_like(image[0])

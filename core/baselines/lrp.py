@@ -48,7 +48,7 @@ _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
 def lrp(network: Network, image: Tensor, target: int, *, progress: Progress = silent) -> Attribution:
-    """Return the relevance of every input value, shaped like one image, in logits. [Montavon17]
+    """Return the relevance of every input value, (1, *input_shape) -> (*input_shape), in logits. [Montavon17]
 
     ``delta`` is the relevance at the image minus the logit.
 

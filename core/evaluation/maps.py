@@ -60,7 +60,7 @@ def check_map(values: Tensor, shape: Sequence[int], name: str = "the map") -> Te
 
 
 def check_logits(logits: Tensor) -> Tensor:
-    """Return the logits of changed images, or raise PathwayError when one is NaN or infinite."""
+    """Return the logits of changed images, (N, classes), or raise PathwayError when one is NaN or infinite."""
     if not bool(logits.isfinite().all()):
         raise PathwayError(
             "The network's logits are NaN or infinite for an image with changed pixels: numbers in it grow beyond "
@@ -70,7 +70,11 @@ def check_logits(logits: Tensor) -> Tensor:
 
 
 def pearson(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
-    """Return the Pearson correlation of two arrays in float64, NaN where one of them is constant or has NaN."""
+    """Return the Pearson correlation of two arrays in float64, NaN where one of them is constant or has NaN.
+
+    Args:
+        a, b: of equally many values, shaped alike or not: (N,), (H, W), ...
+    """
     x, y = _centred(a), _centred(b)
     scale = float(np.sqrt((x @ x) * (y @ y)))
     return float(np.clip(x @ y / scale, -1, 1)) if scale > 0 else nan

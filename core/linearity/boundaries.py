@@ -77,7 +77,7 @@ class Boundaries:
         return (change if self.windows is None else self.windows.leads(change)).flatten(1)
 
     def change(self, change: Tensor, index: int) -> Tensor:
-        """Return what one change of the source's value, without the batch axis, does to one gap, ()."""
+        """Return what one change of the source's value, without the batch axis, does to one gap, a scalar."""
         position, competitor = self.positions(index)
         flat = change.flatten()
         return flat[position] if competitor is None else flat[position] - flat[competitor]

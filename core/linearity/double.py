@@ -51,7 +51,10 @@ def as_double(network: Network) -> Network:
 def double_case(
     network: Network, image: Tensor, target: int, pathway: Pathway | None, off: Off, reference: Tensor | None
 ) -> Case:
-    """Return the case in float64; args and errors are those of ``core.gradient.restrict``."""
+    """Return the case in float64; the image is (1, *network.input_shape), and so is the reference, if there is one.
+
+    Args and errors are those of ``core.gradient.restrict``.
+    """
     network.check_target(target)
     given = [network.check_image(each, one=True) for each in (image, reference) if each is not None]
     double = as_double(network)

@@ -82,7 +82,11 @@ def dgr_from_random(
     seed: int = 0,
     progress: Progress = silent,
 ) -> Scored:
-    """Return the gates found from uniform random ones; arguments and errors as for ``dgr_from_ones``. [Khakzar21]"""
+    """Return the gates found from uniform random ones. [Khakzar21]
+
+    Args and errors are those of ``dgr_from_ones``, beside:
+        seed: of the start.
+    """
     generator = torch.Generator().manual_seed(seed)
     starts = [
         [torch.rand(_gate_shape(s.shape, per_channel), generator=generator).to(images) for s in network.sites]

@@ -57,7 +57,7 @@ def neuron_intgrad(
 
 
 def midpoints(n_steps: int) -> Tensor:
-    """Return (k + ½)/n for k = 0 .. n-1."""
+    """Return (k + ½)/n for k = 0 .. n-1, (n,), float64."""
     return (torch.arange(n_steps, dtype=torch.float64) + 0.5) / n_steps
 
 

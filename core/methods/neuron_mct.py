@@ -21,7 +21,13 @@ __all__ = ["neuron_mct"]
 
 
 def neuron_mct(network: Network, images: Tensor, targets: Tensor, *, progress: Progress = silent) -> Scored:
-    """Return |activation x gradient| of every neuron for each image. [Khakzar21]"""
+    """Return |activation x gradient| of every neuron for each image. [Khakzar21]
+
+    Args:
+        images: (N, *network.input_shape).
+        targets: (N,), class indices.
+        progress: told once.
+    """
     _, scores = contributions(network, images, targets)
     progress(1, 1, "pass")
     return [Scores(each) for each in zip(*scores, strict=True)]

@@ -19,7 +19,14 @@ __all__ = ["random_scores"]
 def random_scores(
     network: Network, images: Tensor, targets: Tensor, *, seed: int = 0, progress: Progress = silent
 ) -> Scored:
-    """Return a permutation of 1..N over all neurons, in float64, the same for every image and target of a seed."""
+    """Return a permutation of 1..N over all N neurons, in float64, the same for every image and target of a seed.
+
+    Args:
+        images: (B, *network.input_shape); only how many counts.
+        targets: not used.
+        seed: another number, another permutation.
+        progress: told once.
+    """
     order = torch.randperm(network.neurons, generator=torch.Generator().manual_seed(seed)) + 1
     progress(1, 1, "permutation")
     return [*split(network, order.double().to(images.device).expand(len(images), -1))]
