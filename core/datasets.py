@@ -76,12 +76,6 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.names)
 
-    def check_index(self, index: int) -> int:
-        """Return the number of an image, or raise PathwayError when there is none of that number."""
-        if not 0 <= index < len(self):
-            raise PathwayError(f"{self.name} has no image {index}; it has {len(self):,}, from 0 on.")
-        return index
-
 
 @dataclass(frozen=True)
 class Pictures:

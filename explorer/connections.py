@@ -20,7 +20,7 @@ from explorer.view import Neuron
 from explorer.waiting import wait
 from explorer.words import number, percent
 
-__all__ = ["Connection", "Connections", "ask_connections", "show_connections"]
+__all__ = ["Connection", "Connections", "show_connections"]
 
 STRONGEST = 12
 NAMES = {IMAGE: "the image", LOGIT: "the logit", BIAS: "biases"}
@@ -65,7 +65,7 @@ def _connections_key(
     return ("connections", scene.target, scored.key, scored.size(sparsity), off, neuron, whole)
 
 
-def ask_connections(
+def _ask_connections(
     scene: Scene, scored: Scored, sparsity: float, off: Off, neuron: Neuron, whole: bool, waiter: str
 ) -> Status:
     """Return where they stand; some five passes. See ``Jobs.ask``."""
@@ -111,9 +111,9 @@ def show_connections(scene: Scene, neuron: Neuron) -> None:
         st.info(f"Edges run within {strategy.title}'s pathway, whose ranking is still in line.")
         return
     given = (scene, scored, view.sparsity, view.off, neuron, view.whole)
-    status = ask_connections(*given, session.waiter())
+    status = _ask_connections(*given, session.waiter())
     if status.result is None:
-        wait(_connections_key(*given), partial(ask_connections, *given, session.waiter()), name="connections")
+        wait(_connections_key(*given), partial(_ask_connections, *given, session.waiter()), name="connections")
         return
     found: Connections = status.result
     st.caption(

@@ -24,7 +24,7 @@ from explorer.answers import Scene, Scored, Selection
 from explorer.errands import Errand
 from explorer.view import Neuron
 
-__all__ = ["BIAS", "IMAGE", "LOGIT", "MOST_EDGES", "Edge", "Flow", "Place", "ask_flow", "kept"]
+__all__ = ["BIAS", "IMAGE", "LOGIT", "Edge", "Flow", "Place", "ask_flow", "kept"]
 
 DOZEN = 12
 A_DEPTH = 24  # channels of all sites at one depth, unless that leaves too few to a site

@@ -17,7 +17,7 @@ from explorer.view import LINKED_PARTS, Neuron
 from explorer.widgets import settle
 from explorer.words import number, percent, plain, ratio
 
-__all__ = ["edit", "offer_silencing", "redo", "show_before_and_after", "show_set", "show_tools", "undo"]
+__all__ = ["edit", "offer_silencing", "redo", "show_before_and_after", "show_tools", "undo"]
 
 KEPT_STEPS = 50
 
@@ -166,7 +166,7 @@ def show_before_and_after(scene: Scene) -> None:
             _show_facts(scene, reference, answer)
             _offer_map(scene, knock, answer, after, end)
         with right:
-            show_set(scene)
+            _show_set(scene)
 
 
 def _show_facts(scene: Scene, reference: Reference, answer: Answer) -> None:
@@ -197,7 +197,7 @@ def _offer_map(scene: Scene, knock: KnockOut, answer: Answer, values: figures.Fl
     panels.offer_map(scene, "knock-out", values, end, made_from, "knockout")
 
 
-def show_set(scene: Scene) -> None:
+def _show_set(scene: Scene) -> None:
     """List the parts, each with a way to look at it and to take it out."""
     knock = _current()
     st.html(markup.panel_title("The set", f"{len(knock.parts)} neurons and channels"))

@@ -12,12 +12,12 @@ from explorer import session, widgets
 from explorer.lessons import Lesson, Step, lessons
 from explorer.words import plain
 
-__all__ = ["end_sidebar", "open_step", "show_lesson", "show_lessons", "show_presenting"]
+__all__ = ["end_sidebar", "show_lesson", "show_lessons", "show_presenting"]
 
 PRESENT = Path(__file__).with_name("present.css")
 
 
-def open_step(lesson: Lesson, place: int) -> None:
+def _open_step(lesson: Lesson, place: int) -> None:
     """Go to a step, counted from 1, from a callback: its page, and the view it sets."""
     step = lesson.steps[place - 1]
     session.look_anew(lambda v: step.view(lesson.name, place, present=v.present))
@@ -49,16 +49,16 @@ def _show_way(lesson: Lesson, place: int, step: Step) -> None:
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="lesson_way"):
         st.markdown(f"**{lesson.title}** · step {place} of {last}", width="stretch")
         st.button(
-            "Back", icon=":material/arrow_back:", disabled=place == 1, on_click=lambda: open_step(lesson, place - 1)
+            "Back", icon=":material/arrow_back:", disabled=place == 1, on_click=lambda: _open_step(lesson, place - 1)
         )
         if place < last:
             st.button(
-                "Next", icon=":material/arrow_forward:", type="primary", on_click=lambda: open_step(lesson, place + 1)
+                "Next", icon=":material/arrow_forward:", type="primary", on_click=lambda: _open_step(lesson, place + 1)
             )
         if step.view(lesson.name, place, present=view.present) != view:
             st.button(
                 "As the step has it", icon=":material/replay:", help="You have moved on from the view of this step.",
-                on_click=lambda: open_step(lesson, place),
+                on_click=lambda: _open_step(lesson, place),
             )  # fmt: skip
         if not view.present:
             _present_button("lesson_present")
@@ -81,14 +81,14 @@ def show_lessons() -> None:
 
 def _show_card(lesson: Lesson) -> None:
     st.markdown(f"### {lesson.title}\n\n{lesson.about}")
-    st.button("Begin", key=f"begin_{lesson.name}", type="primary", on_click=lambda: open_step(lesson, 1))
+    st.button("Begin", key=f"begin_{lesson.name}", type="primary", on_click=lambda: _open_step(lesson, 1))
     with st.container(gap=None):
         for place, step in enumerate(lesson.steps, 1):
             st.button(
                 f"{place} · {step.title}",
                 key=f"open_{lesson.name}_{place}",
                 type="tertiary",
-                on_click=lambda place=place: open_step(lesson, place),
+                on_click=lambda place=place: _open_step(lesson, place),
             )
 
 

@@ -137,14 +137,9 @@ def sensitivity_n(removed: Removals, contributions: Tensor) -> SensitivityCurve:
     return SensitivityCurve(removed.sizes, correlations, reasons)
 
 
-def subset_sizes(pixels: int, count: int = 12) -> tuple[int, ...]:
-    """Return pixel counts from 1 to 80 % of the pixels, evenly spaced on a logarithmic axis, each once.
-
-    Args:
-        pixels: of the image.
-        count: how many at most.
-    """
-    spaced = np.geomspace(1, max(1, int(0.8 * pixels)), count)
+def subset_sizes(pixels: int) -> tuple[int, ...]:
+    """Return at most 12 counts from 1 to 80 % of an image's pixels, evenly spaced on a logarithmic axis, each once."""
+    spaced = np.geomspace(1, max(1, int(0.8 * pixels)), 12)
     return tuple(dict.fromkeys(int(size) for size in spaced.round()))
 
 

@@ -88,16 +88,15 @@ def summarised(rows: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     )[columns]
 
 
-def interval(values: NDArray[np.float64], seed: int = 0) -> tuple[float, float]:
+def interval(values: NDArray[np.float64]) -> tuple[float, float]:
     """Return the bootstrap confidence interval of a mean, 95 %; NaN of fewer than two values. [Efron79]
 
     Args:
         values: (images,), finite.
-        seed: of the draws.
     """
     if len(values) < 2:
         return float("nan"), float("nan")
-    draws = np.random.default_rng(seed).integers(len(values), size=(RESAMPLES, len(values)))
+    draws = np.random.default_rng(0).integers(len(values), size=(RESAMPLES, len(values)))
     with np.errstate(invalid="ignore"):  # infinite values: a radius that nothing bounds
         means = values[draws].mean(1)
         low, high = np.quantile(means, ENDS)
