@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from threading import Lock
-from typing import Any, cast
+from typing import cast
 from uuid import uuid4
 
 import streamlit as st
@@ -238,11 +238,7 @@ def add_picture(data: bytes) -> None:
     name = UPLOAD + image_hash(picture)
     if own_mask:
         _keep_mask(name, own_mask)
-    own = _own_pictures()
-    own.pop(name, None)
-    own[name] = jpeg(picture, quality=95)
-    while len(own) > KEPT_PICTURES:
-        own.pop(next(iter(own)))
+    _keep(_own_pictures(), name, jpeg(picture, quality=95), KEPT_PICTURES)
     look_at(name)
 
 
@@ -280,11 +276,16 @@ def mask() -> Image.Image | None:
 
 
 def _keep_mask(name: str, found: Image.Image) -> None:
-    buffer, own = io.BytesIO(), _own_masks()
+    buffer = io.BytesIO()
     downscale(found, LONGEST).save(buffer, "PNG")
+    _keep(_own_masks(), name, buffer.getvalue(), KEPT_MASKS)
+
+
+def _keep(own: dict[str, bytes], name: str, data: bytes, most: int) -> None:
+    """Put what is newest last, and let what is oldest go."""
     own.pop(name, None)
-    own[name] = buffer.getvalue()
-    while len(own) > KEPT_MASKS:
+    own[name] = data
+    while len(own) > most:
         own.pop(next(iter(own)))
 
 
@@ -355,5 +356,5 @@ def add_checkpoint(data: bytes, architecture: str, filename: str, class_names: l
 
 
 def _own_pictures() -> dict[str, bytes]:
-    own: Any = st.session_state.setdefault("pictures", {})
-    return cast(dict[str, bytes], own)
+    own: dict[str, bytes] = st.session_state.setdefault("pictures", {})
+    return own
