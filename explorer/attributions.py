@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -18,8 +18,10 @@ from core.baselines import BASELINES
 from core.errors import PathwayError
 from core.methods import METHODS
 from core.progress import Progress, silent
-from explorer import compute, palette, session
+from explorer import compute, export, palette, session
 from explorer.answers import Scene, Selection
+from explorer.columns import find_selection
+from explorer.downloads import offer_table
 from explorer.jobs import Status
 from explorer.view import View
 from explorer.waiting import cancelled
@@ -34,6 +36,8 @@ __all__ = [
     "lacking",
     "made",
     "made_from",
+    "made_from_all",
+    "offer_rows",
     "passes",
     "saliency",
 ]
@@ -93,9 +97,7 @@ def _pathway(scene: Scene, name: str, place: int, colour: str) -> Attributed:
     strategy = view.strategy(name)
     key = compute.scores_key(scene, strategy)
     ask = partial(compute.ask_scores, scene, strategy, session.waiter())
-    selection: Selection | None = compute.RESULTS.peek(key)
-    if selection is None and key not in cancelled():
-        selection = ask().result
+    selection, _ = find_selection(scene, strategy)
     title, detail = f"{strategy.title} {percent(view.sparsity)}", f"pathway gradient, {strategy.family}"
     return Attributed(place, name, title, detail, colour, key, ask, _made_of(scene, selection) if selection else None)
 
@@ -147,14 +149,33 @@ def attribute(name: str, view: View) -> Attribute:
     return pathway_attribute(name, view.sparsity, view.off, **view.strategy(name).chosen)
 
 
-def made_from(attributed: list[Attributed]) -> list[dict[str, object]]:
-    """Return what each attribution was made from, for the files that are taken away."""
+def made_from(each: Attributed) -> dict[str, object]:
+    """Return what an attribution was made from, for the files that are taken away."""
     view = session.view()
-    return [
-        {"attribution": each.name, "seconds": round(each.made.seconds, 4) if each.made else None}
-        | ({"options": view.strategy(each.name).chosen, "sparsity": view.sparsity} if each.name in METHODS else {})
-        for each in attributed
-    ]
+    facts = {"attribution": each.name, "seconds": round(each.made.seconds, 4) if each.made else None}
+    own = {"options": view.strategy(each.name).chosen, "sparsity": view.sparsity} if each.name in METHODS else {}
+    return facts | own
+
+
+def made_from_all(scene: Scene, attributed: Sequence[Attributed]) -> dict[str, object]:
+    """Return what was evaluated, for the files that are taken away."""
+    return export.provenance(scene, session.view()) | {"attributions": [made_from(each) for each in attributed]}
+
+
+def offer_rows(
+    scene: Scene, attributed: Sequence[Attributed], rows: Sequence[Mapping[str, object]], what: str, **more: object
+) -> None:
+    """Offer rows about some attributions as a table and as CSV.
+
+    Args:
+        scene: what was looked at.
+        attributed: what the rows are about.
+        rows: one a line.
+        what: names them, once a page.
+        more: what else they were made from.
+    """
+    name = export.file_name(session.view().image, scene.network.name, f"{what}.csv")
+    offer_table(rows, name, made_from_all(scene, attributed) | more, what)
 
 
 def passes(scene: Scene, name: str) -> float:

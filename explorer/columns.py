@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Literal
 
 import streamlit as st
 
@@ -14,7 +14,19 @@ from explorer.downloads import offer_table
 from explorer.strategies import Strategy
 from explorer.waiting import cancelled, wait
 
-__all__ = ["Column", "find_columns", "lacking", "made_from_all", "offer_rows", "selections", "show_waiting", "there"]
+__all__ = [
+    "Column",
+    "find_columns",
+    "find_selection",
+    "lacking",
+    "made_from_all",
+    "offer_rows",
+    "selections",
+    "show_waiting",
+    "there",
+]
+
+State = Literal["there", "in line", "cancelled", "failed"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +48,7 @@ class Column:
     colour: str
     selection: Selection | None = None
     answer: Answer | None = None
-    state: Literal["there", "in line", "cancelled", "failed"] = "there"
+    state: State = "there"
 
     @property
     def scored(self) -> Scored | None:
@@ -53,17 +65,24 @@ def find_columns(scene: Scene, strategies: Sequence[Strategy]) -> list[Column]:
 def _find(scene: Scene, strategies: Sequence[Strategy], place: int, colour: str) -> Column:
     view, strategy = session.view(), strategies[place]
     title = strategy.title if strategies.count(strategy) == 1 else f"{strategy.title} · {place + 1}"
-    key = compute.scores_key(scene, strategy)
-    selection: Selection | None
-    if key in cancelled() and compute.RESULTS.peek(key) is None:
-        selection, state = compute.best_so_far(scene, strategy), "cancelled"
-    else:
-        status = compute.ask_scores(scene, strategy, session.waiter())
-        selection, state = status.result, "failed" if status.state == "failed" else "in line"
+    selection, state = find_selection(scene, strategy)
+    if state == "cancelled":
+        selection = compute.best_so_far(scene, strategy)
     if selection is None:
-        return Column(place, strategy, title, colour, state=cast(Any, state))
+        return Column(place, strategy, title, colour, state=state)
     title += "" if selection.complete else " (stopped early)"
     return Column(place, strategy, title, colour, selection, compute.answer(scene, selection, view.sparsity, view.off))
+
+
+def find_selection(scene: Scene, strategy: Strategy) -> tuple[Selection | None, State]:
+    """Return what a strategy chooses, or why it is not there; it is asked for, unless this person cancelled it."""
+    key = compute.scores_key(scene, strategy)
+    if key in cancelled() and compute.RESULTS.peek(key) is None:
+        return None, "cancelled"
+    status = compute.ask_scores(scene, strategy, session.waiter())
+    if status.result is not None:
+        return status.result, "there"
+    return None, "failed" if status.state == "failed" else "in line"
 
 
 def lacking(columns: Sequence[Column]) -> str:

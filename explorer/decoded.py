@@ -18,14 +18,13 @@ from explorer.downloads import offer, offer_table
 from explorer.jobs import Status, best_key
 from explorer.paintings import Painted
 from explorer.plots import show_chart
+from explorer.rows import in_rows
 from explorer.strategies import STRATEGIES, Strategy
 from explorer.view import MOST_PAINT_STEPS, REGULARISERS, SPARSITIES, Neuron
 from explorer.waiting import started, wait
 from explorer.words import counted, duration, number, percent, plain, position_name
 
 __all__ = ["choose_painting", "show_neurons", "show_pathways"]
-
-IN_A_ROW = 4
 
 
 def choose_painting() -> None:
@@ -53,7 +52,6 @@ def choose_painting() -> None:
 def _several(label: str, field: str, known: tuple[str, ...], *, least: int, name: Callable[[str], str]) -> None:
     """Draw the choice of several names, kept in the order in which they are known."""
     key = f"view_{field}"
-    shown = widgets.settle(key, list(getattr(session.view(), field)))
 
     def changed() -> None:
         picked = tuple(n for n in known if n in st.session_state[key])
@@ -61,7 +59,7 @@ def _several(label: str, field: str, known: tuple[str, ...], *, least: int, name
             change: dict[str, Any] = {field: picked}
             session.change(lambda v: replace(v, **change))
 
-    st.pills(label, known, selection_mode="multi", default=shown, format_func=name, key=key, on_change=changed)
+    widgets.several(label, key, known, getattr(session.view(), field), changed, name=name)
 
 
 def show_pathways(scene: Scene) -> None:
@@ -77,12 +75,11 @@ def show_pathways(scene: Scene) -> None:
         return
     painted: list[tuple[Column, Painted]] = []
     with st.container(key="panels"):
-        for start in range(0, len(columns), IN_A_ROW):
-            for panel, column in zip(st.columns(IN_A_ROW), columns[start : start + IN_A_ROW], strict=False):
-                with panel:
-                    found = _show_pathway(scene, column)
-                    if found:
-                        painted.append((column, found))
+        for panel, column in in_rows(columns):
+            with panel:
+                found = _show_pathway(scene, column)
+                if found:
+                    painted.append((column, found))
     _show_climbs(scene, painted)
 
 
@@ -206,10 +203,9 @@ def show_neurons(scene: Scene) -> None:
     if not started("neurons", f"Paint {counted(len(channels), 'channel')}"):
         return
     with st.container(key="pair"):
-        for start in range(0, len(tops), IN_A_ROW):
-            for panel, (column, neuron) in zip(st.columns(IN_A_ROW), tops[start : start + IN_A_ROW], strict=False):
-                with panel:
-                    _show_neuron(scene, column, neuron)
+        for panel, (column, neuron) in in_rows(tops):
+            with panel:
+                _show_neuron(scene, column, neuron)
     missing = lacking(columns)
     if missing:
         st.caption(missing)

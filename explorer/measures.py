@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import isnan
 
@@ -12,11 +11,10 @@ from torch import Tensor
 
 from core.errors import PathwayError
 from core.evaluation import TOLERANCE, chance_level, energy_inside, pointing_game
-from explorer import attributions, browser, charts, evaluations, export, figures, session, widgets
+from explorer import attributions, browser, charts, evaluations, figures, session, widgets
 from explorer.answers import Scene
 from explorer.attributions import Attributed
 from explorer.charts import Axis, Line
-from explorer.downloads import offer_table
 from explorer.evaluations import Measured, Sensitive
 from explorer.plots import show_chart
 from explorer.view import Box
@@ -94,7 +92,7 @@ def show_degradation(scene: Scene, attributed: list[Attributed]) -> None:
         for each, m in measured
         for share, p, change in zip(m.curve.shares, m.curve.probabilities, m.curve.changes, strict=True)
     ]  # fmt: skip
-    _offer(scene, [each for each, _ in measured], rows, "degradation")
+    attributions.offer_rows(scene, [each for each, _ in measured], rows, "degradation")
 
 
 def _heights(measured: Measured, of_change: bool) -> tuple[float, ...]:
@@ -137,7 +135,7 @@ def show_sensitivity(scene: Scene, attributed: list[Attributed]) -> None:
         for each, m in measured
         for n, c, why in zip(m.curve.sizes, m.curve.correlations, m.curve.reasons, strict=True)
     ]
-    _offer(scene, [each for each, _ in measured], rows, "sensitivity-n")
+    attributions.offer_rows(scene, [each for each, _ in measured], rows, "sensitivity-n")
 
 
 def _mean(measured: Sensitive) -> str:
@@ -240,10 +238,4 @@ def _show_localised(scene: Scene, mask: Tensor, attributed: list[Attributed]) ->
         {"attribution": title, "energy_inside": energy, "chance": chance, "pointing_game": hit, "pointing_chance": near}
         for title, energy, hit in zip(titles, energies, hits, strict=True)
     ]
-    _offer(scene, [each for each, _ in found], rows, "localisation")
-
-
-def _offer(scene: Scene, attributed: list[Attributed], rows: Sequence[Mapping[str, object]], what: str) -> None:
-    made_from = export.provenance(scene, session.view()) | {"attributions": attributions.made_from(attributed)}
-    name = export.file_name(session.view().image, scene.network.name, f"{what}.csv")
-    offer_table(rows, name, made_from, what)
+    attributions.offer_rows(scene, [each for each, _ in found], rows, "localisation")

@@ -7,7 +7,7 @@ import streamlit as st
 from explorer import comparisons, compute, export, figures, markup, readings, session
 from explorer.answers import Answer, Scene, Selection
 from explorer.columns import Column, show_waiting
-from explorer.downloads import offer
+from explorer.downloads import offer_picture
 from explorer.waiting import offer_start
 from explorer.words import duration, number, percent, ratio
 
@@ -156,15 +156,7 @@ def offer_map(
     def picture() -> bytes:
         return figures.png(figures.map_picture(values, end, view.style), shown)
 
-    with st.container(horizontal=True, gap="small"):
-        offer("PNG", f"{stem}.png", "image/png", picture, f"png_{key}")
-        offer(
-            "NPZ",
-            f"{stem}.npz",
-            "application/octet-stream",
-            lambda: export.npz_file({"map": values}, made_from),
-            f"npz_{key}",
-        )
+    offer_picture(stem, picture, lambda: export.npz_file({"map": values}, made_from), key)
 
 
 def _show_comparison(scene: Scene, columns: list[Column]) -> None:

@@ -102,7 +102,6 @@ def _both(printed: float, here: float | None) -> str:
 
 
 def _offer(scene: Scene, known: list[Attributed], rows: list[dict[str, Any]], what: str) -> None:
-    made = export.provenance(scene, session.view()) | {"paper": tables()["source"]}
-    made["attributions"] = attributions.made_from(known)
+    made = attributions.made_from_all(scene, known) | {"paper": tables()["source"]}
     name = export.file_name(session.view().image, scene.network.name, f"{what}.csv")
     offer("CSV", name, "text/csv", lambda: export.csv_file(rows, made), what)

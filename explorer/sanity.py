@@ -13,7 +13,7 @@ from explorer import attributions, charts, compute, evaluations, export, figures
 from explorer.answers import Scene
 from explorer.attributions import Attributed
 from explorer.charts import Axis, Line
-from explorer.downloads import offer, offer_table
+from explorer.downloads import offer_picture
 from explorer.evaluations import Sane
 from explorer.plots import show_chart
 from explorer.strip import Cell, Drawn, strip
@@ -65,8 +65,7 @@ def show_sanity(scene: Scene, attributed: list[Attributed]) -> None:
         for each, sane in found
         for place, stage in enumerate(sane.stages)
     ]
-    made_from = _made_from(scene, [each for each, _ in found])
-    offer_table(rows, export.file_name(session.view().image, scene.network.name, "sanity.csv"), made_from, "sanity")
+    attributions.offer_rows(scene, [each for each, _ in found], rows, "sanity", **_how())
 
 
 def _left_out(titles: list[str]) -> str:
@@ -111,15 +110,14 @@ def _show_strip(scene: Scene, found: list[tuple[Attributed, Sane]], made: Hashab
     st.image(picture.data, width="stretch", alt=alt)
     st.caption("Each map on its own colour scale; under it its Spearman correlation with the original map, magnitudes.")
     stem = export.file_name(view.image, scene.network.name, "sanity")
-    made_from = _made_from(scene, [each for each, _ in found])
+    made_from = attributions.made_from_all(scene, [each for each, _ in found]) | _how()
     arrays = {e.title: np.stack([s.saliency.float().numpy() for s in sane.stages]) for e, sane in found}
-    with st.container(horizontal=True, gap="small"):
-        offer(
-            "PNG", f"{stem}.png", "image/png", lambda: figures.png(_draw(scene, found, False), made_from), "sanity_png"
-        )
-        offer(
-            "NPZ", f"{stem}.npz", "application/octet-stream", lambda: export.npz_file(arrays, made_from), "sanity_npz"
-        )
+    offer_picture(
+        stem,
+        lambda: figures.png(_draw(scene, found, False), made_from),
+        lambda: export.npz_file(arrays, made_from),
+        "sanity",
+    )
 
 
 def _draw(scene: Scene, found: list[tuple[Attributed, Sane]], dark: bool) -> Image.Image:
@@ -141,7 +139,5 @@ def _draw(scene: Scene, found: list[tuple[Attributed, Sane]], dark: bool) -> Ima
     return strip(rows, [stage.name for stage in found[0][1].stages], dark, footer)
 
 
-def _made_from(scene: Scene, attributed: list[Attributed]) -> dict[str, object]:
-    view = session.view()
-    made: dict[str, object] = {"cascading": view.cascade, "style": view.style}
-    return export.provenance(scene, view) | made | {"attributions": attributions.made_from(attributed)}
+def _how() -> dict[str, object]:
+    return {"cascading": session.view().cascade, "style": session.view().style}

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import streamlit as st
 from PIL import Image
 
+from core.pathway import Off
 from explorer import charts, comparisons, compute, export, figures, palette, session
 from explorer.answers import Answer, Scene, Scored
-from explorer.columns import Column, lacking, made_from_all, offer_rows, there
+from explorer.columns import Column, lacking, made_from_all, offer_rows
 from explorer.comparisons import CURVE, STRIP, Curve, Row
-from explorer.downloads import offer
+from explorer.downloads import offer_picture
+from explorer.errands import Errand
 from explorer.plots import show_chart
 from explorer.strip import Cell, Drawn, strip
 from explorer.view import View
@@ -21,16 +24,14 @@ from explorer.words import number, percent, ratio
 
 __all__ = ["show_fidelity", "show_strip"]
 
+Ask = Callable[[Scene, Sequence[Scored], Off, str], Errand]
+
 
 def show_fidelity(scene: Scene, columns: list[Column]) -> None:
     """Show p ratio, prediction and dead share of each method's pathways over sparsity."""
     st.markdown("## What survives as pathways grow sparser")
-    missing, columns = lacking(columns), there(columns)
-    ranked = [column for column in columns if column.scored]
-    errand = comparisons.curves(scene, _rankings(ranked), session.view().off, session.waiter())
-    found = [(column, curve) for column, curve in zip(ranked, gathered(errand, "curves"), strict=True) if curve]
+    found: list[tuple[Column, Curve]] = _found(scene, columns, comparisons.curves, "curves")
     if not found:
-        _say_nothing_is_there(missing, ranked)
         return
     ratios, dead = _fidelity_lines(scene, columns, found)
     at = session.view().sparsity
@@ -50,11 +51,16 @@ def show_fidelity(scene: Scene, columns: list[Column]) -> None:
     _offer_curves(scene, columns, found)
 
 
-def _say_nothing_is_there(missing: str, ranked: list[Column]) -> None:
-    if missing:
-        st.info(missing)
+def _found(scene: Scene, columns: list[Column], ask: Ask, name: str) -> list[tuple[Column, Any]]:
+    """What there is of each ranked column, while the rest is still to come; say why where there is nothing at all."""
+    ranked = [(column, column.scored) for column in columns if column.scored]
+    errand = ask(scene, [scored for _, scored in ranked], session.view().off, session.waiter())
+    found = [(column, part) for (column, _), part in zip(ranked, gathered(errand, name), strict=True) if part]
+    if lacking(columns) and not found:
+        st.info(lacking(columns))
     elif not ranked:
         st.info("The references do not grow sparser; add a selection method.")
+    return found
 
 
 def _fidelity_lines(
@@ -118,12 +124,8 @@ def _offer_curves(scene: Scene, columns: list[Column], found: list[tuple[Column,
 def show_strip(scene: Scene, columns: list[Column]) -> None:
     """Show each method's pathway gradient at the paper's sparsities, in one picture to take away."""
     st.markdown("## The pathway gradient as the pathway grows sparser")
-    missing, columns = lacking(columns), there(columns)
-    ranked = [column for column in columns if column.scored]
-    errand = comparisons.strip(scene, _rankings(ranked), session.view().off, session.waiter())
-    found = [(column, row) for column, row in zip(ranked, gathered(errand, "strip"), strict=True) if row]
+    found: list[tuple[Column, Row]] = _found(scene, columns, comparisons.strip, "strip")
     if not found:
-        _say_nothing_is_there(missing, ranked)
         return
     view, dark = session.view(), session.dark()
     names = ", ".join(column.title for column, _ in found)
@@ -178,16 +180,9 @@ def _offer_strip(scene: Scene, found: list[tuple[Column, Row]]) -> None:
         arrays[column.title] = row.maps
         for name in ("sparsities", "p_ratios", "kept"):
             arrays[f"{column.title}: {name}"] = np.array(getattr(row, name))
-    with st.container(horizontal=True, gap="small"):
-        offer(
-            "PNG", f"{stem}.png", "image/png",
-            lambda: figures.png(_draw(scene, view, found, dark=False), made_from), "strip_png",
-        )  # fmt: skip
-        offer(
-            "NPZ", f"{stem}.npz", "application/octet-stream",
-            lambda: export.npz_file(arrays, made_from), "strip_npz",
-        )  # fmt: skip
-
-
-def _rankings(ranked: list[Column]) -> list[Scored]:
-    return [column.scored for column in ranked if column.scored]
+    offer_picture(
+        stem,
+        lambda: figures.png(_draw(scene, view, found, dark=False), made_from),
+        lambda: export.npz_file(arrays, made_from),
+        "strip",
+    )

@@ -10,6 +10,7 @@ import streamlit as st
 
 from explorer import session, widgets
 from explorer.lessons import Lesson, Step, lessons
+from explorer.rows import in_rows
 from explorer.words import plain
 
 __all__ = ["end_sidebar", "show_lesson", "show_lessons", "show_presenting"]
@@ -73,10 +74,9 @@ def show_lessons() -> None:
     """Show every lesson with its steps, each a way into it."""
     names = list(lessons().values())
     with st.container(key="panels"):
-        for start in range(0, len(names), 2):
-            for place, lesson in zip(st.columns(2), names[start : start + 2], strict=False):
-                with place, st.container(border=True, height="stretch"):
-                    _show_card(lesson)
+        for place, lesson in in_rows(names, 2):
+            with place, st.container(border=True, height="stretch"):
+                _show_card(lesson)
 
 
 def _show_card(lesson: Lesson) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any, Literal, TypeVar
 
@@ -31,6 +31,7 @@ __all__ = [
     "reset",
     "restriction",
     "settle",
+    "several",
     "site",
     "sparsity",
 ]
@@ -66,6 +67,33 @@ def field(name: str, default: Literal["value", "default"] = "value") -> dict[str
             session.change(lambda v: replace(v, **{name: value}))
 
     return {"key": key, "on_change": changed, default: value}
+
+
+def several(
+    label: str,
+    key: str,
+    known: Sequence[str],
+    chosen: Collection[str],
+    on_change: Callable[[], None],
+    *,
+    name: Callable[[str], str] = str,
+    help: str | None = None,  # noqa: A002  # Streamlit's word
+) -> None:
+    """Draw the choice of several names, in the order in which they are known.
+
+    Args:
+        label: above it.
+        key: the widget's; what is picked stands under it.
+        known: all names.
+        chosen: those that the view has.
+        on_change: called when a name is added or taken away.
+        name: how one is shown.
+        help: behind the question mark.
+    """
+    shown = settle(key, [each for each in known if each in chosen])
+    st.pills(
+        label, known, selection_mode="multi", default=shown, format_func=name, key=key, on_change=on_change, help=help
+    )
 
 
 def methods() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from explorer import markup
+from explorer.rows import in_rows
 from explorer.studies.choice import Studied
 from explorer.words import counted, number, percent, plain
 
@@ -34,10 +35,9 @@ def show_empty() -> None:
 def show_facts(studied: Sequence[Studied]) -> None:
     """Show what each run is."""
     with st.container(key="panels"):
-        for start in range(0, len(studied), 3):
-            for place, each in zip(st.columns(min(3, len(studied))), studied[start : start + 3], strict=False):
-                with place, st.container(border=True):
-                    _show_run(each)
+        for place, each in in_rows(studied, min(3, len(studied) or 1)):
+            with place, st.container(border=True):
+                _show_run(each)
 
 
 def _show_run(each: Studied) -> None:

@@ -1,0 +1,19 @@
+"""Things side by side on a page, so many in a row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+__all__ = ["in_rows"]
+
+Item = TypeVar("Item")
+
+
+def in_rows(items: Sequence[Item], width: int = 4) -> Iterator[tuple[DeltaGenerator, Item]]:
+    """Yield each item with the place it is drawn at, ``width`` of them in a row."""
+    for start in range(0, len(items), width):
+        yield from zip(st.columns(width), items[start : start + width], strict=False)
