@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import streamlit as st
+from PIL import Image
 
 from core.membership import Membership
 from explorer import charts, comparisons, export, figures, markup, palette, readings, session, widgets
 from explorer.answers import Scene
 from explorer.columns import Column, lacking, made_from_all, offer_rows, selections, there
-from explorer.downloads import offer
+from explorer.downloads import offer_picture
+from explorer.mosaics import show_mosaic
 from explorer.plots import show_site_chart
 from explorer.words import number, percent
 
@@ -85,16 +87,11 @@ def _show_split_at_site(scene: Scene, chosen: list[Column], names: tuple[str, ..
     site = scene.network.sites[view.site]
     first, second = (readings.site_planes(scene, s, view.sparsity, view.site) for s in selections(chosen))
     colours = (chosen[0].colour, chosen[1].colour)
-    whole = figures.membership_mosaic(first.mask, second.mask, first.dead, colours, dark)
-    counts = {
-        names[0]: int((first.mask & ~second.mask).sum()),
-        names[1]: int((first.mask & second.mask).sum()),
-        names[2]: int((second.mask & ~first.mask).sum()),
-    }
-    dead = int(((first.mask | second.mask) & first.dead).sum())
-    said = ", ".join(f"{name} {number(count)}" for name, count in counts.items())
+    parts = (first.mask & ~second.mask, first.mask & second.mask, second.mask & ~first.mask)
+    said = ", ".join(f"{name} {number(int(part.sum()))}" for name, part in zip(names, parts, strict=True))
+    dead = number(int(((first.mask | second.mask) & first.dead).sum()))
     st.html(
-        markup.panel_title(f"{site.name}, every neuron", f"{said}; {number(dead)} of these dead, drawn pale")
+        markup.panel_title(f"{site.name}, every neuron", f"{said}; {dead} of these dead, drawn pale")
         + markup.legend(
             {
                 names[0]: colours[0], names[1]: palette.ink(dark), names[2]: colours[1],
@@ -102,6 +99,7 @@ def _show_split_at_site(scene: Scene, chosen: list[Column], names: tuple[str, ..
             }
         )
     )  # fmt: skip
+    whole = figures.membership_mosaic(first.mask, second.mask, first.dead, colours, dark)
     with st.container(key="mosaic"):
         left, right = st.columns([1, 2])
         if first.mask[0].size > 1:
@@ -110,21 +108,20 @@ def _show_split_at_site(scene: Scene, chosen: list[Column], names: tuple[str, ..
                 st.image(figures.png(positions), width="stretch", alt=f"By position at {site.name}: {said}.")
                 st.caption("By position, all channels together: the colours mix as the channels do.")
         with right if first.mask[0].size > 1 else left:
-            st.image(
-                figures.png(whole), width="stretch", alt=f"All channels of {site.name}: {said}; {number(dead)} dead."
-            )
+            show_mosaic(whole, site, f"All channels of {site.name}: {said}; {dead} dead.", "mosaic_pair")
             st.caption(f"All {len(first.mask)} channels, by number; pale: dead here. A click opens the neuron.")
-    made_from = made_from_all(scene, chosen)
-    stem = export.file_name(view.image, scene.network.name, *(column.title for column in chosen))
-    with st.container(horizontal=True, gap="small"):
-        offer(
-            "PNG of this site", f"{stem}.png", "image/png",
-            lambda: figures.png(whole, made_from | {"site": site.name}), "membership_png",
-        )  # fmt: skip
-        offer(
-            "NPZ of all sites", f"{stem}.npz", "application/octet-stream",
-            lambda: export.npz_file(_all_masks(scene, chosen, view.sparsity), made_from), "membership_npz",
-        )  # fmt: skip
+    _offer_masks(scene, chosen, whole)
+
+
+def _offer_masks(scene: Scene, chosen: list[Column], whole: Image.Image) -> None:
+    view, made_from = session.view(), made_from_all(scene, chosen)
+    offer_picture(
+        export.file_name(view.image, scene.network.name, *(column.title for column in chosen)),
+        lambda: figures.png(whole, made_from | {"site": scene.network.sites[view.site].name}),
+        lambda: export.npz_file(_all_masks(scene, chosen, view.sparsity), made_from),
+        "membership",
+        ("PNG of this site", "NPZ of all sites"),
+    )
 
 
 def _all_masks(scene: Scene, chosen: list[Column], sparsity: float) -> dict[str, np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 import time
@@ -80,7 +81,9 @@ def test_the_page_shows_every_part(nothing_made):
     assert sections(at) == SECTIONS
     assert warnings(at) == ""
     assert len(at.get("plotly_chart")) == 7
-    assert len(at.image) == 4 + 2 + 1 + 1  # the maps, the two pictures of one site, the strip, the crop
+    assert len(at.image) == 4 + 1 + 1 + 1  # the maps, one site by position, the strip, the crop
+    (picker,) = (each.proto for each in at.get("bidi_component") if each.proto.component_name == "mask_picker")
+    assert json.loads(picker.json)["alt"].startswith("All channels of ")  # in which a click opens a neuron
     assert all(element.proto.imgs[0].alt for element in at.image)
     assert all(c.proto.alt for c in at.get("plotly_chart"))
 
