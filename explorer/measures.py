@@ -21,7 +21,16 @@ from explorer.view import Box
 from explorer.waiting import gathered, started
 from explorer.words import number, percent, plain
 
-__all__ = ["show_degradation", "show_localisation", "show_sensitivity"]
+__all__ = [
+    "CHANGES",
+    "NEAR",
+    "ORDERS",
+    "choose_near",
+    "pixel_axis",
+    "show_degradation",
+    "show_localisation",
+    "show_sensitivity",
+]
 
 ORDERS = {
     "lerf": ("LeRF", "Least relevant pixels are replaced first. Lower is better: what a good map leaves out can go."),
@@ -31,6 +40,8 @@ ORDERS = {
         "Insertion", "Most relevant pixels are put back first. A larger area is better: the answer is there early.",
     ),
 }  # fmt: skip
+CHANGES = ("lerf", "morf")  # the orders that ask how far the answer moves, either way
+NEAR = 0.1  # of the pixels: where the paper's curves end
 HITS = {None: "points nowhere, it is flat", True: "hits", False: "misses"}
 REPLACEMENTS = {"mean": "the mean colour", "black": "black", "blur": "a blurred photo"}
 
@@ -38,6 +49,26 @@ REPLACEMENTS = {"mean": "the mean colour", "black": "black", "blur": "a blurred 
 def show_degradation(scene: Scene, attributed: list[Attributed]) -> None:
     """Show what becomes of the answer as pixels are replaced in the order of their relevance."""
     st.markdown("## What if the pixels that matter, or do not, are replaced?")
+    _choose_degradation()
+    view, found = session.view(), attributions.made(attributed)
+    errand = evaluations.curves(scene, found, view, session.waiter())
+    measured = [(each, m) for (each, _), m in zip(found, gathered(errand, "degradation"), strict=True) if m]
+    if not measured:
+        st.info(attributions.lacking(attributed) or "Choose an attribution above.")
+        return
+    _draw_degradation(scene, measured)
+    rows = [
+        {
+            "attribution": each.title, "order": view.order, "replacement": view.replacement, "share": share,
+            "probability": p, "change": change, "tied_pixels": m.curve.tied,
+        }
+        for each, m in measured
+        for share, p, change in zip(m.curve.shares, m.curve.probabilities, m.curve.changes, strict=True)
+    ]  # fmt: skip
+    attributions.offer_rows(scene, [each for each, _ in measured], rows, "degradation")
+
+
+def _choose_degradation() -> None:
     with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
         st.segmented_control(
             "Order",
@@ -53,46 +84,44 @@ def show_degradation(scene: Scene, attributed: list[Attributed]) -> None:
             format_func=REPLACEMENTS.__getitem__,
             **widgets.field("replacement", "default"),
         )
-        st.segmented_control(
-            "Pixels",
-            [True, False],
-            required=True,
-            format_func=lambda near: "up to 10 %" if near else "all",
-            **widgets.field("near", "default"),
-        )
-    view, found = session.view(), attributions.made(attributed)
-    errand = evaluations.curves(scene, found, view, session.waiter())
-    measured = [(each, m) for (each, _), m in zip(found, gathered(errand, "degradation"), strict=True) if m]
-    if not measured:
-        st.info(attributions.lacking(attributed) or "Choose an attribution above.")
-        return
-    end = 0.1 if view.near else 1.0
-    of_change = view.order in ("lerf", "morf")
+        choose_near()
+
+
+def choose_near() -> None:
+    """Draw whether curves show all pixels, or the first tenth of them."""
+    st.segmented_control(
+        "Pixels",
+        [True, False],
+        required=True,
+        format_func=lambda near: "up to 10 %" if near else "all",
+        **widgets.field("near", "default"),
+    )
+
+
+def pixel_axis(order: str, near: bool) -> Axis:
+    """Return the axis along which pixels are replaced, or put back; up to a tenth of them, or to all."""
+    what = "pixels put back" if order == "insertion" else "pixels replaced"
+    return Axis(what, percent=True, ends=(0, 1.02 * (NEAR if near else 1.0)))
+
+
+def _draw_degradation(scene: Scene, measured: list[tuple[Attributed, Measured]]) -> None:
+    view, end = session.view(), NEAR if session.view().near else 1.0
+    of_change = view.order in CHANGES
     lines = [Line(each.title, each.colour, _heights(m, of_change), m.curve.shares) for each, m in measured]
     shown = [[y for x, y in zip(line.x, line.y, strict=True) if x <= end and not isnan(y)] for line in lines]
     top = 1.06 * max((max(each, default=0.0) for each in shown), default=1.0) or 1.0
     target = charts.literal(scene.network.class_names[scene.target])
     y = Axis("|p − p′| / p" if of_change else f"probability of {target}", ends=(0, top))
-    x = Axis("pixels put back" if view.order == "insertion" else "pixels replaced", percent=True, ends=(0, 1.02 * end))
-    words = [f"{each.title} {number(_area(m, of_change, end))}" for each, m in measured]
-    name = "change" if of_change else "probability"
+    words = "; ".join(f"{each.title} {number(_area(m, of_change, end))}" for each, m in measured)
     alt = (
-        f"{ORDERS[view.order][0]}: {name} over the share of pixels; areas up to {percent(end, 0)}: {'; '.join(words)}."
+        f"{ORDERS[view.order][0]}: {'change' if of_change else 'probability'} over the share of pixels; areas up to "
+        f"{percent(end, 0)}: {words}."
     )
-    show_chart(charts.curves(lines, x, y), "degradation", alt)
+    show_chart(charts.curves(lines, pixel_axis(view.order, view.near), y), "degradation", alt)
     st.caption(
-        f"{ORDERS[view.order][1]} Areas under the curves up to {percent(end, 0)} of the pixels: {'; '.join(words)}. "
+        f"{ORDERS[view.order][1]} Areas under the curves up to {percent(end, 0)} of the pixels: {words}. "
         "p is the softmax probability of the target. Pixels of equal relevance are taken in one fixed random order."
     )
-    rows = [
-        {
-            "attribution": each.title, "order": view.order, "replacement": view.replacement, "share": share,
-            "probability": p, "change": change, "tied_pixels": m.curve.tied,
-        }
-        for each, m in measured
-        for share, p, change in zip(m.curve.shares, m.curve.probabilities, m.curve.changes, strict=True)
-    ]  # fmt: skip
-    attributions.offer_rows(scene, [each for each, _ in measured], rows, "degradation")
 
 
 def _heights(measured: Measured, of_change: bool) -> tuple[float, ...]:

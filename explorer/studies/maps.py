@@ -11,9 +11,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from explorer import charts, session, widgets
+from explorer import charts, session
 from explorer.charts import Axis
-from explorer.measures import ORDERS
+from explorer.measures import CHANGES, NEAR, ORDERS, choose_near, pixel_axis
 from explorer.session import view
 from explorer.studies import paper
 from explorer.studies.charts import banded
@@ -68,20 +68,16 @@ def _choose(there: list[str]) -> str:
             "Order", there, required=True, format_func=lambda o: ORDERS[o][0], default=settle("study_order", chosen),
             key="study_order", on_change=changed,
         )  # fmt: skip
-        st.segmented_control(
-            "Pixels", [True, False], required=True, format_func=lambda near: "up to 10 %" if near else "all",
-            **widgets.field("near", "default"),
-        )  # fmt: skip
+        choose_near()
     return chosen
 
 
 def _draw_curves(each: Studied, rows: pd.DataFrame, order: str, near: bool, colours: dict[str, str]) -> Drawn:
-    end = 0.1 if near else 1.0
+    end = NEAR if near else 1.0
     means = listed(rows[rows["x"] <= end + 1e-9], ["who", "x"], colours)
     names = ordered(rows, colours)
     lines = [as_line(means, who, colours, "x") for who in names]
-    changes = order in ("lerf", "morf")
-    x = Axis("pixels put back" if order == "insertion" else "pixels replaced", percent=True, ends=(0, 1.02 * end))
+    changes, x = order in CHANGES, pixel_axis(order, near)
     y = Axis("|p − p′| / p" if changes else "probability of the class explained")
     figure = banded(charts.curves(lines, x, y, height=380), [ends(means, who, "x") for who in names])
     figure.update_yaxes(rangemode="tozero")
@@ -100,7 +96,7 @@ def _draw_curves(each: Studied, rows: pd.DataFrame, order: str, near: bool, colo
 
 
 def _show_areas(each: Studied, order: str, near: bool, colours: dict[str, str]) -> None:
-    measure = f"{order}_area_10" if near and order in ("lerf", "morf") else f"{order}_area"
+    measure = f"{order}_area_10" if near and order in CHANGES else f"{order}_area"
     found = gathered([each], measure)
     if not found:
         return
@@ -111,7 +107,7 @@ def _show_areas(each: Studied, order: str, near: bool, colours: dict[str, str]) 
         theirs = paper.least_relevant(methods.get(row.who, "")) if printed else {}
         own = {"method": row.who, "ours": row.mean, "low": row.low, "high": row.high, "images": row.images}
         rows.append({"run": each.run.name} | own | {f"paper, {title}": value for title, value in theirs.items()})
-    end = 0.1 if measure.endswith("_10") else 1.0
+    end = NEAR if measure.endswith("_10") else 1.0
     better = "larger is better" if order in ("morf", "insertion") else "smaller is better"
     st.markdown(f"**Area under {ORDERS[order][0]} up to {percent(end, 0)}**: {better}")
     st.table([_shown(row) for row in rows])
