@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from math import inf
+from math import inf, nan
 
 import streamlit as st
 
@@ -13,7 +14,7 @@ from explorer.charts import Axis, Line
 from explorer.columns import Column, lacking, made_from_all, offer_rows, show_waiting, there
 from explorer.downloads import offer_table
 from explorer.plots import show_chart
-from explorer.radii import Radii
+from explorer.radii import Followed, Radii
 from explorer.waiting import gathered, started
 from explorer.words import duration, number, percent, plain, position_name
 
@@ -135,53 +136,72 @@ def show_over_sparsity(scene: Scene, columns: list[Column]) -> None:
     if not started("radii over sparsity", f"Measure at {len(radii.SPARSITIES)} sparsities"):
         st.caption(f"Radii of {', '.join(c.title for c in ranked)}; ten seconds or so each.")
         return
-    view = session.view()
     wanted = [(c.scored, f"{c.title} {percent(s)}", s) for c in ranked for s in radii.SPARSITIES if c.scored]
-    errand = radii.ask_radii(scene, wanted, view.off, session.waiter(), directions=1)  # for the gradient's alone
-    parts = gathered(errand, "radii_over_sparsity")
-    lines, rows = [], []
-    for place, column in enumerate(ranked):
-        own = parts[place * len(radii.SPARSITIES) : (place + 1) * len(radii.SPARSITIES)]
-        done = [(s, r) for s, r in zip(radii.SPARSITIES, own, strict=True) if r]
-        exact, effective = [r.exact.radius or 1e-12 for _, r in done], [r.effective.along_gradient for _, r in done]
-        x = tuple(s for s, _ in done)
-        lines += [
-            Line(f"{column.title}, exact", column.colour, exact, x),
-            Line(
-                f"{column.title}, effective along the gradient",
-                column.colour,
-                [v if v < inf else float("nan") for v in effective],
-                x,
-            ),
-        ]
-        rows += [
-            {
-                "strategy": column.title, "sparsity_asked": s,
-                "exact_radius": r.exact.radius,
-                "effective_along_gradient": r.effective.along_gradient,
-            }
-            for s, r in done
-        ]  # fmt: skip
-    if not rows:
+    errand = radii.ask_radii(scene, wanted, session.view().off, session.waiter(), directions=1)  # the gradient's alone
+    parts, stops = gathered(errand, "radii_over_sparsity"), len(radii.SPARSITIES)
+    found = [(column, _stops(parts[place * stops :][:stops])) for place, column in enumerate(ranked)]
+    words = [
+        f"{c.title} at {percent(s)} {number(r.exact.radius)}" for c, measured in found for s, r in measured.items()
+    ]
+    if not words:
         return
-    words = "; ".join(
-        f"{r['strategy']} at {percent(float(str(r['sparsity_asked'])))} {number(float(str(r['exact_radius'])))}"
-        for r in rows
-    )
+    lines = [line for column, measured in found for line in _radii_lines(column, measured)]
     figure = charts.curves(lines, Axis("sparsity", percent=True), Axis("radius, L2", logarithmic=True))
-    show_chart(figure, "radii_over_sparsity", f"Radii over sparsity, exact: {words}.")
+    show_chart(figure, "radii_over_sparsity", f"Radii over sparsity, exact: {'; '.join(words)}.")
     st.caption("Higher is more linear: fewer neurons, fewer boundaries, and longer steps to them.")
+    rows = [
+        {
+            "strategy": column.title, "sparsity_asked": sparsity, "exact_radius": r.exact.radius,
+            "effective_along_gradient": r.effective.along_gradient,
+        }
+        for column, measured in found
+        for sparsity, r in measured.items()
+    ]  # fmt: skip
     offer_rows(scene, ranked, rows, "radii over sparsity", answered=False)
+
+
+def _stops(parts: Sequence[Radii | None]) -> dict[float, Radii]:
+    """What is there of one column, by sparsity."""
+    return {sparsity: part for sparsity, part in zip(radii.SPARSITIES, parts, strict=True) if part}
+
+
+def _radii_lines(column: Column, measured: dict[float, Radii]) -> tuple[Line, Line]:
+    """The exact radius, which a logarithmic axis takes no 0 of, and the effective one where it is finite."""
+    x, values = tuple(measured), measured.values()
+    effective = [r.effective.along_gradient if r.effective.along_gradient < inf else nan for r in values]
+    return (
+        Line(f"{column.title}, exact", column.colour, [r.exact.radius or 1e-12 for r in values], x),
+        Line(f"{column.title}, effective along the gradient", column.colour, effective, x),
+    )
 
 
 def show_line(scene: Scene, columns: list[Column]) -> None:
     """Show a restricted response along a line from the photo, with its tangent and the certified ball."""
     st.markdown("## Along a line from the photo")
-    ready, view, labels = there(columns), session.view(), radii.rays()
+    ready, view = there(columns), session.view()
     if not ready:
         return
+    column, ray = _choose_line(ready)
+    if not started("line", "Follow the line") or column.selection is None:
+        return
+    errand = radii.ask_line(scene, column.selection, column.title, view.sparsity, view.off, ray, session.waiter())
+    (followed,) = gathered(errand, "line")
+    if followed is None:
+        return
+    (found,) = radii.ask_radii(scene, [(column.selection, column.title, view.sparsity)], view.off, "").parts
+    _draw_line(scene, column, ray, followed, found.exact.radius if found else None)
+    line = followed.line
+    values = zip(line.ts, line.responses.tolist(), line.tangent.tolist(), line.switched.tolist(), strict=True)
+    rows = [{"t": t, "response": f, "tangent": g, "switched": n} for t, f, g, n in values]
+    made = made_from_all(scene, [column]) | {"ray": ray}
+    offer_table(rows, export.file_name(view.image, scene.network.name, "line.csv"), made, "line")
+
+
+def _choose_line(ready: list[Column]) -> tuple[Column, str]:
+    """Draw the choice of a column and of a direction; return what is chosen."""
+    view, labels = session.view(), radii.rays()
+    place = min(view.ray_of, len(ready) - 1)
     ray = view.ray if view.ray in labels else radii.GRADIENT
-    column = ready[min(view.ray_of, len(ready) - 1)]
     with st.container(key="charts_follow"):
         left, right = st.columns(2)
         with left:
@@ -189,7 +209,7 @@ def show_line(scene: Scene, columns: list[Column]) -> None:
             st.selectbox(
                 "Follow the response of",
                 range(len(ready)),
-                index=widgets.settle(key, ready.index(column)),
+                index=widgets.settle(key, place),
                 format_func=lambda place: ready[place].title,
                 key=key,
                 on_change=lambda: session.change(lambda v: replace(v, ray_of=st.session_state[key])),
@@ -203,45 +223,32 @@ def show_line(scene: Scene, columns: list[Column]) -> None:
                 key="ray",
                 on_change=lambda: session.change(lambda v: replace(v, ray=st.session_state["ray"])),
             )
-    if not started("line", "Follow the line") or column.selection is None:
-        return
-    errand = radii.ask_line(scene, column.selection, column.title, view.sparsity, view.off, ray, session.waiter())
-    (followed,) = gathered(errand, "line")
-    if followed is None:
-        return
+    return ready[place], ray
+
+
+def _draw_line(scene: Scene, column: Column, ray: str, followed: Followed, ball: float | None) -> None:
     line = followed.line
-    (found,) = radii.ask_radii(scene, [(column.selection, column.title, view.sparsity)], view.off, "").parts
-    ball = found.exact.radius if found else None
-    x = line.ts[1:]
-    response, tangent = line.responses[1:].tolist(), line.tangent[1:].tolist()
-    lines = [
-        Line("response", column.colour, response, x),
-        Line("its tangent at the photo", palette.ink(session.dark()), tangent, x, quiet=True),
-    ]
+    x, response = line.ts[1:], line.responses[1:].tolist()  # the photo, at 0, is not on a logarithmic axis
     spread = [v for v in response if abs(v) < inf]
     room = 0.15 * ((max(spread) - min(spread)) or 1.0)
     across = Axis("L2 distance from the photo", logarithmic=True)
-    switched = Line("switched neurons", column.colour, [float(v) or float("nan") for v in line.switched[1:]], x)
     with st.container(key="charts_line"):
         left, right = st.columns(2)
-    name = plain(scene.network.class_names[scene.target])
     with left:
+        lines = [
+            Line("response", column.colour, response, x),
+            Line("its tangent at the photo", palette.ink(session.dark()), line.tangent[1:].tolist(), x, quiet=True),
+        ]
+        name = plain(scene.network.class_names[scene.target])
         y = Axis(f"logit of {name}", ends=(min(spread) - room, max(spread) + room))
-        figure = charts.shaded(charts.curves(lines, across, y), ball, "certified ball")
         ends = f"from {number(response[0])} at the photo to {number(response[-1])} at distance {number(x[-1])}"
-        show_chart(figure, "line", f"Response of {column.title} {labels[ray]}: {ends}.")
+        figure = charts.shaded(charts.curves(lines, across, y), ball, "certified ball")
+        show_chart(figure, "line", f"Response of {column.title} {radii.rays()[ray]}: {ends}.")
     with right:
+        switched = Line("switched neurons", column.colour, [float(v) or nan for v in line.switched[1:]], x)
         figure = charts.shaded(charts.curves([switched], across, Axis("neurons switched", logarithmic=True)), ball, "")
         show_chart(figure, "switched", f"Neurons switched: {number(int(line.switched[-1]))} at the end of the line.")
     certified = (
         f"Shaded: the certified ball, of radius {number(ball)}." if ball else "Measure the radii to see the ball."
     )
     st.caption(f"{certified} In it the response lies on its tangent, and no neuron of the pathway has switched.")
-    rows = [
-        {"t": t, "response": f, "tangent": g, "switched": n}
-        for t, f, g, n in zip(
-            line.ts, line.responses.tolist(), line.tangent.tolist(), line.switched.tolist(), strict=True
-        )
-    ]
-    made = made_from_all(scene, [column]) | {"ray": ray}
-    offer_table(rows, export.file_name(view.image, scene.network.name, "line.csv"), made, "line")
