@@ -99,21 +99,10 @@ def waiting(
         if left:  # asking once more would start it again
             st.rerun()
         status = ask()
-        if status.state == "done":
-            st.rerun()
-        if status.state == "failed":
+        if status.state in ("done", "failed"):
             st.rerun()
         show()
-        if status.state == "waiting":
-            ahead = "one job" if status.position == 1 else f"{status.position} jobs"
-            st.progress(0.0, f"In line: {ahead} before this one" if status.position else "Next in line")
-        else:
-            rest = "" if status.seconds_left is None else f", about {duration(status.seconds_left)} left"
-            st.progress(
-                status.fraction,
-                f"{status.done} of {status.total} {status.note}{rest}" if status.total else "Starting ...",
-            )
-
+        _show_progress(status)
         st.button("Cancel", key=f"{name}_cancel", on_click=cancel)
 
     status = ask()
@@ -122,3 +111,15 @@ def waiting(
         st.button("Try again", key=f"{name}_retry", on_click=lambda: compute.forget_error(key))
     else:
         poll()
+
+
+def _show_progress(status: Status) -> None:
+    """Show a job's place in line, or how far it is."""
+    if status.state == "waiting":
+        ahead = "one job" if status.position == 1 else f"{status.position} jobs"
+        st.progress(0.0, f"In line: {ahead} before this one" if status.position else "Next in line")
+        return
+    rest = "" if status.seconds_left is None else f", about {duration(status.seconds_left)} left"
+    st.progress(
+        status.fraction, f"{status.done} of {status.total} {status.note}{rest}" if status.total else "Starting ..."
+    )
