@@ -1,4 +1,4 @@
-"""What a person chose: one frozen dataclass, to and from the address bar.
+"""What a person chose: one frozen dataclass, to and from the address bar; see ``choices`` and ``link``.
 
 Only what differs from the default is written, so the default view has a clean address. Reading is forgiving: whatever a
 link holds that does not fit is left at its default and named in a note; it is never an error.
@@ -6,21 +6,40 @@ link holds that does not fit is left at its default and named in a note; it is n
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, get_args
+from typing import Literal
 
-from core.baselines import BASELINES
 from core.errors import PathwayError
 from core.evaluation import Replacement
 from core.images import Crop
 from core.methods import METHODS, Family
+from explorer.choices import (
+    ATTRIBUTIONS,
+    LEAST_COLUMNS,
+    LINKED_PARTS,
+    MOST_ATTRIBUTIONS,
+    MOST_COLUMNS,
+    MOST_PAINT_STEPS,
+    MOST_RUNS,
+    REGULARISERS,
+    SPARSITIES,
+    Box,
+    Neuron,
+    Order,
+    Scale,
+    Start,
+    Style,
+    nearest_sparsity,
+)
 from explorer.knockouts import Part
+from explorer.link import READERS, written
 from explorer.strategies import ACTIVE, ORIGINAL, STRATEGIES, Strategy
 
 __all__ = [
     "ATTRIBUTIONS",
     "LEAST_COLUMNS",
+    "LINKED_PARTS",
     "MOST_ATTRIBUTIONS",
     "MOST_COLUMNS",
     "MOST_PAINT_STEPS",
@@ -37,33 +56,7 @@ __all__ = [
     "nearest_sparsity",
 ]
 
-Scale = Literal["shared", "panel"]
-Style = Literal["magnitude", "signed"]
-REGULARISERS = ("Fourier", "jitter", "blur", "total variation")
-MOST_PAINT_STEPS = 1024
-Start = Literal["noise", "grey"]
-Order = Literal["lerf", "morf", "insertion", "deletion"]
-Box = tuple[int, int, int, int]
-"""Left, top, right and bottom in percent of the square that the network sees."""
-Neuron = tuple[int, int]
-"""A site's index and a flat position in its activation."""
-
-
-def _steps(start: int, stop: int, step: int) -> list[float]:
-    return [thousandths / 1000 for thousandths in range(start, stop, step)]
-
-
-SPARSITIES = tuple(_steps(0, 700, 50) + _steps(700, 900, 10) + _steps(900, 980, 5) + _steps(980, 991, 1))
-"""Where the slider stops: finer near the top, where pathways change fastest."""
-
-
-LEAST_COLUMNS, MOST_COLUMNS = 2, 6
-LINKED_PARTS = 40
-MOST_ATTRIBUTIONS = 8
-MOST_RUNS = 6
 MOST_NOTES = 10
-ATTRIBUTIONS = (*METHODS, *BASELINES)
-"""Everything whose attributions can be evaluated: selection methods by their pathway gradients, then the others."""
 COMPARED = tuple(map(Strategy, ("NeuronMCT", "NeuronIntGrad", "GreedyPruning", "Random")))
 
 
@@ -232,7 +225,7 @@ class View:
         chosen = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "options"}
         if len(self.parts) > LINKED_PARTS:
             del chosen["parts"]
-        shown = {name: _written(value) for name, value in chosen.items() if value != getattr(default, name)}
+        shown = {name: written(value) for name, value in chosen.items() if value != getattr(default, name)}
         return shown | {name: str(value) for name, value in self.options}
 
     @classmethod
@@ -257,167 +250,10 @@ class View:
         method, _, option = name.partition(".")
         if option:
             return self.with_option(method, option, int(text))
-        return replace(self, **{name: _READERS[name](text)})
+        return replace(self, **{name: READERS[name](text)})
 
 
 def beside(method: str) -> list[str]:
     """Return the methods that may stand beside a method: those of other families, pruning and contribution first."""
     others = [m for m in METHODS.values() if m.family != METHODS[method].family]
     return [m.name for m in sorted(others, key=lambda m: m.family == "baseline")]
-
-
-def nearest_sparsity(value: float) -> float:
-    """Return the slider's stop next to a value."""
-    return min(SPARSITIES, key=lambda stop: abs(stop - value))
-
-
-def _written(value: object) -> str:
-    if not isinstance(value, tuple):
-        return str(value)
-    return ("~" if not value or isinstance(value[0], str | Strategy | Part) else "-").join(map(str, value))
-
-
-def _one_of(*allowed: str) -> Any:
-    return lambda text: allowed[allowed.index(text)]
-
-
-def _switch(text: str) -> bool:
-    return ("False", "True").index(text) == 1
-
-
-def _number(low: float, high: float) -> Any:
-    def read(text: str) -> float:
-        value = float(text)
-        if not low <= value <= high:
-            raise ValueError(text)
-        return value
-
-    return read
-
-
-def _index(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > 9:
-        raise ValueError(text)
-    return int(text)
-
-
-def _within(low: int, high: int, text: str) -> int:
-    value = _index(text)
-    if not low <= value <= high:
-        raise ValueError(text)
-    return value
-
-
-def _neuron(text: str) -> Neuron:
-    site, position = map(_index, text.split("-"))
-    return site, position
-
-
-def _pair(text: str) -> tuple[int, int]:
-    first, second = map(_index, text.split("-"))
-    if first == second or max(first, second) >= MOST_COLUMNS:
-        raise ValueError(text)
-    return first, second
-
-
-def _columns(text: str) -> tuple[Strategy, ...]:
-    names = text.split("~", MOST_COLUMNS)
-    if not LEAST_COLUMNS <= len(names) <= MOST_COLUMNS:
-        raise ValueError(text)
-    return tuple(map(Strategy.read, names))
-
-
-def _some_of(known: Sequence[str], most: int, least: int = 1) -> Any:
-    def read(text: str) -> tuple[str, ...]:
-        names = tuple(dict.fromkeys(text.split("~"))) if text else ()
-        if not least <= len(names) <= most or not set(names) <= set(known):
-            raise ValueError(text)
-        return names
-
-    return read
-
-
-def _box(text: str) -> Box:
-    left, top, right, bottom = map(_index, text.split("-"))
-    if not (left < right <= 100 and top < bottom <= 100):
-        raise ValueError(text)
-    return left, top, right, bottom
-
-
-def _name(text: str) -> str:
-    if not text.replace("_", "").replace("-", "").isalnum() or len(text) > 64:
-        raise ValueError(text)
-    return text
-
-
-def _picture(text: str) -> str:
-    """A photo's name, or DATASET:NUMBER."""
-    dataset, colon, number = text.rpartition(":")
-    if not colon:
-        return _name(text)
-    if not number.isdecimal() or len(text) > 80 or not dataset.replace(":", "").replace(".", ""):
-        raise ValueError(text)
-    _name(dataset.replace(".", "").replace(":", ""))
-    return text
-
-
-def _text(text: str) -> str:
-    """A name that people gave: a class's, a folder's."""
-    if not text.strip() or len(text) > 80 or "~" in text or not text.isprintable():
-        raise ValueError(text)
-    return text
-
-
-def _texts(text: str) -> tuple[str, ...]:
-    names = dict.fromkeys(text.split("~"))
-    if len(names) > MOST_RUNS:
-        raise ValueError(text)
-    return tuple(map(_text, names))
-
-
-_READERS: dict[str, Any] = {
-    "network": _name,
-    "image": _picture,
-    "x": _number(0, 1),
-    "y": _number(0, 1),
-    "zoom": _number(1, 8),
-    "target": _index,
-    "first": lambda text: METHODS[text].name if METHODS[text].family != "baseline" else METHODS[""].name,
-    "second": lambda text: METHODS[text].name,
-    "columns": _columns,
-    "pair": _pair,
-    "sparsity": lambda text: nearest_sparsity(_number(0, 1)(text)),
-    "scrub": _switch,
-    "off": _one_of("zero", "frozen"),
-    "scale": _one_of(*get_args(Scale)),
-    "style": _one_of(*get_args(Style)),
-    "opacity": lambda text: int(_number(0, 100)(text)),
-    "site": _index,
-    "only_site": _switch,
-    "neuron": _neuron,
-    "whole": _switch,
-    "attributions": _some_of(ATTRIBUTIONS, MOST_ATTRIBUTIONS),
-    "order": _one_of(*get_args(Order)),
-    "replacement": _one_of(*get_args(Replacement)),
-    "near": _switch,
-    "cascade": _switch,
-    "box": _box,
-    "parts": lambda text: tuple(dict.fromkeys(map(Part.read, text.split("~")[:LINKED_PARTS]))),
-    "only": _switch,
-    "ray": _name,
-    "ray_of": lambda text: _within(0, MOST_COLUMNS - 1, text),
-    "painted": _some_of(STRATEGIES, len(STRATEGIES)),
-    "painted_at": lambda text: nearest_sparsity(_number(0, 1)(text)),
-    "start": _one_of(*get_args(Start)),
-    "regularisers": _some_of(REGULARISERS, len(REGULARISERS), least=0),
-    "paint_steps": lambda text: _within(1, MOST_PAINT_STEPS, text),
-    "paint_seed": lambda text: _within(0, 9999, text),
-    "runs": _texts,
-    "studied_at": _number(0, 1),
-    "label": _text,
-    "closer": _text,
-    "spread": _name,
-    "lesson": _name,
-    "step": _index,
-    "present": _switch,
-}
