@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from explorer import comparisons, compute, export, figures, markup, readings, session
+from explorer import captions, comparisons, compute, export, figures, markup, readings, session
 from explorer.answers import Answer, Scene, Selection
 from explorer.columns import Column, show_waiting
 from explorer.downloads import offer_picture
 from explorer.waiting import offer_start
-from explorer.words import duration, number, percent, ratio
+from explorer.words import duration, number, percent
 
 __all__ = ["offer_map", "scale_ends", "show_answer", "show_column", "show_map", "show_panels"]
 
@@ -55,7 +55,7 @@ def show_column(scene: Scene, column: Column, end: float | None, top: int) -> No
     detail = f"pathway gradient, {column.strategy.family}"
     show_map(scene, column.title, detail, values, end, scale, column.colour)
     show_answer(scene, column.answer.restricted.logits.softmax(1)[0].tolist(), top)
-    _show_facts(column.answer)
+    st.html(markup.facts(captions.answer_facts(column.answer)))
     _show_making(scene, column, column.selection, column.answer)
     made_from = export.provenance(scene, session.view(), column.selection, column.answer)
     offer_map(scene, column.title, values, end, made_from, f"column_{column.place}")
@@ -69,15 +69,7 @@ def _show_photo(scene: Scene) -> None:
     if sample:
         st.html(markup.made_from({"": sample.credit}))
     st.html(
-        markup.facts(
-            {
-                "Network": scene.network.name,
-                "Sites": number(len(scene.network.sites)),
-                "Neurons": number(scene.network.neurons),
-                "Dead for this photo": percent(scene.dead_share),
-                "Device": str(scene.network.device),
-            }
-        )
+        markup.facts(captions.scene_facts(scene) | {"Device": str(scene.network.device)})
         + markup.made_from({"weights": scene.network.weights_hash or "unnamed", "image": scene.key[3]})
     )
 
@@ -104,40 +96,17 @@ def show_map(
         f"scale ends at {number(end)}."
     )
     st.image(figures.jpeg(picture), width="stretch", alt=alt)
-    low = "0" if view.style == "magnitude" else number(-end)
-    st.html(markup.colour_bar(low, f"{number(end)} · {scale}", figures.colours(view.style)))
+    st.html(captions.scale(view, end, scale))
 
 
 def show_answer(scene: Scene, probabilities: list[float], top: int) -> None:
     """Show the most probable classes; those as likely as many others are in no order and only counted."""
-    best = sorted(range(len(probabilities)), key=lambda i: -probabilities[i])
-    names = scene.network.class_names
-    cut = probabilities[best[top]] if len(best) > top else -1.0  # classes as likely as the next one are in no order
-    shown = [(names[i], probabilities[i], i == scene.target) for i in best[:top] if probabilities[i] != cut]
-    equal = probabilities.count(cut)
-    rest = f"{number(equal)} classes alike, {percent(cut)} each" if len(shown) < top else ""
+    shown, rest = captions.likeliest(scene, probabilities, top)
     st.html(markup.answers(shown, top, rest))
 
 
-def _show_facts(answer: Answer) -> None:
-    st.html(
-        markup.facts(
-            {
-                "Sparsity achieved": percent(answer.sparsity, 2),
-                "p ratio": ratio(answer.p_ratio),
-                "Prediction": "kept" if answer.prediction_kept else "not kept",
-                "Dead share": percent(answer.dead_share),
-            }
-        )
-    )
-
-
 def _show_making(scene: Scene, column: Column, selection: Selection, answer: Answer) -> None:
-    parts: dict[str, object] = {"off": session.view().off}
-    if column.scored:
-        kept = f"{number(answer.ties_kept)} of {number(answer.ties)}" if answer.ties else "none"
-        parts |= {"chosen among equal scores": kept, "scores in": duration(selection.seconds)}
-    st.html(markup.made_from(parts | {"gradient in": duration(answer.seconds)}))
+    st.html(markup.made_from({"off": session.view().off} | captions.making(selection, answer)))
     if column.scored and not column.strategy.uses_target:
         st.caption("These scores do not depend on the target class.")
     if not selection.complete:

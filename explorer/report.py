@@ -19,13 +19,13 @@ from string import Template
 from urllib.parse import urlencode
 
 from core.gradient import Restricted
-from explorer import compute, export, figures, markup, palette, readings, session
+from explorer import captions, compute, export, figures, markup, palette, readings, session
 from explorer.answers import Scene, Scored, Selection
 from explorer.columns import Column, lacking
 from explorer.downloads import offer
 from explorer.snippet import Shown, overlap_of_two, prints, ready, snippet, uploaded
 from explorer.view import Neuron, View
-from explorer.words import duration, number, percent, position_name, ratio
+from explorer.words import duration, number, percent, position_name
 
 __all__ = ["make", "offer_report"]
 
@@ -110,14 +110,9 @@ def _photo(scene: Scene, view: View) -> str:
     sample = compute.sample_facts(view.image)
     credit = sample.credit if sample else "Uploaded."
     alt = f"The photo as {scene.network.name} sees it{f': {sample.alt}' if sample else '.'}"
-    facts = {
-        "Network": scene.network.name,
-        "Sites": number(len(scene.network.sites)),
-        "Neurons": number(scene.network.neurons),
-        "Dead for this photo": percent(scene.dead_share),
-    }
     title = markup.panel_title("Photo", "the square the network sees")
-    return title + _image(figures.png(scene.picture), alt) + markup.made_from({"": credit}) + markup.facts(facts)
+    said = markup.made_from({"": credit}) + markup.facts(captions.scene_facts(scene))
+    return title + _image(figures.png(scene.picture), alt) + said
 
 
 def _plain(scene: Scene, view: View) -> str:
@@ -131,51 +126,27 @@ def _plain(scene: Scene, view: View) -> str:
 def _pathway(scene: Scene, view: View, column: Shown, values: figures.Floats, end: float) -> str:
     strategy, answer = column.strategy, column.answer
     scale = "shared scale" if view.scale == "shared" else "own scale"
-    facts = {
-        "Sparsity achieved": percent(answer.sparsity, 2),
-        "p ratio": ratio(answer.p_ratio),
-        "Prediction": "kept" if answer.prediction_kept else "not kept",
-        "Dead share": percent(answer.dead_share),
-        "Neurons kept": number(sum(answer.sizes)),
-    }
+    facts = captions.answer_facts(answer) | {"Neurons kept": number(sum(answer.sizes))}
+    options = {name.replace("_", " "): value for name, value in strategy.chosen.items()}
     return (
         markup.panel_title(column.title, f"pathway gradient, {strategy.family}", column.colour)
         + _map(scene, view, column.title, values, end, scale)
         + _answers(scene, answer.restricted)
         + markup.facts(facts)
-        + markup.made_from(_making(view, column))
+        + markup.made_from({"off": view.off} | options | captions.making(column.selection, answer))
     )
-
-
-def _making(view: View, column: Shown) -> dict[str, object]:
-    answer, scored = column.answer, isinstance(column.selection, Scored)
-    parts: dict[str, object] = {"off": view.off} | {
-        name.replace("_", " "): value for name, value in column.strategy.chosen.items()
-    }
-    if scored:
-        kept = f"{number(answer.ties_kept)} of {number(answer.ties)}" if answer.ties else "none"
-        parts |= {"chosen among equal scores": kept, "scores in": duration(column.selection.seconds)}
-    return parts | {"gradient in": duration(answer.seconds)}
 
 
 def _map(scene: Scene, view: View, title: str, values: figures.Floats, end: float, scale: str) -> str:
     picture = figures.over_photo(scene.picture, values, end, view.style, view.opacity)
     row, column = divmod(int(abs(values).argmax()), values.shape[1])
     alt = f"{title}, {view.style}: strongest at row {row}, column {column}; scale ends at {number(end)}."
-    low = "0" if view.style == "magnitude" else number(-end)
-    bar = markup.colour_bar(low, f"{number(end)} · {scale}", figures.colours(view.style))
-    return _image(figures.png(picture), alt) + bar
+    return _image(figures.png(picture), alt) + captions.scale(view, end, scale)
 
 
 def _answers(scene: Scene, restricted: Restricted) -> str:
-    """The most probable classes; those as likely as the next one are in no order, and only counted."""
-    probabilities = restricted.logits.softmax(1)[0].tolist()
-    best = sorted(range(len(probabilities)), key=lambda i: -probabilities[i])
-    cut = probabilities[best[TOP]] if len(best) > TOP else -1.0
-    names = scene.network.class_names
-    shown = [(names[i], probabilities[i], i == scene.target) for i in best[:TOP] if probabilities[i] != cut]
-    alike = f"{number(probabilities.count(cut))} classes alike, {percent(cut)} each" if len(shown) < TOP else ""
-    return markup.answers(shown, TOP, alike if cut >= 0 else "")
+    shown, rest = captions.likeliest(scene, restricted.logits.softmax(1)[0].tolist(), TOP)
+    return markup.answers(shown, TOP, rest)
 
 
 def _said(scene: Scene, view: View, columns: Sequence[Column]) -> str:

@@ -17,7 +17,7 @@ import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from explorer import browser, comparisons, compute, figures, palette, session
+from explorer import browser, captions, comparisons, compute, figures, palette, session
 from explorer.answers import Scene, Scored
 from explorer.columns import Column
 from explorer.comparisons import SWEEP, Swept
@@ -131,7 +131,7 @@ def method_payload(scene: Scene, swept: Swept, style: Style) -> dict[str, Any]:
 
 def _stop(scene: Scene, swept: Swept, i: int, end: float, style: Style) -> dict[str, Any]:
     p_ratio, kept = ratio(swept.p_ratios[i]), "kept" if swept.kept[i] else "not kept"
-    shown, rest = _top(scene, swept.probabilities[i])
+    likeliest, rest = captions.likeliest(scene, swept.probabilities[i].tolist(), TOP)
     size = int(swept.sizes[i].sum())
     return {
         "p": float(swept.probabilities[i][scene.target]),
@@ -143,24 +143,12 @@ def _stop(scene: Scene, swept: Swept, i: int, end: float, style: Style) -> dict[
         "p_ratio": p_ratio,
         "sparsity": percent(swept.sparsities[i], 2),
         "dead_share": percent(int(swept.dead[i].sum()) / size if size else float("nan")),
-        "top": shown,
+        "top": [(name, share, percent(share), target) for name, share, target in likeliest],
         "rest": rest,
         "said": f"p ratio {p_ratio}, prediction {kept}",
         "map_said": _map_said(swept.maps[i], end),
         "layers_said": _layers_said(scene, swept.sizes[i], swept.dead[i]),
     }
-
-
-def _top(scene: Scene, probabilities: figures.Floats) -> tuple[list[tuple[str, float, str, bool]], str]:
-    """The likeliest classes as (name, probability, in words, is the target); classes alike at the end are a number."""
-    order = np.argsort(-probabilities, kind="stable")
-    cut = probabilities[order[TOP]] if len(order) > TOP else -1.0
-    best = [int(i) for i in order[:TOP] if probabilities[i] != cut]
-    names = scene.network.class_names
-    shares = [float(probabilities[i]) for i in best]
-    shown = [(names[i], share, percent(share), i == scene.target) for i, share in zip(best, shares, strict=True)]
-    alike = int((probabilities == cut).sum())
-    return shown, f"{number(alike)} classes alike, {percent(float(cut))} each" if alike and len(best) < TOP else ""
 
 
 def _map_said(values: figures.Floats, end: float) -> str:
