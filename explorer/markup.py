@@ -6,9 +6,10 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from html import escape
 
+from explorer.figures import data_url
 from explorer.words import percent
 
-__all__ = ["answers", "brand", "colour_bar", "facts", "inert_zone", "legend", "made_from", "panel_title"]
+__all__ = ["answers", "brand", "colour_bar", "facts", "image", "inert_zone", "legend", "made_from", "panel_title"]
 
 
 def panel_title(title: str, detail: str = "", colour: str = "") -> str:
@@ -70,3 +71,12 @@ def colour_bar(low: str, high: str, colours: Sequence[str]) -> str:
     """Return a colour scale with what its ends mean."""
     bar = f'<i style="background:linear-gradient(90deg, {", ".join(colours)})"></i>'
     return f'<div class="scale">{escape(low)}{bar}{escape(high)}</div>'
+
+
+def image(file: bytes, alt: str, dark: bytes | None = None) -> str:
+    """Return a picture as part of the page itself; ``dark`` is shown in its place on a dark screen."""
+    shown = f'<img src="{data_url(file)}" alt="{escape(alt)}">'
+    if dark is None:
+        return shown
+    media = "screen and (prefers-color-scheme: dark)"
+    return f'<picture><source media="{media}" srcset="{data_url(dark)}">{shown}</picture>'
