@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,11 +16,13 @@ from explorer.waiting import cancelled, wait
 
 __all__ = [
     "Column",
+    "Shown",
     "find_columns",
     "find_selection",
     "lacking",
     "made_from_all",
     "offer_rows",
+    "ready",
     "selections",
     "show_waiting",
     "there",
@@ -54,6 +56,17 @@ class Column:
     def scored(self) -> Scored | None:
         """Return its ranking, None for a reference or while it is in line."""
         return self.selection if isinstance(self.selection, Scored) else None
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A column that is there."""
+
+    strategy: Strategy
+    title: str
+    colour: str
+    selection: Selection
+    answer: Answer
 
 
 def find_columns(scene: Scene, strategies: Sequence[Strategy]) -> list[Column]:
@@ -95,6 +108,11 @@ def lacking(columns: Sequence[Column]) -> str:
 def there(columns: Sequence[Column]) -> list[Column]:
     """Return the columns that are not in line, cancelled or failed."""
     return [column for column in columns if column.selection]
+
+
+def ready(columns: Iterable[Column]) -> list[Shown]:
+    """Return the columns that are there, as what they show."""
+    return [Shown(c.strategy, c.title, c.colour, c.selection, c.answer) for c in columns if c.selection and c.answer]
 
 
 def selections(columns: Sequence[Column]) -> list[Selection]:

@@ -25,7 +25,7 @@ from explorer.answers import Scene, Scored, Selection
 from explorer.errands import Errand, Part, errand
 from explorer.readings import saliency
 
-__all__ = ["CURVE", "STRIP", "SWEEP", "Curve", "Row", "Swept", "curves", "members", "strip", "sweeps"]
+__all__ = ["CURVE", "STRIP", "SWEEP", "Curve", "Row", "Swept", "curves", "members", "overlap", "strip", "sweeps"]
 
 CURVE = (0.0, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.92, 0.94, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99)
 STRIP = (0.0, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99)
@@ -100,6 +100,12 @@ def members(scene: Scene, selections: Sequence[Selection], sparsity: float) -> M
     key = ("members", scene.key, *(selection.key for selection in selections), sizes)
     pathways = (selection.pathway(sparsity) for selection in selections)
     return compute.RESULTS.get(key, lambda: membership(list(pathways), scene.dead))
+
+
+def overlap(scene: Scene, two: Sequence[Selection], sparsity: float) -> tuple[float, float]:
+    """Return intersection over union of two selections' pathways, and its level by chance."""
+    table = members(scene, two, sparsity)
+    return float(table.overlaps()[0, 1]), float(table.chances()[0, 1])
 
 
 def curves(scene: Scene, rankings: Sequence[Scored], off: Off, waiter: str) -> Errand:

@@ -131,8 +131,8 @@ def offer_map(
 def _show_comparison(scene: Scene, columns: list[Column]) -> None:
     first, second = (column.selection for column in columns)
     if first and second:
-        table = comparisons.members(scene, [first, second], session.view().sparsity)
+        common, chance = comparisons.overlap(scene, [first, second], session.view().sparsity)
         st.markdown(
-            f"The two pathways overlap by **{percent(table.overlaps()[0, 1])}** (intersection over union); two "
-            f"independent ones of their sizes would by {percent(table.chances()[0, 1])}."
+            f"The two pathways overlap by **{percent(common)}** (intersection over union); two independent ones of "
+            f"their sizes would by {percent(chance)}."
         )

@@ -18,12 +18,12 @@ from string import Template
 from urllib.parse import urlencode
 
 from core.gradient import Restricted
-from explorer import captions, compute, export, figures, markup, palette, readings, session
+from explorer import captions, comparisons, compute, export, figures, markup, palette, readings, session
 from explorer.answers import Scene, Scored, Selection
-from explorer.columns import Column, lacking
+from explorer.columns import Column, Shown, lacking, ready
 from explorer.downloads import offer
 from explorer.report_sites import layers
-from explorer.snippet import Shown, overlap_of_two, prints, ready, snippet, uploaded
+from explorer.snippet import prints, snippet, uploaded
 from explorer.view import Neuron, View
 from explorer.words import duration, number, percent, position_name
 
@@ -154,7 +154,7 @@ def _said(scene: Scene, view: View, columns: Sequence[Column]) -> str:
     shown = ready(columns)
     said = [lacking(columns)]
     if len(shown) == 2:
-        common, chance = overlap_of_two(scene, view, shown)
+        common, chance = comparisons.overlap(scene, [column.selection for column in shown], view.sparsity)
         said.append(
             f"The two pathways overlap by {percent(common)} (intersection over union); two independent ones of their "
             f"sizes would by {percent(chance)}."

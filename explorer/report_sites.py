@@ -8,7 +8,7 @@ from math import ceil
 
 from explorer import figures, markup, palette, readings
 from explorer.answers import Scene
-from explorer.snippet import Shown
+from explorer.columns import Shown
 from explorer.view import View
 from explorer.words import number, percent
 

@@ -5,47 +5,24 @@ The lines it prints and those a report shows come from one pair of formats.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from string import Template
 from textwrap import fill
 
 from core.datasets import FASHION_MNIST, registered_image
 from explorer import comparisons, compute, export, session
-from explorer.answers import Answer, Scene, Selection
-from explorer.columns import Column
-from explorer.strategies import Strategy
+from explorer.answers import Scene
+from explorer.columns import Column, ready
 from explorer.view import View
 
-__all__ = ["Shown", "overlap_of_two", "prints", "ready", "snippet", "uploaded"]
+__all__ = ["prints", "snippet", "uploaded"]
 
 FOUND = (
     "{method}: achieved sparsity {found.sparsity:.6g}, p ratio {found.p_ratio:.6g}, "
     "dead share {found.dead_share:.6g}, prediction kept: {found.prediction_kept}"
 )
 COMMON = "{first} and {second}: overlap {common:.6g}, {chance:.6g} by chance"
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A column that is ready."""
-
-    strategy: Strategy
-    title: str
-    colour: str
-    selection: Selection
-    answer: Answer
-
-
-def ready(columns: Iterable[Column]) -> list[Shown]:
-    """Return the columns that are ready."""
-    return [Shown(c.strategy, c.title, c.colour, c.selection, c.answer) for c in columns if c.selection and c.answer]
-
-
-def overlap_of_two(scene: Scene, view: View, shown: Sequence[Shown]) -> tuple[float, float]:
-    """Intersection over union of the first two pathways, and its level by chance."""
-    table = comparisons.members(scene, [column.selection for column in shown[:2]], view.sparsity)
-    return float(table.overlaps()[0, 1]), float(table.chances()[0, 1])
 
 
 def uploaded(view: View) -> bool:
@@ -100,7 +77,7 @@ def prints(scene: Scene, view: View, columns: Sequence[Column]) -> str:
     lines += [FOUND.format(method=column.strategy.name, found=column.answer) for column in shown]
     if len(shown) == 2:
         first, second = (column.strategy.name for column in shown)
-        common, chance = overlap_of_two(scene, view, shown)
+        common, chance = comparisons.overlap(scene, [column.selection for column in shown], view.sparsity)
         lines.append(COMMON.format(first=first, second=second, common=common, chance=chance))
     return "\n".join(lines)
 
