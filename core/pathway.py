@@ -127,8 +127,9 @@ class Ranking:
         for index in sites:
             ranks = self.ranks[index].flatten()
             first = torch.topk(ranks, min(count, len(ranks)), largest=False)
-            places = zip(first.values.tolist(), first.indices.tolist(), strict=True)
-            found += [(place, index, position) for place, position in places if place < len(self.scores)]
+            scored = first.values < len(self.scores)
+            places = zip(first.values[scored].tolist(), first.indices[scored].tolist(), strict=True)
+            found += [(place, index, position) for place, position in places]
         return [(index, position) for _, index, position in sorted(found)[:count]]
 
     def score(self, site: int, position: int) -> float:

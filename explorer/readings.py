@@ -112,17 +112,30 @@ def top_neurons(scene: Scene, by: Scored, others: Sequence[Scored], site: int | 
         site: index of the only site wanted.
         count: how many at most.
     """
-    return [neuron_row(scene, by, others, neuron) for neuron in by.ranking.top(count, site)]
+    return _rows(scene, by, others, by.ranking.top(count, site))
 
 
 def neuron_row(scene: Scene, by: Scored, others: Sequence[Scored], neuron: tuple[int, int]) -> NeuronRow:
     """Return one neuron's row; see ``top_neurons``."""
-    site, position = neuron
-    activation = float(scene.activations[site].flatten()[position])
-    ranks = tuple(_place(scored.ranking, neuron) for scored in (by, *others))
-    return NeuronRow(site, position, activation, by.ranking.score(site, position), ranks)
+    return _rows(scene, by, others, [neuron])[0]
 
 
-def _place(ranking: Ranking, neuron: tuple[int, int]) -> int | None:
-    place = int(ranking.ranks[neuron[0]].flatten()[neuron[1]])
-    return place if place < len(ranking.scores) else None
+def _rows(
+    scene: Scene, by: Scored, others: Sequence[Scored], neurons: Sequence[tuple[int, int]]
+) -> list[NeuronRow]:
+    """Rows of neurons, read a site at a time: a tensor's single numbers take long."""
+    rows: dict[tuple[int, int], NeuronRow] = {}
+    for site in {site for site, _ in neurons}:
+        positions = [position for at, position in neurons if at == site]
+        activations = scene.activations[site].flatten()[positions].tolist()
+        places = [_places(scored.ranking, site, positions) for scored in (by, *others)]
+        scores = iter(by.ranking.scores[[place for place in places[0] if place is not None]].tolist())
+        for position, activation, *ranks in zip(positions, activations, *places, strict=True):
+            score = 0.0 if ranks[0] is None else next(scores)
+            rows[site, position] = NeuronRow(site, position, activation, score, tuple(ranks))
+    return [rows[neuron] for neuron in neurons]
+
+
+def _places(ranking: Ranking, site: int, positions: list[int]) -> list[int | None]:
+    places = ranking.ranks[site].flatten()[positions].tolist()
+    return [place if place < len(ranking.scores) else None for place in places]
