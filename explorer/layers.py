@@ -8,7 +8,7 @@ from PIL import Image
 from explorer import charts, export, figures, markup, palette, readings, session, widgets
 from explorer.answers import Scene, Selection
 from explorer.columns import Column
-from explorer.downloads import offer
+from explorer.downloads import offer_picture
 from explorer.mosaics import show_mosaic
 from explorer.plots import show_site_chart
 from explorer.words import number, percent
@@ -98,18 +98,10 @@ def _offer_masks(scene: Scene, column: Column, selection: Selection, picture: Im
     made_from = export.provenance(scene, view, selection, column.answer)
     name = column.title
     stem = export.file_name(view.image, scene.network.name, name, "masks")
-    with st.container(horizontal=True, gap="small"):
-        offer(
-            "PNG of this site",
-            f"{stem}.png",
-            "image/png",
-            lambda: figures.png(picture, made_from | {"site": site}),
-            f"mask_png_{name}",
-        )
-        offer(
-            "NPZ of all sites",
-            f"{stem}.npz",
-            "application/octet-stream",
-            lambda: export.npz_file(readings.all_masks(scene, selection, view.sparsity), made_from),
-            f"mask_npz_{name}",
-        )
+    offer_picture(
+        stem,
+        lambda: figures.png(picture, made_from | {"site": site}),
+        lambda: export.npz_file(readings.all_masks(scene, selection, view.sparsity), made_from),
+        f"mask_{name}",
+        ("PNG of this site", "NPZ of all sites"),
+    )
