@@ -31,6 +31,7 @@ from core.errors import ImageError, PathwayError, printable
 from core.jpeg import check_jpeg
 
 __all__ = [
+    "FOLDER",
     "Crop",
     "Preprocessing",
     "SampleImage",

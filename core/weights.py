@@ -32,6 +32,7 @@ from core.errors import PathwayError, WeightsMissing
 from core.progress import Progress, silent
 
 __all__ = [
+    "MODELS",
     "PublishedWeights",
     "download_weights",
     "embedded_state",

@@ -35,6 +35,7 @@ from explorer.errands import Errand, Part, errand
 from explorer.view import Box, View
 
 __all__ = [
+    "SUBSETS",
     "Measured",
     "Sane",
     "Sensitive",

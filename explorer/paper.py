@@ -18,11 +18,11 @@ from explorer.downloads import offer
 from explorer.plots import show_chart
 from explorer.words import percent, plain
 
-__all__ = ["Printed", "printed_dead_shares", "printed_overlap", "show_paper", "tables"]
+__all__ = ["ON_POSTER", "Printed", "printed_dead_shares", "printed_overlap", "show_paper", "tables"]
 
 TABLES = Path(__file__).resolve().parent.parent / "assets" / "paper_tables.json"
 SPARSITY = 0.9
-AS_PRINTED = {  # the poster's labels, with what our methods are called; two are almost surely exchanged
+ON_POSTER = {  # the poster's labels, with what our methods are called; two are almost surely exchanged
     "NeuronIntGrad": "IntGrad", "NeuronMCT": "MCT", "DGR(init=1)": "DGR(1)", "DGR(init=r)": "DGR(r)",
     "GreedyPruning": '"Greedy"', "Random": '"Random"',
 }  # fmt: skip
@@ -61,7 +61,7 @@ def printed_overlap(first: str, second: str) -> Printed:
 def show_paper(scene: Scene, columns: list[Column]) -> None:
     """Show the paper's dead shares and overlaps at 90 %, as printed, beside those of this image."""
     st.markdown("## Beside the paper's own figures")
-    known = [column for column in there(columns) if column.strategy.name in AS_PRINTED]
+    known = [column for column in there(columns) if column.strategy.name in ON_POSTER]
     if not known:
         st.info(f"The paper has figures for the selection methods only. {lacking(columns)}")
         return
@@ -125,7 +125,7 @@ def _offer(scene: Scene, known: list[Column], rows: list[dict[str, Any]], what: 
 def _entry(first: str, second: str) -> float | None:
     """One number of the poster's upper triangle; None where it has no such pair."""
     matrix = tables()["jaccard_percent_vgg16_imagenet_sparsity90"]
-    places = sorted(matrix["columns"].index(AS_PRINTED[name]) for name in (first, second))
+    places = sorted(matrix["columns"].index(ON_POSTER[name]) for name in (first, second))
     if places[0] == places[1]:
         return None
     percent_printed: float = list(matrix["rows"].values())[places[0]][places[1]]

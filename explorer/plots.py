@@ -9,7 +9,7 @@ import streamlit as st
 
 from explorer import session
 
-__all__ = ["show_chart", "show_site_chart"]
+__all__ = ["CALM", "show_chart", "show_site_chart"]
 
 CALM = {"displayModeBar": False}
 

@@ -16,7 +16,7 @@ from explorer.evaluations import Measured, Sane
 from explorer.paper import tables
 from explorer.waiting import gathered
 
-__all__ = ["AS_PRINTED", "show_printed"]
+__all__ = ["AS_PRINTED", "LEAST_RELEVANT", "show_printed"]
 
 AS_PRINTED = {  # our names, with the paper's
     "Gradient": "Gradients", "Guided Backpropagation": "GBP", "Grad-CAM": "GradCAM", "InputMCT": "InputMCT",

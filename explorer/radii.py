@@ -19,7 +19,18 @@ from explorer.answers import Reference, Scene, Selection
 from explorer.errands import Errand, Part, errand
 from explorer.strategies import ORIGINAL
 
-__all__ = ["GRADIENT", "RANDOM", "SPARSITIES", "Checked", "Followed", "Radii", "ask_line", "ask_radii", "rays"]
+__all__ = [
+    "DIRECTIONS",
+    "GRADIENT",
+    "RANDOM",
+    "SPARSITIES",
+    "Checked",
+    "Followed",
+    "Radii",
+    "ask_line",
+    "ask_radii",
+    "rays",
+]
 
 SPARSITIES = (0.7, 0.8, 0.9, 0.95, 0.98)
 GRADIENT, RANDOM = "gradient", "random"

@@ -36,7 +36,11 @@ from explorer.view import Neuron, View
 from explorer.words import plain
 
 __all__ = [
+    "CHECKPOINT",
     "LONGEST",
+    "MAX_CHECKPOINT",
+    "MAX_PICTURE",
+    "UPLOAD",
     "add_checkpoint",
     "add_mask",
     "add_pasted",

@@ -30,11 +30,16 @@ Definition = Function | ast.ClassDef
 
 def unlisted(tree: ast.Module) -> list[str]:
     """Names without an underscore that ``__all__`` leaves out."""
-    listed = {"main"}
+    return [d.name for d in definitions(tree) if d.name not in {"main", *listed(tree)}]
+
+
+def listed(tree: ast.Module) -> list[str]:
+    """What ``__all__`` lists, nothing where there is none."""
     for statement in tree.body:
         if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "__all__":
-            listed |= set(ast.literal_eval(statement.value))
-    return [d.name for d in definitions(tree) if d.name not in listed]
+            names: list[str] = ast.literal_eval(statement.value)
+            return names
+    return []
 
 
 def undescribed(tree: ast.Module) -> list[str]:
@@ -79,6 +84,22 @@ def functions(tree: ast.Module) -> Iterator[tuple[str, Function]]:
             yield from ((f"{each.name}.{f.name}", f) for f in (*methods, *calls))
         else:
             yield each.name, each
+
+
+def taken(tree: ast.Module) -> set[tuple[str, str]]:
+    """Our modules, and the names that a module takes from them: imports, and attributes of imported modules."""
+    known, names, modules = sources("core", "explorer"), set(), {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module in known:
+            for alias in node.names:
+                if f"{node.module}.{alias.name}" in known:
+                    modules[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+                else:
+                    names.add((node.module, alias.name))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
+            names.add((modules[node.value.id], node.attr))
+    return names
 
 
 def described(each: Definition) -> str:
@@ -127,6 +148,15 @@ def test_what_is_public_is_listed_and_described(name):
     tree = parsed(sources("core", "explorer")[name])
     assert unlisted(tree) == []
     assert undescribed(tree) == []
+
+
+@pytest.mark.parametrize("name", sources("core", "explorer", "pages"))
+def test_what_is_taken_from_a_module_is_listed_there(name):
+    paths = sources("core", "explorer", "pages")
+    found = taken(parsed(paths[name]))
+    assert [
+        (module, each) for module, each in sorted(found) if each not in (*listed(parsed(paths[module])), "main")
+    ] == []
 
 
 @pytest.mark.parametrize("name", sources("core"))
@@ -186,6 +216,12 @@ def warned():
     assert undescribed(tree) == ["Listed.method", "mute"]
     assert shapeless(tree) == ["Listed.__call__", "shapeless"]
     assert unwarned(tree) == ["silent"]
+
+
+def test_what_is_taken_is_found():
+    source = "import os\nfrom core.network import trace\nfrom explorer import figures as f\nf.png(os.sep)\nf.LIMIT"
+    names = {("core.network", "trace"), ("explorer.figures", "png"), ("explorer.figures", "LIMIT")}
+    assert taken(ast.parse(source)) == names
 
 
 def test_imports_are_found_in_texts():

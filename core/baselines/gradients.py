@@ -36,7 +36,7 @@ from core.gradient import pathway_gradient
 from core.network import Network, Site
 from core.progress import Progress, silent
 
-__all__ = ["grad_cam", "gradient", "gradient_shap", "input_intgrad", "input_mct", "smooth_grad"]
+__all__ = ["N_SAMPLES", "N_STEPS", "grad_cam", "gradient", "gradient_shap", "input_intgrad", "input_mct", "smooth_grad"]
 
 N_STEPS = 50
 N_SAMPLES = 50

@@ -32,7 +32,7 @@ from core.baselines.base import Response, batch_size, completeness
 from core.network import Network
 from core.progress import Progress, silent
 
-__all__ = ["kernel_shap", "lime", "occlusion", "positions", "superpixels", "window"]
+__all__ = ["MASKS", "kernel_shap", "lime", "occlusion", "positions", "superpixels", "window"]
 
 MASKS = 500  # even: masks come in pairs
 N_SUPERPIXELS = 50

@@ -22,7 +22,7 @@ import torch
 
 from core.errors import PathwayError
 
-__all__ = ["DaskEngine", "Engine", "Failed", "Serial"]
+__all__ = ["DaskEngine", "Engine", "Failed", "Load", "Serial"]
 
 T = TypeVar("T")
 R = TypeVar("R")

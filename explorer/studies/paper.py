@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from explorer.paper import AS_PRINTED, printed_dead_shares, printed_overlap, tables
-from explorer.printed import AS_PRINTED as MAPS_AS_PRINTED
-from explorer.printed import LEAST_RELEVANT
+from explorer.paper import ON_POSTER, printed_dead_shares, printed_overlap, tables
+from explorer.printed import AS_PRINTED, LEAST_RELEVANT
 from explorer.studies.choice import Studied
 
 __all__ = ["LERF", "POSTER", "dead_share", "least_relevant", "methods_of", "pair", "roar"]
@@ -28,7 +27,7 @@ def dead_share(method: str) -> float | None:
 
 def pair(first: str, second: str) -> tuple[float | None, float | None]:
     """Return a printed overlap, under its printed labels and under the labels exchanged."""
-    if first not in AS_PRINTED or second not in AS_PRINTED:
+    if first not in ON_POSTER or second not in ON_POSTER:
         return None, None
     found = printed_overlap(first, second)
     return found.as_printed, found.exchanged
@@ -36,7 +35,7 @@ def pair(first: str, second: str) -> tuple[float | None, float | None]:
 
 def least_relevant(method: str) -> dict[str, float | None]:
     """Return the printed areas under LeRF up to 10 % by data set and network."""
-    name = MAPS_AS_PRINTED.get(method)
+    name = AS_PRINTED.get(method)
     return {title: tables()[table]["rows"][name][-1] if name else None for title, table in LEAST_RELEVANT.items()}
 
 
