@@ -14,9 +14,9 @@ from core.pathway import Off
 from core.progress import Progress
 from explorer import compute, export, markup, session
 from explorer.answers import Scene, Scored
+from explorer.choices import Neuron
 from explorer.downloads import offer
 from explorer.jobs import Status
-from explorer.view import Neuron
 from explorer.waiting import wait
 from explorer.words import number, percent
 

@@ -13,6 +13,7 @@ from core.methods import METHODS
 from explorer import charts, compute, export, figures, markup, navigation, paintings, session, widgets
 from explorer.answers import Scene
 from explorer.charts import Axis, Line
+from explorer.choices import MOST_PAINT_STEPS, REGULARISERS, SPARSITIES, Neuron
 from explorer.columns import Column, find_columns, lacking, show_waiting
 from explorer.downloads import offer, offer_table
 from explorer.jobs import Status, best_key
@@ -20,7 +21,6 @@ from explorer.paintings import Painted
 from explorer.plots import show_chart
 from explorer.rows import in_rows
 from explorer.strategies import STRATEGIES, Strategy
-from explorer.view import MOST_PAINT_STEPS, REGULARISERS, SPARSITIES, Neuron
 from explorer.waiting import started, wait
 from explorer.words import counted, duration, number, percent, plain, position_name
 

@@ -31,8 +31,9 @@ from core.progress import Progress
 from explorer import compute
 from explorer.answers import Scene
 from explorer.attributions import Attributed, Made, attribute, contributions
+from explorer.choices import Box
 from explorer.errands import Errand, Part, errand
-from explorer.view import Box, View
+from explorer.view import View
 
 __all__ = [
     "SUBSETS",

@@ -21,8 +21,8 @@ from core.pathway import Off
 from core.progress import Progress
 from explorer import compute
 from explorer.answers import Scene, Scored, Selection
+from explorer.choices import Neuron
 from explorer.errands import Errand
-from explorer.view import Neuron
 
 __all__ = ["BIAS", "IMAGE", "LOGIT", "Edge", "Flow", "Place", "ask_flow", "kept"]
 

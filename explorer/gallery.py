@@ -12,8 +12,8 @@ from core.methods import METHODS
 from explorer import attributions, export, figures, markup, panels, session, widgets
 from explorer.answers import Scene
 from explorer.attributions import Attributed, Made
+from explorer.choices import ATTRIBUTIONS, MOST_ATTRIBUTIONS
 from explorer.rows import in_rows
-from explorer.view import ATTRIBUTIONS, MOST_ATTRIBUTIONS
 from explorer.waiting import wait
 from explorer.words import duration, number
 

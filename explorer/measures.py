@@ -15,9 +15,9 @@ from explorer import attributions, browser, charts, evaluations, figures, sessio
 from explorer.answers import Scene
 from explorer.attributions import Attributed
 from explorer.charts import Axis, Line
+from explorer.choices import Box
 from explorer.evaluations import Measured, Sensitive
 from explorer.plots import show_chart
-from explorer.view import Box
 from explorer.waiting import gathered, started
 from explorer.words import number, percent, plain
 

@@ -9,7 +9,8 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from explorer import session
-from explorer.view import Neuron, View
+from explorer.choices import Neuron
+from explorer.view import View
 
 __all__ = ["follow", "link", "open_neuron", "open_picture", "pages"]
 

@@ -10,8 +10,8 @@ import streamlit as st
 from core.methods import METHODS
 from explorer import compute, excitement, figures, markup, readings, session, widgets
 from explorer.answers import Scene, Scored
+from explorer.choices import Neuron
 from explorer.strategies import Strategy
-from explorer.view import Neuron
 from explorer.waiting import started, wait
 from explorer.words import number, percent, position_name
 

@@ -16,8 +16,9 @@ from core.network import Network, Site
 from core.progress import Progress
 from explorer import compute, figures
 from explorer.answers import Scene, Selection
+from explorer.choices import Neuron
 from explorer.jobs import Status
-from explorer.view import Neuron, View
+from explorer.view import View
 
 __all__ = [
     "Painted",

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from core.membership import Membership
 from core.pathway import Off
 from explorer.answers import Answer, Scene
+from explorer.choices import Scale
 from explorer.strategies import ACTIVE, ORIGINAL, Strategy
-from explorer.view import Scale, View
+from explorer.view import View
 from explorer.words import number, percent, ratio
 
 __all__ = ["PRESETS", "Findings", "Preset", "asked"]

@@ -20,11 +20,12 @@ from urllib.parse import urlencode
 from core.gradient import Restricted
 from explorer import captions, comparisons, compute, export, figures, markup, palette, readings, session
 from explorer.answers import Scene, Scored, Selection
+from explorer.choices import Neuron
 from explorer.columns import Column, Shown, lacking, ready
 from explorer.downloads import offer
 from explorer.report_sites import layers
 from explorer.snippet import prints, snippet, uploaded
-from explorer.view import Neuron, View
+from explorer.view import View
 from explorer.words import duration, number, percent, position_name
 
 __all__ = ["make", "offer_report"]

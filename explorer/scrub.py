@@ -19,9 +19,10 @@ from PIL import Image
 
 from explorer import browser, captions, comparisons, compute, figures, palette, session
 from explorer.answers import Scene, Scored
+from explorer.choices import SPARSITIES, Style, nearest_sparsity
 from explorer.columns import Column
 from explorer.comparisons import SWEEP, Swept
-from explorer.view import SPARSITIES, Style, View, nearest_sparsity
+from explorer.view import View
 from explorer.waiting import gathered
 from explorer.words import number, percent, ratio
 

@@ -31,8 +31,9 @@ from core.images import downscale, image_hash, open_image, open_mask, sample_ima
 from core.network import Network
 from core.zoo import load_checkpoint
 from explorer import compute
+from explorer.choices import Neuron
 from explorer.figures import jpeg
-from explorer.view import Neuron, View
+from explorer.view import View
 from explorer.words import plain
 
 __all__ = [

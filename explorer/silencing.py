@@ -10,10 +10,10 @@ import streamlit as st
 from core.errors import PathwayError
 from explorer import compute, export, figures, markup, navigation, panels, readings, session
 from explorer.answers import Answer, Reference, Scene
+from explorer.choices import LINKED_PARTS, Neuron
 from explorer.downloads import offer
 from explorer.knockouts import KnockOut, Part
 from explorer.strategies import Strategy
-from explorer.view import LINKED_PARTS, Neuron
 from explorer.widgets import settle
 from explorer.words import number, percent, plain, ratio
 

@@ -15,13 +15,9 @@ from core.evaluation import Replacement
 from core.images import Crop
 from core.methods import METHODS, Family
 from explorer.choices import (
-    ATTRIBUTIONS,
     LEAST_COLUMNS,
     LINKED_PARTS,
-    MOST_ATTRIBUTIONS,
     MOST_COLUMNS,
-    MOST_PAINT_STEPS,
-    MOST_RUNS,
     REGULARISERS,
     SPARSITIES,
     Box,
@@ -30,31 +26,12 @@ from explorer.choices import (
     Scale,
     Start,
     Style,
-    nearest_sparsity,
 )
 from explorer.knockouts import Part
 from explorer.link import READERS, written
 from explorer.strategies import ACTIVE, ORIGINAL, STRATEGIES, Strategy
 
-__all__ = [
-    "ATTRIBUTIONS",
-    "LEAST_COLUMNS",
-    "LINKED_PARTS",
-    "MOST_ATTRIBUTIONS",
-    "MOST_COLUMNS",
-    "MOST_PAINT_STEPS",
-    "MOST_RUNS",
-    "REGULARISERS",
-    "SPARSITIES",
-    "Box",
-    "Neuron",
-    "Order",
-    "Scale",
-    "Style",
-    "View",
-    "beside",
-    "nearest_sparsity",
-]
+__all__ = ["SPARSITIES", "View", "beside"]
 
 MOST_NOTES = 10
 COMPARED = tuple(map(Strategy, ("NeuronMCT", "NeuronIntGrad", "GreedyPruning", "Random")))

@@ -11,9 +11,10 @@ import streamlit as st
 from core.methods import METHODS
 from core.network import Network
 from explorer import browser, session
+from explorer.choices import LEAST_COLUMNS, MOST_COLUMNS, SPARSITIES, Neuron
 from explorer.session import view
 from explorer.strategies import STRATEGIES, Strategy
-from explorer.view import LEAST_COLUMNS, MOST_COLUMNS, SPARSITIES, Neuron, View, beside
+from explorer.view import View, beside
 from explorer.words import percent
 
 __all__ = [

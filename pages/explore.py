@@ -4,13 +4,13 @@ import streamlit as st
 
 from explorer import markup, session, sources, widgets
 from explorer.answers import Scene
+from explorer.choices import SPARSITIES
 from explorer.columns import Column, find_columns
 from explorer.layers import show_layers
 from explorer.neurons import show_neurons
 from explorer.panels import show_panels
 from explorer.report import offer_report
 from explorer.scrub import show_scrub
-from explorer.view import SPARSITIES
 from explorer.words import percent, plain
 
 

@@ -29,7 +29,8 @@ from core.images import sample_images
 from core.methods import METHODS
 from core.weights import PublishedWeights
 from explorer import compute
-from explorer.view import SPARSITIES, View
+from explorer.choices import SPARSITIES
+from explorer.view import View
 from tests.app import button, html, link, opened, ran, until_done, view, warnings
 from tests.networks import seeded
 

@@ -22,8 +22,9 @@ from core.methods import METHODS
 from core.pathway import rank
 from core.zoo import load_network
 from explorer import evaluations, sanity
+from explorer.choices import ATTRIBUTIONS
 from explorer.paper import tables
-from explorer.view import ATTRIBUTIONS, View
+from explorer.view import View
 from explorer.words import number, percent
 from tests.app import button, html, link, opened, ran, until_done, view, warnings
 

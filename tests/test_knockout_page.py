@@ -15,8 +15,9 @@ from streamlit.testing.v1 import AppTest
 from core.images import sample_images
 from core.methods import METHODS
 from core.zoo import load_network
+from explorer.choices import LINKED_PARTS
 from explorer.knockouts import KnockOut, Part
-from explorer.view import LINKED_PARTS, View
+from explorer.view import View
 from explorer.words import number, percent, ratio
 from tests.app import PAGES, button, html, link, opened, ran, view, warnings
 

@@ -19,9 +19,10 @@ from core.network import trace
 from core.pathway import Pathway, rank
 from explorer import compute
 from explorer.answers import Answer, Scene, Scored
+from explorer.choices import SPARSITIES
 from explorer.presets import PRESETS, Findings, asked
 from explorer.strategies import Strategy
-from explorer.view import SPARSITIES, View
+from explorer.view import View
 from tests.networks import SHAPE, TOYS, seeded
 
 AGREEMENT, DEAD, SURVIVAL = PRESETS

@@ -24,11 +24,11 @@ from core.network import trace
 from core.pathway import rank
 from explorer import comparisons, compute, figures
 from explorer.answers import Scene, Scored
+from explorer.choices import SPARSITIES
 from explorer.comparisons import STRIP, SWEEP, Swept
 from explorer.errands import Errand
 from explorer.scrub import MOST_CHARACTERS, method_payload, payload
 from explorer.strategies import Strategy
-from explorer.view import SPARSITIES
 from explorer.words import number, percent, ratio
 from tests.app import link, opened, ran, until_done, view
 from tests.networks import SHAPE, TOYS, seeded

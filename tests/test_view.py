@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from core.images import Crop
 from core.methods import METHODS
+from explorer.choices import ATTRIBUTIONS, REGULARISERS, SPARSITIES, nearest_sparsity
 from explorer.knockouts import Part
 from explorer.strategies import STRATEGIES, Strategy
-from explorer.view import ATTRIBUTIONS, REGULARISERS, SPARSITIES, View, beside, nearest_sparsity
+from explorer.view import View, beside
 from tests.test_strategies import strategies
 
 FAMILIES = {name: method.family for name, method in METHODS.items()}

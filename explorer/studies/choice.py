@@ -12,8 +12,9 @@ from core.baselines import BASELINES
 from core.errors import PathwayError
 from core.methods import METHODS
 from explorer import palette, session, teaching
+from explorer.choices import MOST_RUNS, SPARSITIES
 from explorer.studies.runs import ORIGINAL, Census, Run, census, find_runs, read
-from explorer.view import MOST_RUNS, SPARSITIES, View
+from explorer.view import View
 from explorer.widgets import settle
 from explorer.words import counted, plain
 

@@ -20,9 +20,10 @@ from core.methods import METHODS
 from core.pathway import Off
 from core.studies import Strategy, written
 from explorer import compute, figures, navigation, session
+from explorer.choices import nearest_sparsity
 from explorer.studies.choice import Studied
 from explorer.studies.runs import Run
-from explorer.view import View, nearest_sparsity
+from explorer.view import View
 from explorer.words import plain
 
 __all__ = ["explored", "offer_image", "picked", "picture_name", "show_image", "why_not"]
