@@ -172,7 +172,8 @@ def mosaic(mask: Bools, dead: Bools, colour: str, dark: bool) -> Image.Image:
         colour: of the method.
         dark: whether the page is.
     """
-    kinds = np.where(mask, 2 + dead, 1 - dead).astype(np.uint8)
+    silent = dead.view(np.uint8)
+    kinds = np.where(mask, 2 + silent, 1 - silent)
     return _cells(kinds, (background(dark), quiet(dark), colour, DEAD), line(dark))
 
 
@@ -254,7 +255,7 @@ def thumbnail(picture: Image.Image, side: int = 112) -> Image.Image:
 def jpeg(picture: Image.Image, quality: int = 88) -> bytes:
     """Return a picture as JPEG, full colour resolution."""
     buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=quality, subsampling=0)
+    picture.copy().save(buffer, "JPEG", quality=quality, subsampling=0)  # save() keeps its options at the picture
     return buffer.getvalue()
 
 
@@ -270,7 +271,7 @@ def png(picture: Image.Image, made_from: Mapping[str, object] | None = None) -> 
     for name, value in (made_from or {}).items():
         notes.add_itxt(name, value if isinstance(value, str) else json.dumps(value))
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG", pnginfo=notes, compress_level=4)
+    picture.copy().save(buffer, "PNG", pnginfo=notes, compress_level=1)  # copied as for jpeg
     return buffer.getvalue()
 
 

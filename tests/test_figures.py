@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from base64 import b64decode
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -460,6 +461,14 @@ def test_a_png_without_notes_and_a_jpeg():
     read = Image.open(io.BytesIO(figures.jpeg(Image.new("RGB", (9, 5), (200, 30, 30)))))
     assert (read.format, read.size) == ("JPEG", (9, 5))
     assert read.getpixel((4, 2)) == pytest.approx((200, 30, 30), abs=4)
+
+
+def test_a_picture_that_several_threads_write_at_once_is_written_as_each_asks_for():
+    shared = Image.effect_noise((64, 64), 50).convert("RGB")
+    wanted = {quality: figures.jpeg(shared, quality) for quality in (40, 95)}
+    with ThreadPoolExecutor(4) as pool:
+        written = list(pool.map(lambda quality: (quality, figures.jpeg(shared, quality)), [40, 95] * 1000))
+    assert all(file == wanted[quality] for quality, file in written)
 
 
 def test_a_thumbnail_is_the_middle_square():
