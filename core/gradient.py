@@ -159,8 +159,8 @@ def pathway_gradient(
 
 def saliency_map(gradient: Tensor) -> Tensor:
     """Return, per pixel, the channel's value of largest magnitude, signed: (C, H, W) -> (H, W)."""
-    strongest = gradient.abs().argmax(dim=0, keepdim=True)
-    return gradient.gather(0, strongest)[0]
+    least, most = gradient.amin(dim=0), gradient.amax(dim=0)
+    return torch.where(-least > most, least, most)
 
 
 def sweep(

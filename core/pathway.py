@@ -122,15 +122,17 @@ class Ranking:
             count: how many at most.
             site: index of the only site wanted.
         """
-        sites = range(len(self.ranks)) if site is None else [site]
+        end = min(count, len(self.scores))  # places before it are wanted
+        if site is not None:
+            own = self.ranks[site].flatten()
+            end = min(int(own.kthvalue(min(count, len(own))).values) + 1, len(self.scores))
         found: list[tuple[int, int, int]] = []
-        for index in sites:
+        for index in range(len(self.ranks)) if site is None else [site]:
             ranks = self.ranks[index].flatten()
-            first = torch.topk(ranks, min(count, len(ranks)), largest=False)
-            scored = first.values < len(self.scores)
-            places = zip(first.values[scored].tolist(), first.indices[scored].tolist(), strict=True)
+            positions = torch.nonzero(ranks < end).squeeze(1)
+            places = zip(ranks[positions].tolist(), positions.tolist(), strict=True)
             found += [(place, index, position) for place, position in places]
-        return [(index, position) for _, index, position in sorted(found)[:count]]
+        return [(index, position) for _, index, position in sorted(found)]
 
     def score(self, site: int, position: int) -> float:
         """Return the score of the neuron at a flat position of a site."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from html import escape
 from itertools import cycle
 from math import inf, isfinite, isnan, log10
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -88,9 +89,7 @@ def layer_strip(
     figure = go.Figure()
     for (method, values), colour, pattern in zip(shares.items(), colours, ("", "/"), strict=False):
         _add_site_bars(figure, method, values, colour, pattern, names, "kept")
-    _over_sites(figure, at)
-    figure.update_layout(height=230, bargap=0.18, bargroupgap=0.0, barmode="group")
-    figure.update_yaxes(title="neurons kept, %")
+    _over_sites(figure, at, "neurons kept, %", height=230, bargap=0.18, bargroupgap=0.0, barmode="group")
     return figure
 
 
@@ -107,9 +106,7 @@ def site_lines(lines: Sequence[Line], sites: Sequence[str], at: int, title: str)
     for line, symbol in zip(lines, _symbols(lines), strict=True):
         hover = "%{customdata}<br>" + line.name + ": %{y:.2f} %<extra></extra>"
         _add_line(figure, line, symbol, line.x or range(len(line.y)), _percents(line.y), list(sites), hover)
-    _over_sites(figure, at)
-    figure.update_layout(height=300)
-    figure.update_yaxes(title=f"{title}, %")
+    _over_sites(figure, at, f"{title}, %", height=300)
     return figure
 
 
@@ -242,9 +239,8 @@ def membership_bars(
     figure = go.Figure()
     for (part, values), colour, pattern in zip(parts.items(), colours, cycle(("", "x", "/")), strict=False):
         _add_site_bars(figure, part, values, colour, pattern, sites, "of the site's neurons")
-    _over_sites(figure, at)
-    figure.update_layout(height=260, bargap=0.18, barmode="stack", legend={"traceorder": "normal"})
-    figure.update_yaxes(title="neurons of the site, %")
+    _over_sites(figure, at, "neurons of the site, %", height=260, bargap=0.18, barmode="stack")
+    figure.update_layout(legend={"traceorder": "normal"})
     return figure
 
 
@@ -341,21 +337,32 @@ def shaded(figure: go.Figure, end: float | None, name: str) -> go.Figure:
 
 def calm(figure: go.Figure, height: int) -> None:
     """Give a figure its height, margins and legend, and let nothing in it move under the hand."""
-    figure.update_layout(
-        height=height, margin={"l": 8, "r": 8, "t": 8, "b": 8}, dragmode=False,
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-    )  # fmt: skip
-    figure.update_xaxes(fixedrange=True)
-    figure.update_yaxes(fixedrange=True)
+    figure.update_layout(_calm(height))
 
 
-def _over_sites(figure: go.Figure, at: int) -> None:
-    """The horizontal axis of all sites, in which one can be clicked; the chosen one framed."""
-    calm(figure, 230)
-    figure.add_vrect(x0=at - 0.5, x1=at + 0.5, line={"color": MARK, "width": 2}, fillcolor="rgba(232,56,79,.08)")
-    figure.update_layout(clickmode="event+select")
-    figure.update_xaxes(title="site, from image to logits", tickmode="auto", nticks=14, showgrid=False, zeroline=False)
-    figure.update_yaxes(rangemode="tozero")
+def _calm(height: int) -> dict[str, Any]:
+    return {
+        "height": height, "margin": {"l": 8, "r": 8, "t": 8, "b": 8}, "dragmode": False,
+        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        "xaxis": {"fixedrange": True}, "yaxis": {"fixedrange": True},
+    }  # fmt: skip
+
+
+def _over_sites(figure: go.Figure, at: int, title: str, *, height: int, **layout: Any) -> None:
+    """The horizontal axis of all sites, in which one can be clicked; the chosen one framed.
+
+    All in one go: it is drawn at each move of the slider, and plotly looks everything through at each call.
+    """
+    both = _calm(height)
+    both["xaxis"] |= {
+        "title": "site, from image to logits", "tickmode": "auto", "nticks": 14, "showgrid": False, "zeroline": False,
+    }  # fmt: skip
+    both["yaxis"] |= {"title": title, "rangemode": "tozero"}
+    frame = {
+        "type": "rect", "xref": "x", "yref": "y domain", "x0": at - 0.5, "x1": at + 0.5, "y0": 0, "y1": 1,
+        "line": {"color": MARK, "width": 2}, "fillcolor": "rgba(232,56,79,.08)",
+    }  # fmt: skip
+    figure.update_layout({**both, "shapes": [frame], "clickmode": "event+select", **layout})
 
 
 def _over_sparsity(figure: go.Figure, at: float, end: float) -> None:
