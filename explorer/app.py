@@ -19,19 +19,27 @@ from explorer import (  # noqa: E402
     session,
     teaching,
 )
+from explorer.turns import TURNS  # noqa: E402
 
 STYLE, LOGO = (Path(__file__).with_name(name) for name in ("style.css", "logo.svg"))
 
-st.set_page_config(page_title="Pathway Explorer", page_icon=str(LOGO), layout="wide", initial_sidebar_state="auto")
-page = st.navigation(navigation.pages(), position="top")
-navigation.follow()
-st.html(STYLE)
-with st.sidebar:
-    st.html(markup.brand(LOGO.read_text("utf-8")))
-session.start(page.url_path)
-teaching.show_presenting()
-teaching.show_lesson()
-try:
-    page.run()
-except Exception as problem:  # stopping and running again are no Exceptions to Streamlit
-    failures.show_failure(problem)
+
+def main() -> None:
+    """Draw the page that the address names, between what all pages share."""
+    st.set_page_config(page_title="Pathway Explorer", page_icon=str(LOGO), layout="wide", initial_sidebar_state="auto")
+    page = st.navigation(navigation.pages(), position="top")
+    navigation.follow()
+    st.html(STYLE)
+    with st.sidebar:
+        st.html(markup.brand(LOGO.read_text("utf-8")))
+    session.start(page.url_path)
+    teaching.show_presenting()
+    teaching.show_lesson()
+    try:
+        page.run()
+    except Exception as problem:  # stopping and running again are no Exceptions to Streamlit
+        failures.show_failure(problem)
+
+
+with TURNS:
+    main()

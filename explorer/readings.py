@@ -120,9 +120,7 @@ def neuron_row(scene: Scene, by: Scored, others: Sequence[Scored], neuron: tuple
     return _rows(scene, by, others, [neuron])[0]
 
 
-def _rows(
-    scene: Scene, by: Scored, others: Sequence[Scored], neurons: Sequence[tuple[int, int]]
-) -> list[NeuronRow]:
+def _rows(scene: Scene, by: Scored, others: Sequence[Scored], neurons: Sequence[tuple[int, int]]) -> list[NeuronRow]:
     """Rows of neurons, read a site at a time: a tensor's single numbers take long."""
     rows: dict[tuple[int, int], NeuronRow] = {}
     for site in {site for site, _ in neurons}:

@@ -175,10 +175,10 @@ def attend(address: str, number: int, moves: int, together: Meeting, seen: Seen)
             visitor.choose("first", "DGR(init=1)")
             visitor.until(lambda: bool(visitor.all("progress")), "a place in line")
         else:
-            move(visitor, chance, seen, "a move while others leave")
+            move(visitor, chance, seen, "a move while others leave", own)
 
 
-def move(visitor: Visitor, chance: random.Random, seen: Seen, what: str = "move") -> None:
+def move(visitor: Visitor, chance: random.Random, seen: Seen, what: str = "move", own: int | None = None) -> None:
     """Move the slider, wait for the pathway gradient, look at it for a while."""
     first = list(visitor.images())[2]
     old = visitor.images()[first]
@@ -191,7 +191,7 @@ def move(visitor: Visitor, chance: random.Random, seen: Seen, what: str = "move"
     seen.waited(what, time.monotonic() - start)
     visitor.settle()
     seen.waited(f"{what}: the whole page", time.monotonic() - start)
-    seen.settled(visitor, None)
+    seen.settled(visitor, own)
     visitor.rest(chance.uniform(*THINK))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from core.methods import METHODS
 from explorer import compute, sources
 from explorer.failures import UNFORESEEN
 from explorer.jobs import NO_MEMORY
+from explorer.turns import TURNS
 from tests.app import button, html, opened, ran, until_done, view
 
 pytestmark = pytest.mark.usefixtures("nothing_made")
@@ -123,3 +125,42 @@ def test_a_disk_that_is_full_ends_a_download_in_words_and_leaves_no_part(tmp_pat
     assert "No space left on device" in errors(at)
     assert "Set PATHWAY_WEIGHTS to a folder that can." in errors(at)
     assert list(Path(tmp_path / "weights").iterdir()) == []
+
+
+def free_turns() -> int:
+    """How many pages could be drawn now."""
+    taken = 0
+    while TURNS.acquire(blocking=False):
+        taken += 1
+    for _ in range(taken):
+        TURNS.release()
+    return taken
+
+
+def test_a_page_waits_for_its_turn_and_gives_it_back_whatever_happens(monkeypatch):
+    turns = free_turns()
+    assert turns >= 2
+    at = opened(QUICK)
+    monkeypatch.setattr(compute, "_answer", broken(KeyError("no")))
+    at.select_slider(key="view_sparsity").set_value(0.95).run()
+    assert UNFORESEEN in errors(at)
+    monkeypatch.undo()
+    assert free_turns() == turns
+
+    drawn = threading.Event()
+
+    def visit() -> None:
+        opened(QUICK)
+        drawn.set()
+
+    for _ in range(turns):
+        TURNS.acquire()
+    visitor = threading.Thread(target=visit)
+    visitor.start()
+    assert not drawn.wait(1.0)
+    TURNS.release()
+    assert drawn.wait(60)
+    visitor.join()
+    for _ in range(turns - 1):
+        TURNS.release()
+    assert free_turns() == turns
