@@ -8,6 +8,8 @@ import os
 import sys
 from pathlib import Path
 
+from explorer import memory
+
 __all__ = ["main", "prepare", "serve"]
 
 HERE = Path(__file__).resolve().parent
@@ -49,6 +51,7 @@ def main(arguments: list[str] | None = None) -> None:
         os.environ["PATHWAY_WEIGHTS"] = str(Path(os.environ["PATHWAY_WEIGHTS"]).resolve())  # serving changes folders
     folders = [*os.environ.get("PATHWAY_STUDIES", "").split(os.pathsep), *chosen.studies]
     os.environ["PATHWAY_STUDIES"] = os.pathsep.join(str(Path(folder).resolve()) for folder in folders if folder)
+    memory.share()
     problem = _register(chosen.dataset) or prepare(max(1, chosen.threads))
     if problem:
         parser.error(problem)

@@ -19,6 +19,7 @@ import torch
 
 from core.errors import Cancelled, PathwayError
 from core.progress import Progress
+from explorer import memory
 from explorer.results import Results
 
 __all__ = ["NO_MEMORY", "Jobs", "Status", "Work", "best_key", "out_of_memory"]
@@ -176,6 +177,7 @@ class Jobs:
                 while not self._jobs:
                     if self._closed:
                         return
+                    memory.give_back()
                     self._changed.wait()
                 job = next(iter(self._jobs.values()))
                 if self._abandoned(job):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 from PIL import Image
 
-from explorer import charts, export, figures, markup, palette, readings, session, widgets
+from explorer import charts, compute, export, figures, markup, palette, readings, session, widgets
 from explorer.answers import Scene, Selection
 from explorer.columns import Column
 from explorer.downloads import offer_picture
 from explorer.mosaics import show_mosaic
 from explorer.plots import show_site_chart
+from explorer.results import Drawn
 from explorer.words import number, percent
 
 __all__ = ["show_layers"]
@@ -84,23 +87,31 @@ def _show_mask(scene: Scene, column: Column, at: int) -> None:
         place = right
     else:
         place = st.container()
-    whole = figures.mosaic(planes.mask, planes.dead, column.colour, session.dark())
+    dark = session.dark()
+
+    def draw() -> Image.Image:
+        return figures.mosaic(planes.mask, planes.dead, column.colour, dark)
+
+    key = ("mosaic", column.selection.key, column.selection.size(session.view().sparsity), at, column.colour, dark)
     with place:
-        show_mosaic(whole, site, words, f"mosaic_{column.place}")
+        drawn = compute.RESULTS.get(key, lambda: Drawn(figures.png(draw())))
+        show_mosaic(drawn.data, site, words, f"mosaic_{column.place}")
         names = ", ".join(str(c) for c in busiest if planes.mask[c].any())
         kept_most = f"Most neurons kept in: {names or 'none'}."
         st.caption(f"All {channels} channels, by number; a click opens the neuron. {kept_most}")
-    _offer_masks(scene, column, column.selection, whole, site.name)
+    _offer_masks(scene, column, column.selection, draw, site.name)
 
 
-def _offer_masks(scene: Scene, column: Column, selection: Selection, picture: Image.Image, site: str) -> None:
+def _offer_masks(
+    scene: Scene, column: Column, selection: Selection, draw: Callable[[], Image.Image], site: str
+) -> None:
     view = session.view()
     made_from = export.provenance(scene, view, selection, column.answer)
     name = column.title
     stem = export.file_name(view.image, scene.network.name, name, "masks")
     offer_picture(
         stem,
-        lambda: figures.png(picture, made_from | {"site": site}),
+        lambda: figures.png(draw(), made_from | {"site": site}),
         lambda: export.npz_file(readings.all_masks(scene, selection, view.sparsity), made_from),
         f"mask_{name}",
         ("PNG of this site", "NPZ of all sites"),

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from PIL import Image
-
 from core.network import Site
 from explorer import browser, figures, navigation, session
 
 __all__ = ["show_mosaic"]
 
 
-def show_mosaic(picture: Image.Image, site: Site, alt: str, key: str) -> None:
-    """Show a mosaic of a site; a click on a cell opens its neuron on a page of its own."""
+def show_mosaic(file: bytes, site: Site, alt: str, key: str) -> None:
+    """Show a mosaic of a site, a PNG file; a click on a cell opens its neuron on a page of its own."""
 
     def picked(across: int, down: int) -> None:
         place = figures.mosaic_neuron(site.planes, across, down)
@@ -20,5 +18,4 @@ def show_mosaic(picture: Image.Image, site: Site, alt: str, key: str) -> None:
             return
         navigation.open_neuron((site.index, site.position(*place)))
 
-    source = figures.data_url(figures.png(picture))
-    browser.mask_picker(source, alt, figures.mosaic_cells(site.planes), key, on_picked=picked)
+    browser.mask_picker(figures.data_url(file), alt, figures.mosaic_cells(site.planes), key, on_picked=picked)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from explorer import export, figures, markup, navigation, readings, session, widgets
+from explorer import compute, export, figures, markup, navigation, readings, session, widgets
 from explorer.answers import Scene, Scored
 from explorer.columns import Column
 from explorer.downloads import offer
@@ -20,6 +20,17 @@ __all__ = ["show_neurons"]
 TOP_NEURONS = 200
 
 
+@dataclass(frozen=True)
+class _Top:
+    """Rows that no sparsity changes, to be kept among results."""
+
+    rows: list[NeuronRow]
+
+    @property
+    def nbytes(self) -> int:
+        return 300 * len(self.rows)
+
+
 def show_neurons(scene: Scene, columns: list[Column]) -> None:
     """Show the first method's ranking beside the photo with what the selected neuron sees."""
     st.markdown("## Which neurons rank first")
@@ -28,11 +39,15 @@ def show_neurons(scene: Scene, columns: list[Column]) -> None:
         return
     view = session.view()
     widgets.ranking_scope()
-    rows = readings.top_neurons(scene, scored[0], scored[1:], view.site if view.only_site else None, TOP_NEURONS)
+    site = view.site if view.only_site else None
+    top = compute.RESULTS.get(
+        ("top neurons", scene.key, tuple(each.key for each in scored), site),
+        lambda: _Top(readings.top_neurons(scene, scored[0], scored[1:], site, TOP_NEURONS)),
+    )
     with st.container(key="neurons"):
         table, picture = st.columns([2.4, 1])
         with table:
-            _show_table(scene, scored, rows)
+            _show_table(scene, scored, top.rows)
         with picture:
             _show_neuron(scene, scored)
 

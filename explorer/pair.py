@@ -108,7 +108,7 @@ def _show_split_at_site(scene: Scene, chosen: list[Column], names: tuple[str, ..
                 st.image(figures.png(positions), width="stretch", alt=f"By position at {site.name}: {said}.")
                 st.caption("By position, all channels together: the colours mix as the channels do.")
         with right if first.mask[0].size > 1 else left:
-            show_mosaic(whole, site, f"All channels of {site.name}: {said}; {dead} dead.", "mosaic_pair")
+            show_mosaic(figures.png(whole), site, f"All channels of {site.name}: {said}; {dead} dead.", "mosaic_pair")
             st.caption(f"All {len(first.mask)} channels, by number; pale: dead here. A click opens the neuron.")
     _offer_masks(scene, chosen, whole)
 

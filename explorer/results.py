@@ -8,11 +8,24 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
-__all__ = ["Results"]
+__all__ = ["Drawn", "Results"]
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A picture as a file, to be kept among results."""
+
+    data: bytes
+
+    @property
+    def nbytes(self) -> int:
+        """Return the bytes it holds."""
+        return len(self.data)
 
 
 class Results:

@@ -16,7 +16,8 @@ from explorer.charts import Axis, Line
 from explorer.downloads import offer_picture
 from explorer.evaluations import Sane
 from explorer.plots import show_chart
-from explorer.strip import Cell, Drawn, strip
+from explorer.results import Drawn
+from explorer.strip import Cell, strip
 from explorer.waiting import gathered, started
 from explorer.words import percent
 

@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from explorer.palette import ink, line, muted, quiet
 
-__all__ = ["Cell", "Drawn", "strip"]
+__all__ = ["Cell", "strip"]
 
 _MARGIN = 24
 _GAP = 12
@@ -36,18 +36,6 @@ class Cell:
 
     picture: Image.Image
     note: str
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A picture as a file, to be kept among results."""
-
-    data: bytes
-
-    @property
-    def nbytes(self) -> int:
-        """Return the bytes it holds."""
-        return len(self.data)
 
 
 Row = tuple[str, str, Sequence[Cell | None]]

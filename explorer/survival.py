@@ -17,7 +17,8 @@ from explorer.comparisons import CURVE, STRIP, Curve, Row
 from explorer.downloads import offer_picture
 from explorer.errands import Errand
 from explorer.plots import show_chart
-from explorer.strip import Cell, Drawn, strip
+from explorer.results import Drawn
+from explorer.strip import Cell, strip
 from explorer.view import View
 from explorer.waiting import gathered
 from explorer.words import number, percent, ratio

@@ -1,4 +1,4 @@
-"""How many pages are drawn at once.
+"""How many pages are drawn at once, and who is next.
 
 Python runs one thread at a time, so thirty pages that are drawn at once are all ready when the last of them would have
 been; and they hold each other up at every lock on the way. In turns each has the machine nearly to itself.
@@ -6,9 +6,52 @@ been; and they hold each other up at every lock on the way. In turns each has th
 
 from __future__ import annotations
 
-from threading import BoundedSemaphore
+from collections import deque
+from threading import Lock
 
-__all__ = ["TURNS"]
+__all__ = ["TURNS", "Turns"]
 
-TURNS = BoundedSemaphore(2)
-"""Whoever draws a page has one; more than one, as a page may wait for what another thread computes."""
+
+class Turns:
+    """Lets so many threads go on at once, and the others in the order they came in; a context manager.
+
+    Args:
+        at_once: how many go on at once.
+    """
+
+    def __init__(self, at_once: int) -> None:
+        self._free = at_once
+        self._waiting: deque[Lock] = deque()
+        self._lock = Lock()
+
+    @property
+    def free(self) -> int:
+        """Return how many could go on now."""
+        return self._free
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._free:
+                self._free -= 1
+                return
+            gate = Lock()
+            gate.acquire()
+            self._waiting.append(gate)
+        gate.acquire()  # until whoever goes opens it
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            if self._waiting:
+                self._waiting.popleft().release()
+            else:
+                self._free += 1
+
+    def let_others(self) -> None:
+        """Let those go on who wait by now; for whoever has a turn, and has shown what is wanted most."""
+        if self._waiting:
+            self.__exit__()
+            self.__enter__()
+
+
+TURNS = Turns(2)
+"""Whoever draws a page has one of these; more than one, as a page may wait for what another thread computes."""

@@ -11,13 +11,15 @@ from explorer.neurons import show_neurons
 from explorer.panels import show_panels
 from explorer.report import offer_report
 from explorer.scrub import show_scrub
+from explorer.turns import TURNS
 from explorer.words import percent, plain
 
 
 def main() -> None:
-    # What the slider changes is drawn first; the sidebar, which it does not change, after it.
+    # What the slider changes is drawn first, for everybody who waits; the sidebar, which it does not change, after it.
     subject = sources.find_subject()
     columns = show_pathways(subject.scene) if subject.scene else []
+    TURNS.let_others()
     sources.sidebar(subject, show_options)
     if subject.scene:
         ready = [column for column in columns if column.selection]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from core.methods import METHODS
 from explorer import compute, sources
 from explorer.failures import UNFORESEEN
 from explorer.jobs import NO_MEMORY
-from explorer.turns import TURNS
+from explorer.turns import TURNS, Turns
 from tests.app import button, html, opened, ran, until_done, view
 
 pytestmark = pytest.mark.usefixtures("nothing_made")
@@ -127,40 +128,50 @@ def test_a_disk_that_is_full_ends_a_download_in_words_and_leaves_no_part(tmp_pat
     assert list(Path(tmp_path / "weights").iterdir()) == []
 
 
-def free_turns() -> int:
-    """How many pages could be drawn now."""
-    taken = 0
-    while TURNS.acquire(blocking=False):
-        taken += 1
-    for _ in range(taken):
-        TURNS.release()
-    return taken
-
-
-def test_a_page_waits_for_its_turn_and_gives_it_back_whatever_happens(monkeypatch):
-    turns = free_turns()
+def test_a_page_gives_its_turn_back_whatever_happens(monkeypatch):
+    turns = TURNS.free
     assert turns >= 2
     at = opened(QUICK)
     monkeypatch.setattr(compute, "_answer", broken(KeyError("no")))
     at.select_slider(key="view_sparsity").set_value(0.95).run()
     assert UNFORESEEN in errors(at)
-    monkeypatch.undo()
-    assert free_turns() == turns
+    assert TURNS.free == turns
 
+
+def test_a_page_waits_for_its_turn():
     drawn = threading.Event()
 
     def visit() -> None:
         opened(QUICK)
         drawn.set()
 
-    for _ in range(turns):
-        TURNS.acquire()
     visitor = threading.Thread(target=visit)
-    visitor.start()
-    assert not drawn.wait(1.0)
-    TURNS.release()
-    assert drawn.wait(60)
-    visitor.join()
-    for _ in range(turns - 1):
-        TURNS.release()
-    assert free_turns() == turns
+    with TURNS:
+        with TURNS:
+            assert TURNS.free == 0
+            visitor.start()
+            assert not drawn.wait(1.0)
+        assert drawn.wait(60)
+        visitor.join()
+    assert TURNS.free == 2
+
+
+def test_turns_go_to_who_came_first_and_those_who_let_others_go_on_after_them():
+    turns, order = Turns(1), []
+
+    def draw(name: str) -> None:
+        with turns:
+            order.append(name)
+            turns.let_others()
+            order.append(f"rest of {name}")
+
+    threads = [threading.Thread(target=draw, args=(name,)) for name in "abc"]
+    with turns:
+        for place, thread in enumerate(threads):
+            thread.start()
+            while len(turns._waiting) <= place:
+                time.sleep(0.001)
+    for thread in threads:
+        thread.join()
+    assert order == ["a", "b", "c", "rest of a", "rest of b", "rest of c"]
+    assert turns.free == 1
