@@ -64,7 +64,7 @@ __all__ = [
 SWITCH = 0.0002  # seconds for which a thread may keep the lock while another waits
 sys.setswitchinterval(SWITCH)
 
-RESULTS = Results(int(os.environ.get("PATHWAY_CACHE_MB", "1024")) * 2**20)
+RESULTS = Results(int(os.environ.get("PATHWAY_CACHE_MB", "768")) * 2**20)
 JOBS = Jobs(RESULTS)
 ERRANDS = Jobs(RESULTS)  # work of some passes, which need not wait behind that of a thousand
 for _line in (JOBS, ERRANDS):

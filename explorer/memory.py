@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import sys
 
 __all__ = ["give_back", "share"]
@@ -18,7 +19,8 @@ def share() -> None:
 
 
 def give_back() -> None:
-    """Give free memory back to the system."""
+    """Give memory that nobody needs back to the system."""
+    gc.collect()
     _call("malloc_trim", 0)
 
 

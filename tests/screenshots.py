@@ -8,10 +8,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.serving import ROOT, serving
-from tests.test_browser import CHROMIUM, FLAGS, at_rest, opened
+from tests.test_browser import CHROMIUM, FLAGS, at_rest
 
 PAGES = {
     "explore": "/?site=15&neuron=9-3000",
@@ -54,7 +54,8 @@ def photograph(browser: Browser, address: str, path: Path, scheme: str, width: i
     """Write one picture, of the whole page or of its first screen, once nothing is in line any more."""
     context = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=scheme)  # type: ignore[arg-type]
     page = context.new_page()
-    opened(page, address)
+    page.goto(address)
+    expect(page.get_by_role("heading", level=2).first).to_be_visible(timeout=60_000)
     at_rest(page)
     if whole:
         height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
