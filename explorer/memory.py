@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import gc
 import sys
 
 __all__ = ["give_back", "share"]
@@ -19,8 +18,7 @@ def share() -> None:
 
 
 def give_back() -> None:
-    """Give memory that nobody needs back to the system."""
-    gc.collect()
+    """Give free memory back to the system."""
     _call("malloc_trim", 0)
 
 

@@ -2,37 +2,16 @@
 
 from __future__ import annotations
 
-import gc
 import subprocess
 import sys
-import weakref
 
 import pytest
-
-from explorer import memory
-
-
-class Ring:
-    def __init__(self) -> None:
-        self.own = self
-
-
-def test_garbage_goes_when_memory_is_given_back():
-    gc.disable()
-    try:
-        gone = weakref.ref(Ring())
-        assert gone() is not None
-        memory.give_back()
-        assert gone() is None
-    finally:
-        gc.enable()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_what_threads_freed_is_given_back():
     code = """
 import threading
-from explorer import memory
 memory.share()
 def resident():
     return int(next(line for line in open("/proc/self/status") if line.startswith("VmRSS")).split()[1]) / 1024

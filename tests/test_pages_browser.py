@@ -242,7 +242,7 @@ def test_a_channel_put_into_the_knock_out_changes_the_answer_there(page: Page, s
     expect(page).to_have_url(re.compile("parts=1c9"), timeout=30_000)
     at_rest(page)
     assert top_five(after) == expected_answers([(1, 9)])
-    page.get_by_role("button", name="features.3.squeeze_activation, channel 9").click()
+    page.get_by_role("button", name="features.3.squeeze_activation, channel 9", exact=True).click()
     expect(page).to_have_url(re.compile(r"/neuron\?neuron=1-27225&whole=True&parts=1c9$"), timeout=30_000)
 
 
