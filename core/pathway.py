@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -29,6 +28,7 @@ __all__ = ["Off", "Pathway", "Ranking", "check_off", "check_sparsity", "hold", "
 Off = Literal["zero", "frozen"]
 
 _WORD = 0xFFFFFFFF
+_PART = 2**18  # so many keys at once: whole steps over millions would take as much memory again
 _SCRAMBLE = (0x9E3779B1, 0x85EBCA77)  # odd, so multiplication modulo 2^32 can be undone
 _UNSCRAMBLE = tuple(pow(factor, -1, 2**32) for factor in _SCRAMBLE)
 
@@ -159,12 +159,14 @@ def rank(scores: Sequence[Tensor]) -> Ranking:
     flat = torch.cat([score.detach().flatten() for score in scores]) if len(scores) else torch.empty(0)
     if not len(flat) or not bool(flat.min() >= 0) or not bool(flat.max() < float("inf")):
         raise PathwayError("Got scores that are negative, infinite, NaN or missing; wanted finite scores >= 0.")
-    positive = torch.nonzero(flat > 0).squeeze(1)  # (P,)
-    keys, distinct = _keys(flat, positive)
+    keys, distinct = _keys(flat, torch.nonzero(flat > 0).squeeze(1))  # (P,)
     keys = _sorted(keys).flip(0)
     ranks = torch.full_like(flat, len(keys), dtype=torch.int32)
-    ranks[_neurons(keys)] = torch.arange(len(keys), dtype=torch.int32, device=flat.device)
-    bits = keys >> 32
+    del flat
+    for start in range(0, len(keys), _PART):
+        part = keys[start : start + _PART]
+        ranks[_neurons(part)] = torch.arange(start, start + len(part), dtype=torch.int32, device=ranks.device)
+    bits = keys.bitwise_right_shift_(32)
     ordered = bits.int().view(torch.float32) if distinct is None else distinct[bits]
     parts = torch.split(ranks, [score.numel() for score in scores])
     return Ranking(tuple(part.view(score.shape) for part, score in zip(parts, scores, strict=True)), ordered)
@@ -181,7 +183,8 @@ def lowest(flat: Tensor, count: int) -> Tensor:
     if len(positive) <= count:
         return positive
     keys = _keys(flat, positive)[0].cpu().numpy()
-    return _neurons(torch.from_numpy(np.partition(keys, count - 1)[:count]).to(flat.device))
+    keys.partition(count - 1)
+    return _neurons(torch.from_numpy(keys[:count]).to(flat.device))
 
 
 def restriction(pathway: Pathway, off: Off = "zero", held: Sequence[Tensor] | None = None) -> Edit:
@@ -225,16 +228,18 @@ def check_sparsity(sparsity: float) -> float:
 
 
 def _keys(flat: Tensor, positions: Tensor) -> tuple[Tensor, Tensor | None]:
-    """Return sortable keys of the scores at these positions; of scores too fine for a key, also the distinct scores."""
+    """Return sortable keys of the scores at these positions; of scores too fine for a key, also the distinct scores.
+
+    The keys take the memory of the positions, which are gone.
+    """
     distinct, scores = None, flat[positions]
-    single = scores.float()
-    if scores.dtype == torch.float64 and not torch.equal(single.double(), scores):
+    bits = scores.float().view(torch.int32)  # the bits of positive floats sort as they do
+    if scores.dtype == torch.float64 and not torch.equal(bits.view(torch.float32).double(), scores):
         distinct, bits = torch.unique(scores, return_inverse=True)
-    else:
-        bits = single.view(torch.int32).long()  # the bits of positive floats sort as they do
-    keys = positions * _SCRAMBLE[0]
-    keys.bitwise_and_(_WORD).bitwise_xor_(keys >> 16).mul_(_SCRAMBLE[1]).bitwise_and_(_WORD)
-    return keys.bitwise_or_(bits.bitwise_left_shift_(32)), distinct
+    for key, part in zip(torch.split(positions, _PART), torch.split(bits, _PART), strict=True):
+        key.mul_(_SCRAMBLE[0]).bitwise_and_(_WORD).bitwise_xor_(key >> 16).mul_(_SCRAMBLE[1]).bitwise_and_(_WORD)
+        key.bitwise_or_(part.long() << 32)
+    return positions, distinct
 
 
 def _neurons(keys: Tensor) -> Tensor:
@@ -244,6 +249,8 @@ def _neurons(keys: Tensor) -> Tensor:
 
 
 def _sorted(keys: Tensor) -> Tensor:
+    """Return keys in order; on the CPU these themselves."""
     if keys.device.type != "cpu":
         return torch.sort(keys).values
-    return torch.from_numpy(np.sort(keys.numpy()))  # vectorised, several times faster than torch's
+    keys.numpy().sort()  # vectorised, several times faster than torch's
+    return keys

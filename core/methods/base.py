@@ -13,7 +13,18 @@ from core.errors import Cancelled, PathwayError
 from core.network import Edit, Network, Site
 from core.progress import Progress, silent
 
-__all__ = ["Family", "Method", "Option", "Scored", "Scores", "Step", "contributions", "split", "target_gradients"]
+__all__ = [
+    "Family",
+    "Method",
+    "Option",
+    "Scored",
+    "Scores",
+    "Step",
+    "contributions",
+    "split",
+    "target_gradients",
+    "whole",
+]
 
 Family = Literal["contribution", "pruning", "baseline"]
 
@@ -185,6 +196,11 @@ def target_gradients(logits: Tensor, targets: Tensor, activations: tuple[Tensor,
     """
     explained = logits.gather(1, targets[:, None]).sum()
     return torch.autograd.grad(explained, activations, allow_unused=True, materialize_grads=True)
+
+
+def whole(most: int) -> torch.dtype:
+    """Return the smallest type of floats that holds all whole numbers up to ``most``: it ranks in half the memory."""
+    return torch.float32 if most <= 2**24 else torch.float64
 
 
 def split(network: Network, flat: Tensor) -> list[Scores]:

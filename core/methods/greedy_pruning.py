@@ -20,7 +20,7 @@ from math import nan
 import torch
 from torch import Tensor
 
-from core.methods.base import Scored, Scores, Step, contributions
+from core.methods.base import Scored, Scores, Step, contributions, whole
 from core.metrics import probability_ratio
 from core.network import Network
 from core.pathway import hold, lowest
@@ -40,7 +40,7 @@ def greedy_pruning(
     as_released: int = 0,
     progress: Progress = silent,
 ) -> Scored:
-    """Return for each image the ordinal scores of every neuron, in float64, with the trajectory. [Khakzar21]
+    """Return for each image the ordinal scores of every neuron, with the trajectory. [Khakzar21]
 
     Args:
         images: (N, *network.input_shape).
@@ -139,6 +139,8 @@ class _Pruning:
 
 def _ordinal(removed: _Removals) -> Tensor:
     """Steps of removal up to the last, then the rest by contribution; places among distinct values lose nothing."""
-    before = (removed.at > 0) & (removed.at <= removed.last)
-    _, place = torch.unique(removed.scored, return_inverse=True)
-    return torch.where(before, removed.at.double(), removed.last + 1.0 + place)
+    rest = (removed.at == 0) | (removed.at > removed.last)
+    scores = removed.at.to(whole(2 * len(removed.at)))
+    _, place = torch.unique(removed.scored[rest], return_inverse=True)
+    scores[rest] = place.to(scores).add_(removed.last + 1)
+    return scores

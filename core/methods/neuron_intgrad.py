@@ -26,7 +26,7 @@ from core.progress import Progress, silent
 __all__ = ["midpoints", "neuron_intgrad", "signed_contributions"]
 
 RELEASED = (torch.arange(11, dtype=torch.float64) / 10).cumsum(0)
-MEMORY = 512 * 2**20  # bytes of values, roughly, that one batch of steps may compute
+MEMORY = 192 * 2**20  # bytes of values, roughly, that one batch of steps may compute
 
 
 def neuron_intgrad(

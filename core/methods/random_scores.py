@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from core.methods.base import Scored, split
+from core.methods.base import Scored, split, whole
 from core.network import Network
 from core.progress import Progress, silent
 
@@ -19,7 +19,7 @@ __all__ = ["random_scores"]
 def random_scores(
     network: Network, images: Tensor, targets: Tensor, *, seed: int = 0, progress: Progress = silent
 ) -> Scored:
-    """Return a permutation of 1..N over all N neurons, in float64, the same for every image and target of a seed.
+    """Return a permutation of 1..N over all N neurons, exact, the same for every image and target of a seed.
 
     Args:
         images: (B, *network.input_shape); only how many counts.
@@ -29,4 +29,4 @@ def random_scores(
     """
     order = torch.randperm(network.neurons, generator=torch.Generator().manual_seed(seed)) + 1
     progress(1, 1, "permutation")
-    return [*split(network, order.double().to(images.device).expand(len(images), -1))]
+    return [*split(network, order.to(images.device, whole(len(order))).expand(len(images), -1))]
