@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,17 +46,21 @@ def serving() -> Iterator[str]:
 
 
 @contextmanager
-def serving_process(port: int = 0) -> Iterator[Served]:
+def serving_process(port: int = 0, *, browser: bool = False, env: Mapping[str, str] | None = None) -> Iterator[Served]:
     """Start the app on a free port if none is named.
 
-    What it prints goes into a file: into a pipe that nobody reads it could write only so much.
+    Nobody sits there to answer questions. What it prints goes into a file: into a pipe that nobody reads it could write
+    only so much.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = port or free.getsockname()[1]
-    command = [sys.executable, "-m", "explorer", "--no-browser", "--host", "127.0.0.1", "--port", str(port)]
+    command = [sys.executable, "-m", "explorer", "--host", "127.0.0.1", "--port", str(port)]
+    command += [] if browser else ["--no-browser"]
     with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+        )
         served = Served(f"http://127.0.0.1:{port}", process, log)
         try:
             _wait_for(served)
