@@ -96,8 +96,8 @@ def prepare(threads: int) -> str:
 def _settle() -> None:
     """Take what is loaded now out of the garbage collector's sight; it stays as long as the process.
 
-    Streamlit collects garbage after every run of a script, and so twice a second for everyone who waits. Over all that
-    torch, plotly and a traced network consist of, 440,000 objects, that took 0.2 s, during which no thread computes.
+    To look through all that torch, plotly and a traced network consist of, 440,000 objects, takes 0.2 s, during which
+    no thread computes.
     """
     import pandas  # noqa: F401
     import plotly.graph_objects  # noqa: F401

@@ -2,8 +2,8 @@
 
 A session ``ask``s for a result by its key, again and again while it waits. Asking joins what is queued or running
 under the same key, and is the sign that somebody still waits: work that nobody has asked for in ``patience`` seconds
-is cancelled, so a closed tab costs at most that. A finished result goes to the shared ``Results``; an error is kept
-as text until somebody asks to try again.
+is cancelled, and sooner, in ``RETURN``, where the browsers of all who asked are gone. A finished result goes to the
+shared ``Results``; an error is kept as text until somebody asks to try again.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ __all__ = ["NO_MEMORY", "Jobs", "Status", "Work", "best_key", "out_of_memory"]
 Work = Callable[[Progress], Any]
 State = Literal["done", "running", "waiting", "failed"]
 KEPT_ERRORS = 100
+RETURN = 10.0  # seconds in which a lost connection may come back
 NO_MEMORY = (
     "There was not enough memory. What had been computed before was given up to make room, so trying again can help; "
     "if it does not, choose a smaller network or fewer columns, or start the app with a smaller PATHWAY_CACHE_MB."
@@ -96,10 +97,17 @@ class Jobs:
         results: where finished work goes.
         patience: seconds without anybody asking after which a job is cancelled.
         clock: seconds; tests bring their own.
+        connected: whether a waiter's browser is still there.
     """
 
-    def __init__(self, results: Results, patience: float = 60.0, clock: Callable[[], float] = time.monotonic) -> None:
-        self._results, self._patience, self._clock = results, patience, clock
+    def __init__(
+        self,
+        results: Results,
+        patience: float = 60.0,
+        clock: Callable[[], float] = time.monotonic,
+        connected: Callable[[str], bool] = lambda _: True,
+    ) -> None:
+        self._results, self._patience, self._clock, self._connected = results, patience, clock, connected
         self._jobs: OrderedDict[Hashable, _Job] = OrderedDict()  # the first may be running
         self._errors: OrderedDict[Hashable, Status] = OrderedDict()
         self._changed = threading.Condition()
@@ -168,23 +176,30 @@ class Jobs:
     def _status(self, job: _Job) -> Status:
         if job.started is None:
             return Status("waiting", position=list(self._jobs).index(job.key))
-        seconds = self._clock() - job.started
-        return Status("running", done=job.done, total=job.total, note=job.note, seconds=seconds)
+        return Status("running", done=job.done, total=job.total, note=job.note, seconds=self._seconds(job))
+
+    def _seconds(self, job: _Job) -> float:
+        return self._clock() - (job.started or 0.0)
 
     def _work_off(self) -> None:
-        while True:
-            with self._changed:
-                while not self._jobs:
-                    if self._closed:
-                        return
-                    memory.give_back()
-                    self._changed.wait()
-                job = next(iter(self._jobs.values()))
-                if self._abandoned(job):
-                    del self._jobs[job.key]
-                    continue
-                job.started = self._clock()
-            self._run(job)
+        while self._do_next():
+            pass
+
+    def _do_next(self) -> bool:
+        """Wait for a job and do it, holding nothing of the one before; return False once there will be none."""
+        memory.give_back()
+        with self._changed:
+            while not self._jobs:
+                if self._closed:
+                    return False
+                self._changed.wait()
+            job = next(iter(self._jobs.values()))
+            if self._abandoned(job):
+                del self._jobs[job.key]
+                return True
+            job.started = self._clock()
+        self._run(job)
+        return True
 
     def _run(self, job: _Job) -> None:
         error = ""
@@ -198,20 +213,20 @@ class Jobs:
                 self._results.clear()
                 error = NO_MEMORY
         with self._changed:
-            seconds = self._clock() - (job.started or 0.0)
             del self._jobs[job.key]
             if error:
-                self._errors[job.key] = Status("failed", error=error, seconds=seconds)
+                self._errors[job.key] = Status("failed", error=error, seconds=self._seconds(job))
                 while len(self._errors) > KEPT_ERRORS:
                     self._errors.popitem(last=False)
 
     def _finish(self, job: _Job) -> None:
         """Do a job and keep its result, or what a cancelled one had so far."""
         try:
-            self._results.put(job.key, job.work(lambda done, total, note: self._step(job, done, total, note)))
+            result = job.work(lambda done, total, note: self._step(job, done, total, note))
+            self._results.put(job.key, result, self._seconds(job))
         except Cancelled as stop:
             if stop.best is not None:
-                self._results.put(best_key(job.key), stop.best)
+                self._results.put(best_key(job.key), stop.best, self._seconds(job))
 
     def _step(self, job: _Job, done: int, total: int, note: str) -> None:
         with self._changed:
@@ -220,5 +235,8 @@ class Jobs:
                 raise Cancelled(f"Nobody waits for {job.key}.")
 
     def _abandoned(self, job: _Job) -> bool:
-        last_asked = max(job.waiters.values(), default=float("-inf"))
-        return job.stopped or self._clock() - last_asked > self._patience
+        return job.stopped or not any(self._waits(who, asked) for who, asked in job.waiters.items())
+
+    def _waits(self, waiter: str, asked: float) -> bool:
+        patience = self._patience if self._connected(waiter) else min(self._patience, RETURN)
+        return self._clock() - asked <= patience

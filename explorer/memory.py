@@ -7,6 +7,7 @@ import sys
 
 __all__ = ["give_back", "share"]
 
+_LIBRARY = ctypes.CDLL(None) if sys.platform == "linux" else None
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # malloc.h
 
 
@@ -23,6 +24,6 @@ def give_back() -> None:
 
 
 def _call(name: str, *arguments: int) -> None:
-    function = getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None
+    function = getattr(_LIBRARY, name, None)
     if function is not None:
         function(*arguments)

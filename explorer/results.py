@@ -1,11 +1,20 @@
-"""Results that all sessions share: the most recently used ones, bounded by the bytes they hold, each made once.
+"""Results that all sessions share: those most worth their room, bounded by the bytes they hold, each made once.
 
 ``get`` is single-flight: of many that ask for the same missing key at once one makes it while the others wait.
+
+Worth is what making took, in seconds a byte, so that a scene of 20 ms makes room before a ranking of 5 s that is as
+large. What is not used loses against what is: worth counts from the worth of what went last, when an entry was last
+used. This is GreedyDual-Size [CaoIrani97]; between equals it is least recently used. What costs more than ``MOST`` is
+worth no more than that, or what took an hour and fills little would never go.
+
+References:
+    [CaoIrani97] Cao and Irani, Cost-Aware WWW Proxy Caching Algorithms, USITS 1997.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
@@ -14,6 +23,7 @@ from typing import Any, TypeVar
 __all__ = ["Drawn", "Results"]
 
 T = TypeVar("T")
+MOST = 1e-6  # seconds a byte: one second a megabyte
 
 
 @dataclass(frozen=True)
@@ -28,6 +38,14 @@ class Drawn:
         return len(self.data)
 
 
+@dataclass
+class _Entry:
+    value: Any
+    nbytes: int
+    price: float  # seconds a byte
+    worth: float = 0.0
+
+
 class Results:
     """A cache of at most ``max_bytes``; the newest entry stays even if it alone is larger. Safe between threads.
 
@@ -37,8 +55,9 @@ class Results:
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
-        self._entries: OrderedDict[Hashable, Any] = OrderedDict()
+        self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
         self._bytes = 0
+        self._gone = 0.0  # worth of what went last
         self._lock = threading.Lock()
         self._making: dict[Hashable, threading.Lock] = {}
 
@@ -50,18 +69,27 @@ class Results:
     def peek(self, key: Hashable) -> Any | None:
         """Return an entry, or None where there is none."""
         with self._lock:
-            if key in self._entries:
-                self._entries.move_to_end(key)
-            return self._entries.get(key)
+            entry = self._entries.get(key)
+            return self._used(key, entry) if entry else None
 
-    def put(self, key: Hashable, value: Any) -> None:
-        """Keep a value, which has ``nbytes``, and drop what was used longest ago if it takes too much room."""
+    def put(self, key: Hashable, value: Any, seconds: float = 0.0) -> None:
+        """Keep a value, and drop what is least worth its room while there is too little.
+
+        Args:
+            key: what it is.
+            value: has ``nbytes``.
+            seconds: what making it took.
+        """
         with self._lock:
             self._drop(key)
-            self._entries[key] = value
-            self._bytes += value.nbytes
-            while self._bytes > self.max_bytes and len(self._entries) > 1:
-                self._drop(next(iter(self._entries)))
+            entry = _Entry(value, value.nbytes, min(seconds / max(value.nbytes, 1), MOST))
+            least_first = iter(sorted(self._entries, key=self._worth)) if self._full(entry) else iter(())
+            while self._full(entry) and (least := next(least_first, None)) is not None:
+                self._gone = self._worth(least)
+                self._drop(least)
+            self._entries[key] = entry
+            self._bytes += entry.nbytes
+            self._used(key, entry)
 
     def drop(self, key: Hashable) -> None:
         """Forget an entry, if there is one."""
@@ -84,14 +112,26 @@ class Results:
         with making:
             found = self.peek(key)
             if found is None:
+                start = time.perf_counter()
                 try:
                     found = make()
-                    self.put(key, found)
+                    self.put(key, found, time.perf_counter() - start)
                 finally:
                     with self._lock:
                         self._making.pop(key, None)
             return found
 
+    def _full(self, entry: _Entry) -> bool:
+        return self._bytes + entry.nbytes > self.max_bytes
+
+    def _worth(self, key: Hashable) -> float:
+        return self._entries[key].worth
+
+    def _used(self, key: Hashable, entry: _Entry) -> Any:
+        entry.worth = self._gone + entry.price
+        self._entries.move_to_end(key)
+        return entry.value
+
     def _drop(self, key: Hashable) -> None:
-        value = self._entries.pop(key, None)
-        self._bytes -= value.nbytes if value is not None else 0
+        entry = self._entries.pop(key, None)
+        self._bytes -= entry.nbytes if entry else 0

@@ -13,7 +13,7 @@ import torch
 
 from core.errors import Cancelled, PathwayError
 from core.progress import Progress
-from explorer.jobs import KEPT_ERRORS, NO_MEMORY, Jobs, Status, Work
+from explorer.jobs import KEPT_ERRORS, NO_MEMORY, RETURN, Jobs, Status, Work
 from explorer.results import Results
 
 
@@ -222,13 +222,27 @@ def test_only_so_many_errors_are_kept(jobs: Jobs):
     assert jobs.ask(f"key {KEPT_ERRORS + 1}", never, "me").state == "failed"
 
 
-def test_results_are_bounded_by_bytes():
+def test_results_are_bounded_by_bytes(clock: Clock):
     results = Results(100)
-    jobs = Jobs(results)
+    jobs = Jobs(results, clock=clock)
     for name in "abc":
         finished(jobs, name, lambda progress, name=name: Made(name, 40))
     assert results.nbytes == 80
     assert [results.peek(name) for name in "abc"] == [None, Made("b", 40), Made("c", 40)]
+    jobs.close()
+
+
+def test_what_a_job_took_long_for_outlives_newer_results(clock: Clock):
+    def slow(progress: Progress) -> Made:
+        clock.now += 10
+        return Made("slow", 40)
+
+    results = Results(100)
+    jobs = Jobs(results, clock=clock)
+    finished(jobs, "slow", slow)
+    for name in "abc":
+        finished(jobs, name, lambda progress, name=name: Made(name, 40))
+    assert [results.peek(name) for name in ("slow", *"abc")] == [Made("slow", 40), None, None, Made("c", 40)]
     jobs.close()
 
 
@@ -279,6 +293,17 @@ def test_a_job_in_line_goes_when_its_last_waiter_leaves(jobs: Jobs):
     assert finished(jobs, "last", last).result == Made("last")
 
 
+def goes_on_for(seconds: float, jobs: Jobs, gate: Gate, clock: Clock) -> None:
+    """Running work does its next step after so many seconds, and stops two seconds later."""
+    clock.now += seconds
+    gate.on()
+    gate.started()
+    clock.now += 2
+    gate.on()
+    until(lambda: jobs.pending == 0)
+    assert gate.ended == 1
+
+
 def test_work_that_nobody_asked_for_in_a_minute_stops(jobs: Jobs, clock: Clock):
     gate = Gate()
     jobs.ask("key", gate, "me")
@@ -287,14 +312,25 @@ def test_work_that_nobody_asked_for_in_a_minute_stops(jobs: Jobs, clock: Clock):
     gate.on()
     gate.started()
     jobs.ask("key", gate, "other")
-    clock.now += 59  # "me" asked 118 seconds ago, "other" 59
+    goes_on_for(59, jobs, gate, clock)  # "me" asked 118 seconds ago, "other" 59
+    assert not gate.at_step.acquire(blocking=False)
+
+
+def test_work_whose_waiters_closed_their_browsers_stops_sooner(clock: Clock):
+    gone: set[str] = set()
+    jobs, gate = Jobs(Results(1000), clock=clock, connected=lambda waiter: waiter not in gone), Gate()
+    jobs.ask("key", gate, "me")
+    jobs.ask("key", gate, "other")
+    jobs.ask("in line", never, "me")
+    gate.started()
+    gone.add("me")
+    clock.now += RETURN + 1  # "other" is there, and only slow to ask
     gate.on()
     gate.started()
-    clock.now += 2
-    gate.on()
-    until(lambda: jobs.pending == 0)
-    assert gate.ended == 1
-    assert not gate.at_step.acquire(blocking=False)
+    assert jobs.ask("key", gate, "me").state == "running"  # a connection that came back
+    gone.add("other")
+    goes_on_for(RETURN - 1, jobs, gate, clock)
+    jobs.close()
 
 
 def test_a_job_in_line_that_nobody_asked_for_in_a_minute_never_starts(jobs: Jobs, clock: Clock):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from explorer.results import Results
+from explorer.results import MOST, Results
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,49 @@ def test_the_newest_stays_even_if_it_alone_is_too_large():
     results.put("c", Sized("c", 1))
     assert results.peek("big") is None
     assert results.nbytes == 1
+
+
+def test_what_took_long_for_its_size_outlives_newer_entries_that_did_not():
+    results = Results(100)
+    results.put("slow", Sized("slow", 40), seconds=40 * MOST / 2)
+    for name in "abcdef":
+        results.put(name, Sized(name, 40), seconds=40 * MOST / 1000)
+    assert held(results, "abcdef") == "f"
+    assert results.peek("slow") == Sized("slow", 40)
+
+
+def test_of_what_took_equally_long_the_smaller_stays():
+    results = Results(100)
+    results.put("small", Sized("small", 30), seconds=10 * MOST)
+    results.put("large", Sized("large", 60), seconds=10 * MOST)
+    results.put("c", Sized("c", 40))
+    assert results.peek("large") is None
+    assert results.peek("small") == Sized("small", 30)
+
+
+def test_what_took_long_goes_when_nobody_wants_it_any_more():
+    results = filled(100)
+    results.put("slow", Sized("slow", 40), seconds=3600)
+    for number in range(25):  # each is worth a tenth of what the slow one is
+        results.put(number, Sized("new", 40), seconds=40 * MOST / 10)
+    assert results.peek("slow") is None
+
+
+def test_what_took_long_and_is_still_wanted_stays():
+    results = filled(100)
+    results.put("slow", Sized("slow", 40), seconds=3600)
+    for number in range(25):
+        results.put(number, Sized("new", 40), seconds=40 * MOST / 10)
+        assert results.peek("slow") is not None
+
+
+def test_get_keeps_what_making_took():
+    results = Results(10 * 2**20)
+    results.get("slow", lambda: time.sleep(0.05) or Sized("slow", 6 * 2**20))
+    for name in "abc":
+        results.get(name, lambda name=name: Sized(name, 3 * 2**20))
+    assert held(results, "abc") == "c"
+    assert results.peek("slow") is not None
 
 
 def test_replacing_counts_the_new_bytes_alone():
