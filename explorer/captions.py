@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from core.pathway import Off
 from explorer import figures, markup
 from explorer.answers import Answer, Scene, Scored, Selection
 from explorer.view import View
 from explorer.words import duration, number, percent, ratio
 
-__all__ = ["answer_facts", "likeliest", "making", "scale", "scene_facts"]
+__all__ = ["answer_facts", "held", "likeliest", "making", "scale", "scene_facts"]
 
 
 def scene_facts(scene: Scene) -> dict[str, str]:
@@ -32,13 +33,19 @@ def answer_facts(answer: Answer) -> dict[str, str]:
     }
 
 
-def making(selection: Selection, answer: Answer) -> dict[str, object]:
-    """Return how a pathway was cut where scores are equal, and what making it took."""
-    parts: dict[str, object] = {}
+def making(selection: Selection, answer: Answer, off: Off) -> dict[str, object]:
+    """Return how the others are held, how many were taken of those that score alike at the cut, and what it took."""
+    parts: dict[str, object] = {"off the pathway": held(off)}
     if isinstance(selection, Scored):
-        kept = f"{number(answer.ties_kept)} of {number(answer.ties)}" if answer.ties else "none"
-        parts = {"chosen among equal scores": kept, "scores in": duration(selection.seconds)}
+        if answer.ties:
+            parts["of equal scores at the cut, kept"] = f"{number(answer.ties_kept)} of {number(answer.ties)}"
+        parts["scores in"] = duration(selection.seconds)
     return parts | {"gradient in": duration(answer.seconds)}
+
+
+def held(off: Off) -> str:
+    """Return how neurons off the pathway are held."""
+    return "held at zero" if off == "zero" else "frozen"
 
 
 def likeliest(scene: Scene, probabilities: Sequence[float], top: int) -> tuple[list[tuple[str, float, bool]], str]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import streamlit as st
@@ -17,6 +17,7 @@ from explorer.waiting import cancelled, wait
 __all__ = [
     "Column",
     "Shown",
+    "again",
     "find_columns",
     "find_selection",
     "lacking",
@@ -118,6 +119,20 @@ def ready(columns: Iterable[Column]) -> list[Shown]:
 def selections(columns: Sequence[Column]) -> list[Selection]:
     """Return what the columns chose, without those in line."""
     return [column.selection for column in columns if column.selection]
+
+
+def again(scene: Scene, columns: Sequence[Column]) -> Callable[[], tuple[Scene, list[Column]]]:
+    """Return what finds a scene and its columns again; see ``compute.scene_again``."""
+    find = compute.scene_again(scene)
+    rest = [replace(column, selection=None) for column in columns]
+    choose = [compute.selection_again(column.selection) if column.selection else None for column in columns]
+
+    def found() -> tuple[Scene, list[Column]]:
+        scene = find()
+        pairs = zip(rest, choose, strict=True)
+        return scene, [replace(column, selection=chosen(scene)) if chosen else column for column, chosen in pairs]
+
+    return found
 
 
 def made_from_all(scene: Scene, columns: Sequence[Column], *, answered: bool = True) -> dict[str, object]:

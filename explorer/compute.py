@@ -11,12 +11,15 @@ import atexit
 import os
 import sys
 import time
-from collections.abc import Hashable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
+from threading import Lock
 
 import torch
 from PIL import Image
+from streamlit import runtime
+from torch import Tensor
 
 from core.datasets import FASHION_MNIST, registered_image
 from core.errors import Cancelled
@@ -24,11 +27,12 @@ from core.gradient import restrict
 from core.images import Crop, SampleImage, image_hash, open_image, sample_images
 from core.methods import Method, Scores
 from core.metrics import probability_ratio, share_within
-from core.network import Network
+from core.network import Network, Run
 from core.pathway import Off, Pathway, rank
 from core.progress import Progress, silent
 from core.weights import download_weights, find_weights
 from core.zoo import available_networks, load_network
+from explorer import memory
 from explorer.answers import Answer, Reference, Scene, Scored, Selection
 from explorer.jobs import Jobs, Status, best_key
 from explorer.knockouts import KnockOut
@@ -55,7 +59,9 @@ __all__ = [
     "sample",
     "sample_facts",
     "scene",
+    "scene_again",
     "scores_key",
+    "selection_again",
     "warm",
 ]
 
@@ -64,11 +70,19 @@ __all__ = [
 SWITCH = 0.0002  # seconds for which a thread may keep the lock while another waits
 sys.setswitchinterval(SWITCH)
 
-RESULTS = Results(int(os.environ.get("PATHWAY_CACHE_MB", "768")) * 2**20)
-JOBS = Jobs(RESULTS)
-ERRANDS = Jobs(RESULTS)  # work of some passes, which need not wait behind that of a thousand
+RESULTS = Results(int(os.environ.get("PATHWAY_CACHE_MB", "544")) * 2**20)
+
+
+def _connected(waiter: str) -> bool:
+    """Return whether a session still has its browser; see ``session.waiter``."""
+    return not runtime.exists() or runtime.get_instance().is_active_session(waiter.partition(" ")[0])
+
+
+JOBS = Jobs(RESULTS, connected=_connected)
+ERRANDS = Jobs(RESULTS, connected=_connected)  # work of some passes, which need not wait behind that of a thousand
 for _line in (JOBS, ERRANDS):
     atexit.register(_line.close)  # torch aborts the process if a thread is in it when Python goes
+_SCORING = Lock()  # of millions of neurons scores and ranks take 200 MB while they are made: one page at a time
 INLINE_PASSES = 2.0  # a method this cheap is not worth a place in the queue
 
 
@@ -117,21 +131,63 @@ def scene(network: Network, photo: Image.Image, crop: Crop, target: int | None) 
     if target is not None:
         network.check_target(target)
     key = ("scene", network.name, network.weights_hash, image_hash(photo), crop, target)
-    named = (*key, network.class_names)  # the same weights may come with other names in another session
-    return RESULTS.get(named, lambda: _scene(key, network, photo, crop, target))
+    return RESULTS.get(_named(key, network), lambda: _scene(key, network, photo, crop, target))
+
+
+def _named(key: tuple[Hashable, ...], network: Network) -> tuple[Hashable, ...]:
+    """A scene's key among results: the same weights may come with other names in another session."""
+    return (*key, network.class_names)
 
 
 def _scene(key: tuple[Hashable, ...], network: Network, photo: Image.Image, crop: Crop, target: int | None) -> Scene:
     start = time.perf_counter()
     image = network.preprocess(photo, crop)
-    with torch.no_grad():
-        run = network.run(image, record=True)
+    run = _recorded(network, image)
     target = int(run.logits.argmax()) if target is None else target
     original = restrict(network, image, target)
     preprocessing = network.preprocessing
     own = 0 if RESULTS.peek(("network", network.name)) is network else network.nbytes
     picture = preprocessing.crop(photo, crop) if preprocessing else photo
     return Scene(key, network, picture, image, target, original, run.activations, time.perf_counter() - start, own)
+
+
+def _recorded(network: Network, image: Tensor) -> Run:
+    """Run the original network; its activations lie in one piece, which leaves no gaps in memory when it goes."""
+    with torch.no_grad():
+        run = network.run(image, record=True)
+    whole = torch.empty(sum(a.numel() for a in run.activations), dtype=image.dtype, device=image.device)
+    parts, start = [], 0
+    for activation in run.activations:
+        strides = torch.empty_like(activation, device="meta").stride()  # dense, in the order the network works in
+        parts.append(whole.as_strided(activation.shape, strides, start).copy_(activation))
+        start += activation.numel()
+    return replace(run, activations=tuple(parts))
+
+
+def scene_again(scene: Scene) -> Callable[[], Scene]:
+    """Return what finds a scene again, or makes it again; meanwhile it keeps no activations from being dropped.
+
+    What a page leaves behind for a click that may never come has to hold no more: sessions are many.
+    """
+    rest = replace(scene, activations=())
+
+    def make() -> Scene:
+        return replace(rest, activations=_recorded(rest.network, rest.image).activations)
+
+    return lambda: RESULTS.get(_named(rest.key, rest.network), make)
+
+
+def selection_again(selection: Selection) -> Callable[[Scene], Selection]:
+    """Return what finds a scene's selection again, or makes it again; meanwhile it keeps no ranking from being dropped.
+
+    The best that a cancelled method had found stays, for nobody can make it again.
+    """
+    if isinstance(selection, Reference) or not selection.complete:
+        return lambda _: selection
+    strategy, method = selection.strategy, selection.strategy.method
+    if method is None:
+        raise TypeError(f"{strategy.name} has no method, and yet a ranking.")
+    return lambda scene: _scored(scene, strategy, method)
 
 
 def scores_key(scene: Scene, strategy: Strategy) -> tuple[Hashable, ...]:
@@ -153,10 +209,15 @@ def ask_scores(scene: Scene, strategy: Strategy, waiter: str) -> Status:
 
 def ready_scores(scene: Scene, strategy: Strategy) -> Scored | None:
     """Return a method's ranking if it is there or quick to make; a costly one is not asked for."""
-    method = strategy.method
-    if method is not None and method.passes(scene.network, **strategy.chosen) <= INLINE_PASSES:
-        return RESULTS.get(scores_key(scene, strategy), lambda: _score(scene, strategy, method))
-    return RESULTS.peek(scores_key(scene, strategy))
+    method, ready = strategy.method, RESULTS.peek(scores_key(scene, strategy))
+    if ready is None and method is not None and method.passes(scene.network, **strategy.chosen) <= INLINE_PASSES:
+        with _SCORING:
+            ready = _scored(scene, strategy, method)
+    return ready
+
+
+def _scored(scene: Scene, strategy: Strategy, method: Method) -> Scored:
+    return RESULTS.get(scores_key(scene, strategy), lambda: _score(scene, strategy, method))
 
 
 def leave(key: Hashable, waiter: str) -> None:
@@ -197,6 +258,7 @@ def _score(scene: Scene, strategy: Strategy, method: Method, progress: Progress 
             seconds = time.perf_counter() - start
             stop.best = Scored(partial, strategy, rank(stop.best), (), seconds, complete=False)
         raise
+    memory.give_back()  # what the method took and left; ranking millions of neurons takes as much again
     return Scored(key, strategy, rank(scores), scores.trajectory, time.perf_counter() - start)
 
 

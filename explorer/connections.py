@@ -12,7 +12,7 @@ import streamlit as st
 from core.flow import BIAS, IMAGE, LOGIT, Edges, link
 from core.pathway import Off
 from core.progress import Progress
-from explorer import compute, export, markup, session
+from explorer import captions, compute, export, markup, session
 from explorer.answers import Scene, Scored
 from explorer.choices import Neuron
 from explorer.downloads import offer
@@ -117,9 +117,9 @@ def show_connections(scene: Scene, neuron: Neuron) -> None:
         return
     found: Connections = status.result
     st.caption(
-        f"Within {strategy.title}'s pathway at {percent(view.sparsity)}, off the pathway: {view.off}. An edge is what "
-        "one neuron gives to the other's pre-activation, a · ∂z/∂a; its flow is that times ∂F/∂z, what of it reaches "
-        "the target's logit."
+        f"Within {strategy.title}'s pathway at {percent(view.sparsity)}, off the pathway {captions.held(view.off)}. An "
+        "edge is what one neuron gives to the other's pre-activation, a · ∂z/∂a; its flow is that times ∂F/∂z, what of "
+        "it reaches the target's logit."
     )
     with st.container(key="charts_connections"):
         left, right = st.columns(2)

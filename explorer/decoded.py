@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.decoding import Decoded
 from core.methods import METHODS
-from explorer import charts, compute, export, figures, markup, navigation, paintings, session, widgets
+from explorer import captions, charts, compute, export, figures, markup, navigation, paintings, session, widgets
 from explorer.answers import Scene
 from explorer.charts import Axis, Line
 from explorer.choices import MOST_PAINT_STEPS, REGULARISERS, SPARSITIES, Neuron
@@ -131,7 +131,10 @@ def _draw(scene: Scene, found: Painted, title: str, name: str, photo: float | No
         facts["Of the photo"] = number(photo)
     facts["The network says"] = f"{names[best]} {percent(share)}"
     st.html(
-        markup.facts(facts) + markup.made_from({"steps": decoded.steps, "in": duration(found.seconds), "off": view.off})
+        markup.facts(facts)
+        + markup.made_from(
+            {"steps": decoded.steps, "in": duration(found.seconds), "off the pathway": captions.held(view.off)}
+        )
     )
     if decoded.complete and decoded.value == decoded.objective[0]:
         st.caption("Nothing moved: from this start the restricted network has no gradient to the image.")

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from explorer import export, figures, flow_graph, flows, markup, navigation, palette, session, widgets
+from explorer import captions, export, figures, flow_graph, flows, markup, navigation, palette, session, widgets
 from explorer.answers import Scene
 from explorer.columns import Column, made_from_all, selections
 from explorer.downloads import offer
@@ -72,11 +72,10 @@ def _nodes(scene: Scene, flow: Flow, columns: list[Column]) -> tuple[list[Group]
     dark = session.dark()
     first, second = (column.strategy.title for column in columns)
     grey, compared = palette.quiet(dark), columns[1].selection is not None
-    most = "most kept neurons " if compared else "kept "
     kinds = [
-        Kind(f"{most}only by {first}" if compared else f"kept by {first}", columns[0].colour, "circle"),
-        Kind("most kept neurons by both", palette.ink(dark), "diamond"),
-        Kind(f"most kept neurons only by {second}", columns[1].colour, "square"),
+        Kind(f"kept mostly by {first} alone" if compared else f"kept by {first}", columns[0].colour, "circle"),
+        Kind("kept mostly by both", palette.ink(dark), "diamond"),
+        Kind(f"kept mostly by {second} alone", columns[1].colour, "square"),
         Kind("no neuron kept", palette.FAINT, "circle-open"),
         Kind("all other channels of the site", grey, "hexagon2"),
         Kind("image and logit", palette.ink(dark), "star"),
@@ -150,10 +149,10 @@ def _reading(columns: list[Column], flow: Flow, edges: list[Edge]) -> str:
     lost = 1 - sum(abs(e.flow) for e in edges) / (sum(abs(e.flow) for e in flow.edges) or 1.0)
     chosen = ", and all of the selected node" if view.neuron else ""
     text = (
-        f"{columns[0].strategy.title}'s pathway at {percent(view.sparsity)}, off the pathway: {view.off}. Each column "
-        "of nodes is a site, with its strongest channels from the top down, by Σ |a · ∂F/∂a| over positions in the "
-        "restricted network; the hexagon is all its others together. A link is as wide as what flows, a · ∂z/∂a · "
-        f"∂F/∂z summed over positions. {len(edges)} links are drawn: of any two sites equally many, the "
+        f"{columns[0].strategy.title}'s pathway at {percent(view.sparsity)}, off the pathway {captions.held(view.off)}."
+        " Each column of nodes is a site, with its strongest channels from the top down, by Σ |a · ∂F/∂a| over "
+        "positions in the restricted network; the hexagon is all its others together. A link is as wide as what flows, "
+        f"a · ∂z/∂a · ∂F/∂z summed over positions. {len(edges)} links are drawn: of any two sites equally many, the "
         f"strongest{chosen}; {number(left)} weaker ones, with {percent(lost)} of all absolute flow, are not. Click a "
         "node to select it."
     )
@@ -175,13 +174,14 @@ def _said(scene: Scene, flow: Flow, edges: list[Edge]) -> str:
 def _show_selected(scene: Scene, flow: Flow, columns: list[Column], selected: Place | None) -> None:
     """Show the choice of a channel for those who do not click, and what the selected one does."""
     places = [(site, n) for site, own in enumerate(flow.channels) for n in range(len(own))]
+    labels = {place: f"{place[0]} · {_node_name(scene, flow, place)}" for place in places}
     key = f"flow_channel_{hash(flow.channels)}"  # its labels are this graph's
     shown = widgets.settle(key, selected if selected in places else None)
     st.selectbox(
         "Selected channel",
         places,
         index=None if shown is None else places.index(shown),
-        format_func=lambda place: f"{place[0]} · {_node_name(scene, flow, place)}",
+        format_func=labels.__getitem__,
         key=key,
         placeholder="None yet: click a node, or choose here",
         on_change=lambda: _select(flow, st.session_state[key]),

@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.baselines import BASELINES
 from core.methods import METHODS
-from explorer import attributions, export, figures, markup, panels, session, widgets
+from explorer import attributions, captions, export, figures, markup, panels, session, widgets
 from explorer.answers import Scene
 from explorer.attributions import Attributed, Made
 from explorer.choices import ATTRIBUTIONS, MOST_ATTRIBUTIONS
@@ -64,7 +64,7 @@ def show_gallery(scene: Scene, attributed: list[Attributed]) -> None:
                     continue
                 values = shares[each.place]
                 own = end if shared else figures.limit(values)
-                scale = f"‰ of the map · {'shared' if shared else 'own'} scale"
+                scale = f"‰ · {'shared' if shared else 'own'} scale"
                 _show_map(scene, each, each.made, values, own, scale)
     st.caption(
         "Each map is the attribution of largest magnitude over colour channels, divided by the map's whole, so that "
@@ -76,7 +76,7 @@ def _show_map(scene: Scene, each: Attributed, found: Made, values: figures.Float
     panels.show_map(scene, each.title, each.detail, values, end, scale, each.colour)
     parts: dict[str, object] = {"made in": duration(found.seconds)}
     if each.name in METHODS:
-        parts = {"off": session.view().off} | parts
+        parts = {"off the pathway": captions.held(session.view().off)} | parts
     if found.attribution.delta is not None:
         parts["convergence delta"] = number(found.attribution.delta)
     st.html(markup.made_from(parts))

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import streamlit as st
 from PIL import Image
 
 from explorer import charts, compute, export, figures, markup, palette, readings, session, widgets
 from explorer.answers import Scene, Selection
-from explorer.columns import Column
+from explorer.columns import Column, again, selections
 from explorer.downloads import offer_picture
 from explorer.mosaics import show_mosaic
 from explorer.plots import show_site_chart
+from explorer.readings import SitePlanes
 from explorer.results import Drawn
 from explorer.words import number, percent
 
@@ -48,12 +47,10 @@ def show_layers(scene: Scene, columns: list[Column]) -> None:
 def _show_mask(scene: Scene, column: Column, at: int) -> None:
     if column.selection is None:
         return
-    site = scene.network.sites[at]
+    site, dark = scene.network.sites[at], session.dark()
     planes = readings.site_planes(scene, column.selection, session.view().sparsity, at)
     kept, dead = int(planes.mask.sum()), int((planes.mask & planes.dead).sum())
-    channels, height, width = site.planes
     share = percent(kept / site.neurons)
-    busiest = planes.mask.sum((1, 2)).argsort()[::-1][:3]
     st.html(
         markup.panel_title(
             column.title,
@@ -66,53 +63,64 @@ def _show_mask(scene: Scene, column: Column, at: int) -> None:
             {
                 "on the pathway": column.colour,
                 "on it but dead": palette.DEAD,
-                "active, not on it": palette.quiet(session.dark()),
-                "dead, not on it": palette.background(session.dark()),
+                "active, not on it": palette.quiet(dark),
+                "dead, not on it": palette.background(dark),
             }
         )
     )
-    words = f"{number(kept)} of {number(site.neurons)} neurons of {site.name} are kept, {number(dead)} of them dead."
-    if height * width > 1:
-        left, right = st.columns([1, 2])
-        counts = planes.mask.sum(0)
+    if planes.mask[0].size > 1:
+        left, place = st.columns([1, 2])
         with left:
-            picture = figures.position_map(planes.mask, planes.dead, column.colour, session.dark())
-            row, col = divmod(int(counts.argmax()), width)
-            alt = f"Kept channels per position; most, {counts.max()} of {channels}, at row {row}, column {col}."
-            st.image(figures.png(picture), width="stretch", alt=alt)
-            st.caption(
-                f"Kept channels per position: full colour where {counts.max()} of {channels}, "
-                "pink where all that are kept are dead."
-            )
-        place = right
+            _show_positions(planes, column.colour)
     else:
         place = st.container()
-    dark = session.dark()
-
-    def draw() -> Image.Image:
-        return figures.mosaic(planes.mask, planes.dead, column.colour, dark)
-
     key = ("mosaic", column.selection.key, column.selection.size(session.view().sparsity), at, column.colour, dark)
+    words = f"{number(kept)} of {number(site.neurons)} neurons of {site.name} are kept, {number(dead)} of them dead."
     with place:
-        drawn = compute.RESULTS.get(key, lambda: Drawn(figures.png(draw())))
+        drawn = compute.RESULTS.get(key, lambda: Drawn(figures.png(_mosaic(planes, column.colour, dark))))
         show_mosaic(drawn.data, site, words, f"mosaic_{column.place}")
+        busiest = planes.mask.sum((1, 2)).argsort()[::-1][:3]
         names = ", ".join(str(c) for c in busiest if planes.mask[c].any())
         kept_most = f"Most neurons kept in: {names or 'none'}."
-        st.caption(f"All {channels} channels, by number; a click opens the neuron. {kept_most}")
-    _offer_masks(scene, column, column.selection, draw, site.name)
+        st.caption(f"All {len(planes.mask)} channels, by number; a click opens the neuron. {kept_most}")
+    _offer_masks(scene, column, at)
 
 
-def _offer_masks(
-    scene: Scene, column: Column, selection: Selection, draw: Callable[[], Image.Image], site: str
-) -> None:
-    view = session.view()
-    made_from = export.provenance(scene, view, selection, column.answer)
-    name = column.title
-    stem = export.file_name(view.image, scene.network.name, name, "masks")
+def _show_positions(planes: SitePlanes, colour: str) -> None:
+    """Show how many channels keep each position."""
+    counts = planes.mask.sum(0)
+    most, (row, col) = counts.max(), divmod(int(counts.argmax()), counts.shape[1])
+    picture = figures.position_map(planes.mask, planes.dead, colour, session.dark())
+    alt = f"Kept channels per position; most, {most} of {len(planes.mask)}, at row {row}, column {col}."
+    st.image(figures.png(picture), width="stretch", alt=alt)
+    st.caption(
+        f"Kept channels per position: full colour where {most} of {len(planes.mask)}, "
+        "pink where all that are kept are dead."
+    )
+
+
+def _mosaic(planes: SitePlanes, colour: str, dark: bool) -> Image.Image:
+    return figures.mosaic(planes.mask, planes.dead, colour, dark)
+
+
+def _offer_masks(scene: Scene, column: Column, at: int) -> None:
+    view, dark, name, colour = session.view(), session.dark(), column.title, column.colour
+    made_from = export.provenance(scene, view, column.selection, column.answer)
+    find = again(scene, [column])
+
+    def found() -> tuple[Scene, Selection]:
+        scene, columns = find()
+        return scene, selections(columns)[0]
+
+    def picture() -> bytes:
+        scene, selection = found()
+        planes = readings.site_planes(scene, selection, view.sparsity, at)
+        return figures.png(_mosaic(planes, colour, dark), made_from | {"site": scene.network.sites[at].name})
+
     offer_picture(
-        stem,
-        lambda: figures.png(draw(), made_from | {"site": site}),
-        lambda: export.npz_file(readings.all_masks(scene, selection, view.sparsity), made_from),
+        export.file_name(view.image, scene.network.name, name, "masks"),
+        picture,
+        lambda: export.npz_file(readings.all_masks(*found(), view.sparsity), made_from),
         f"mask_{name}",
         ("PNG of this site", "NPZ of all sites"),
     )

@@ -199,18 +199,18 @@ def show_line(scene: Scene, columns: list[Column]) -> None:
 
 def _choose_line(ready: list[Column]) -> tuple[Column, str]:
     """Draw the choice of a column and of a direction; return what is chosen."""
-    view, labels = session.view(), radii.rays()
+    view, labels, titles = session.view(), radii.rays(), [column.title for column in ready]
     place = min(view.ray_of, len(ready) - 1)
     ray = view.ray if view.ray in labels else radii.GRADIENT
     with st.container(key="charts_follow"):
         left, right = st.columns(2)
         with left:
-            key = f"ray_of_{hash(tuple(c.title for c in ready))}"
+            key = f"ray_of_{hash(tuple(titles))}"
             st.selectbox(
                 "Follow the response of",
                 range(len(ready)),
                 index=widgets.settle(key, place),
-                format_func=lambda place: ready[place].title,
+                format_func=titles.__getitem__,
                 key=key,
                 on_change=lambda: session.change(lambda v: replace(v, ray_of=st.session_state[key])),
             )

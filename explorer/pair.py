@@ -9,7 +9,7 @@ from PIL import Image
 from core.membership import Membership
 from explorer import charts, comparisons, export, figures, markup, palette, readings, session, widgets
 from explorer.answers import Scene
-from explorer.columns import Column, lacking, made_from_all, offer_rows, selections, there
+from explorer.columns import Column, again, lacking, made_from_all, offer_rows, selections, there
 from explorer.downloads import offer_picture
 from explorer.mosaics import show_mosaic
 from explorer.plots import show_site_chart
@@ -90,15 +90,13 @@ def _show_split_at_site(scene: Scene, chosen: list[Column], names: tuple[str, ..
     parts = (first.mask & ~second.mask, first.mask & second.mask, second.mask & ~first.mask)
     said = ", ".join(f"{name} {number(int(part.sum()))}" for name, part in zip(names, parts, strict=True))
     dead = number(int(((first.mask | second.mask) & first.dead).sum()))
-    st.html(
-        markup.panel_title(f"{site.name}, every neuron", f"{said}; {dead} of these dead, drawn pale")
-        + markup.legend(
-            {
-                names[0]: colours[0], names[1]: palette.ink(dark), names[2]: colours[1],
-                "neither, active": palette.quiet(dark), "neither, dead": palette.background(dark),
-            }
-        )
-    )  # fmt: skip
+    legend: dict[str, str] = {}
+    for name, colour, part in zip(names, (colours[0], palette.ink(dark), colours[1]), parts, strict=True):
+        legend[name] = colour
+        if (part & first.dead).any():
+            legend[f"{name} but dead"] = palette.pale(colour, dark)
+    legend |= {"neither, active": palette.quiet(dark), "neither, dead": palette.background(dark)}
+    st.html(markup.panel_title(f"{site.name}, every neuron", f"{said}; {dead} of these dead") + markup.legend(legend))
     whole = figures.membership_mosaic(first.mask, second.mask, first.dead, colours, dark)
     with st.container(key="mosaic"):
         left, right = st.columns([1, 2])
@@ -109,16 +107,17 @@ def _show_split_at_site(scene: Scene, chosen: list[Column], names: tuple[str, ..
                 st.caption("By position, all channels together: the colours mix as the channels do.")
         with right if first.mask[0].size > 1 else left:
             show_mosaic(figures.png(whole), site, f"All channels of {site.name}: {said}; {dead} dead.", "mosaic_pair")
-            st.caption(f"All {len(first.mask)} channels, by number; pale: dead here. A click opens the neuron.")
+            st.caption(f"All {len(first.mask)} channels, by number; a click opens the neuron.")
     _offer_masks(scene, chosen, whole)
 
 
 def _offer_masks(scene: Scene, chosen: list[Column], whole: Image.Image) -> None:
-    view, made_from = session.view(), made_from_all(scene, chosen)
+    view, made_from, find = session.view(), made_from_all(scene, chosen), again(scene, chosen)
+    site = scene.network.sites[view.site].name
     offer_picture(
         export.file_name(view.image, scene.network.name, *(column.title for column in chosen)),
-        lambda: figures.png(whole, made_from | {"site": scene.network.sites[view.site].name}),
-        lambda: export.npz_file(_all_masks(scene, chosen, view.sparsity), made_from),
+        lambda: figures.png(whole, made_from | {"site": site}),
+        lambda: export.npz_file(_all_masks(*find(), view.sparsity), made_from),
         "membership",
         ("PNG of this site", "NPZ of all sites"),
     )

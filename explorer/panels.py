@@ -106,7 +106,7 @@ def show_answer(scene: Scene, probabilities: list[float], top: int) -> None:
 
 
 def _show_making(scene: Scene, column: Column, selection: Selection, answer: Answer) -> None:
-    st.html(markup.made_from({"off": session.view().off} | captions.making(selection, answer)))
+    st.html(markup.made_from(captions.making(selection, answer, session.view().off)))
     if column.scored and not column.strategy.uses_target:
         st.caption("These scores do not depend on the target class.")
     if not selection.complete:

@@ -21,7 +21,7 @@ from core.gradient import Restricted
 from explorer import captions, comparisons, compute, export, figures, markup, palette, readings, session
 from explorer.answers import Scene, Scored, Selection
 from explorer.choices import Neuron
-from explorer.columns import Column, Shown, lacking, ready
+from explorer.columns import Column, Shown, again, lacking, ready
 from explorer.downloads import offer
 from explorer.report_sites import layers
 from explorer.snippet import prints, snippet, uploaded
@@ -39,7 +39,13 @@ def offer_report(scene: Scene, columns: Sequence[Column]) -> None:
     """Offer the report on what the page shows now; it is made when somebody takes it."""
     view = session.view()
     name = export.file_name(view.image, scene.network.name, "report.html")
-    offer("Report (HTML)", name, "text/html", lambda: make(scene, view, columns), "report")
+    find = again(scene, columns)
+
+    def made() -> bytes:
+        scene, columns = find()
+        return make(scene, view, columns)
+
+    offer("Report (HTML)", name, "text/html", made, "report")
 
 
 def make(scene: Scene, view: View, columns: Sequence[Column]) -> bytes:
@@ -134,7 +140,7 @@ def _pathway(scene: Scene, view: View, column: Shown, values: figures.Floats, en
         + _map(scene, view, column.title, values, end, scale)
         + _answers(scene, answer.restricted)
         + markup.facts(facts)
-        + markup.made_from({"off": view.off} | options | captions.making(column.selection, answer))
+        + markup.made_from(options | captions.making(column.selection, answer, view.off))
     )
 
 

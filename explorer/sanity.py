@@ -13,6 +13,7 @@ from explorer import attributions, charts, compute, evaluations, export, figures
 from explorer.answers import Scene
 from explorer.attributions import Attributed
 from explorer.charts import Axis, Line
+from explorer.choices import Style
 from explorer.downloads import offer_picture
 from explorer.evaluations import Sane
 from explorer.plots import show_chart
@@ -98,46 +99,48 @@ def _mean(sane: Sane, measure: str) -> str:
 
 def _show_strip(scene: Scene, found: list[tuple[Attributed, Sane]], made: Hashable) -> None:
     view, dark = session.view(), session.dark()
-    key = (
-        "sanity strip",
-        tuple((e.title, e.colour) for e, _ in found),
-        made,
-        view.style,
-        dark,
-    )
-    picture = compute.RESULTS.get(key, lambda: Drawn(figures.jpeg(_draw(scene, found, dark), 90)))
+    rows = [(each.title, each.colour, sane) for each, sane in found]
+    names = [title for title, _, _ in rows]
+    key = ("sanity strip", tuple((title, colour) for title, colour, _ in rows), made, view.style, dark)
+    footer = _footer(scene)
+    picture = compute.RESULTS.get(key, lambda: Drawn(figures.jpeg(_draw(rows, view.style, footer, dark), 90)))
     stages = [stage.name for stage in found[0][1].stages]
-    alt = f"Maps of {', '.join(e.title for e, _ in found)} in the original network, then after {', '.join(stages[1:])}."
+    alt = f"Maps of {', '.join(names)} in the original network, then after {', '.join(stages[1:])}."
     st.image(picture.data, width="stretch", alt=alt)
     st.caption("Each map on its own colour scale; under it its Spearman correlation with the original map, magnitudes.")
     stem = export.file_name(view.image, scene.network.name, "sanity")
     made_from = attributions.made_from_all(scene, [each for each, _ in found]) | _how()
-    arrays = {e.title: np.stack([s.saliency.float().numpy() for s in sane.stages]) for e, sane in found}
+    arrays = {title: np.stack([s.saliency.float().numpy() for s in sane.stages]) for title, _, sane in rows}
     offer_picture(
         stem,
-        lambda: figures.png(_draw(scene, found, False), made_from),
+        lambda: figures.png(_draw(rows, view.style, footer, dark=False), made_from),
         lambda: export.npz_file(arrays, made_from),
         "sanity",
     )
 
 
-def _draw(scene: Scene, found: list[tuple[Attributed, Sane]], dark: bool) -> Image.Image:
-    view, rows = session.view(), []
-    for each, sane in found:
+def _draw(found: list[tuple[str, str, Sane]], style: Style, footer: str, dark: bool) -> Image.Image:
+    """Draw a row for each title and colour: the map at every stage."""
+    rows = []
+    for title, colour, sane in found:
         cells = []
         for stage in sane.stages:
             values = stage.saliency.float().numpy()
             likeness = stage.similarity.spearman_abs
             note = "undefined" if isnan(likeness) else f"{likeness:.2f}"
-            cells.append(Cell(figures.map_picture(np.nan_to_num(values), figures.limit(values), view.style), note))
-        rows.append((each.title, each.colour, cells))
+            cells.append(Cell(figures.map_picture(np.nan_to_num(values), figures.limit(values), style), note))
+        rows.append((title, colour, cells))
+    return strip(rows, [stage.name for stage in found[0][2].stages], dark, footer)
+
+
+def _footer(scene: Scene) -> str:
+    view = session.view()
     how = "from the last layer up" if view.cascade else "one layer at a time"
-    footer = (
+    return (
         f"Pathway Explorer: sanity checks, parameters drawn anew {how}; target "
         f"{scene.network.class_names[scene.target]!r} in {scene.network.name}, photo {view.image}, sparsity "
         f"{percent(view.sparsity)}; weights {scene.network.weights_hash}, image {scene.key[3]}."
     )
-    return strip(rows, [stage.name for stage in found[0][1].stages], dark, footer)
 
 
 def _how() -> dict[str, object]:

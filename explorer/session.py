@@ -102,8 +102,10 @@ def _polling() -> bool:
 
 
 def waiter() -> str:
-    """Return who asks, for the job queue."""
-    return str(st.session_state.setdefault("waiter", uuid4().hex))
+    """Return who asks, for the job queue: Streamlit's name of the session, and one that no other session ever had."""
+    context = get_script_run_ctx(suppress_warning=True)
+    name = context.session_id if context else ""
+    return f"{name} {st.session_state.setdefault('waiter', uuid4().hex)}"
 
 
 def fit(network: Network) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import streamlit as st
 
 from core.errors import PathwayError
+from core.network import Network
 from explorer import compute, export, figures, markup, navigation, panels, readings, session
 from explorer.answers import Answer, Reference, Scene
 from explorer.choices import LINKED_PARTS, Neuron
@@ -15,7 +16,7 @@ from explorer.downloads import offer
 from explorer.knockouts import KnockOut, Part
 from explorer.strategies import Strategy
 from explorer.widgets import settle
-from explorer.words import number, percent, plain, ratio
+from explorer.words import counted, number, percent, plain, ratio
 
 __all__ = ["edit", "offer_silencing", "redo", "show_before_and_after", "show_tools", "undo"]
 
@@ -82,6 +83,7 @@ def offer_silencing(scene: Scene, neuron: Neuron) -> None:
 
 def show_tools(scene: Scene) -> None:
     """Draw what changes the set as a whole: add, undo, redo, empty, save and load."""
+    network, find = scene.network, compute.scene_again(scene)
     with st.container(key="methods"):
         left, middle, right = st.columns([1.3, 1, 1], vertical_alignment="bottom")
         with left:
@@ -101,21 +103,21 @@ def show_tools(scene: Scene) -> None:
         with right:
             st.button(
                 "Add NeuronMCT's strongest channels",
-                on_click=lambda: edit(lambda k: k.adding(_strongest(scene, int(st.session_state["knock_count"])))),
-                help=f"Those of {scene.network.sites[session.view().site].name} by the sum of their scores.",
+                on_click=lambda: edit(lambda k: k.adding(_strongest(find(), int(st.session_state["knock_count"])))),
+                help=f"Those of {network.sites[session.view().site].name} by the sum of their scores.",
             )
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         st.button("Undo", icon=":material/undo:", disabled=not _past(), on_click=undo)
         st.button("Redo", icon=":material/redo:", disabled=not _future(), on_click=redo)
         st.button("Empty", icon=":material/close:", disabled=not _current().parts, on_click=lambda: edit(_emptied))
-        name = export.file_name(scene.network.name, "knock-out.json")
+        name = export.file_name(network.name, "knock-out.json")
         if _current().parts:
             knock = _current()  # the file is made outside the session
-            offer("JSON", name, "application/json", lambda: knock.file(scene.network), "knockout")
+            offer("JSON", name, "application/json", lambda: knock.file(network), "knockout")
         with st.popover("Load", type="tertiary", icon=":material/upload:"):
             _loader(scene)
     if len(_current().parts) > LINKED_PARTS:
-        st.caption(f"More than {LINKED_PARTS} parts are not in the link; save them as JSON.")
+        st.caption(f"More than {LINKED_PARTS} neurons and channels are not in the link; save them as JSON.")
 
 
 def _emptied(knock: KnockOut) -> KnockOut:
@@ -129,7 +131,7 @@ def _strongest(scene: Scene, count: int) -> list[Part]:
 
 
 def _loader(scene: Scene) -> None:
-    loads = st.session_state.setdefault("knock_loads", 0)
+    loads, network = st.session_state.setdefault("knock_loads", 0), scene.network
     key = f"knock_file_{loads}"
 
     def loaded() -> None:
@@ -138,7 +140,7 @@ def _loader(scene: Scene) -> None:
             return
         st.session_state["knock_loads"] += 1
         try:
-            found = KnockOut.open(file.getvalue(), scene.network)
+            found = KnockOut.open(file.getvalue(), network)
         except PathwayError as problem:
             session.tell(f"{problem} The set is unchanged.")
             return
@@ -161,12 +163,19 @@ def show_before_and_after(scene: Scene) -> None:
             panels.show_answer(scene, scene.original.logits.softmax(1)[0].tolist(), 5)
         with middle:
             what = "kept alone" if knock.only else "silenced"
-            panels.show_map(scene, "After", f"{len(knock.parts)} parts {what}", after, end, "shared scale")
+            panels.show_map(scene, "After", f"{_said(knock)} {what}", after, end, "shared scale")
             panels.show_answer(scene, answer.restricted.logits.softmax(1)[0].tolist(), 5)
             _show_facts(scene, reference, answer)
             _offer_map(scene, knock, answer, after, end)
         with right:
             _show_set(scene)
+
+
+def _said(knock: KnockOut) -> str:
+    """Return how many neurons and channels the set has."""
+    channels = sum(part.whole for part in knock.parts)
+    kinds = ((channels, "channel"), (len(knock.parts) - channels, "neuron"))
+    return " and ".join(counted(count, what) for count, what in kinds if count) or "nothing"
 
 
 def _show_facts(scene: Scene, reference: Reference, answer: Answer) -> None:
@@ -199,8 +208,8 @@ def _offer_map(scene: Scene, knock: KnockOut, answer: Answer, values: figures.Fl
 
 def _show_set(scene: Scene) -> None:
     """List the parts, each with a way to look at it and to take it out."""
-    knock = _current()
-    st.html(markup.panel_title("The set", f"{len(knock.parts)} neurons and channels"))
+    knock, network = _current(), scene.network
+    st.html(markup.panel_title("The set", _said(knock)))
     if not knock.parts:
         st.info(
             "Nothing is silenced yet. Add channels above, or open a neuron (from a ranking, a mask or the Neuron "
@@ -209,13 +218,13 @@ def _show_set(scene: Scene) -> None:
     for part in knock.parts[:20]:
         with st.container(horizontal=True, gap="small", vertical_alignment="center", key=f"part_{part}"):
             st.button(
-                plain(part.title(scene.network)),
+                plain(part.title(network)),
                 key=f"open_{part}",
                 type="tertiary",
-                on_click=lambda part=part: _open(scene, part),
+                on_click=lambda part=part: _open(network, part),
             )
             st.button(
-                f"Take out {plain(part.title(scene.network))}",  # the style sheet leaves it to those who listen
+                f"Take out {plain(part.title(network))}",  # the style sheet leaves it to those who listen
                 key=f"drop_{part}",
                 type="tertiary",
                 icon=":material/close:",
@@ -226,7 +235,7 @@ def _show_set(scene: Scene) -> None:
         st.caption(f"and {len(knock.parts) - 20} more")
 
 
-def _open(scene: Scene, part: Part) -> None:
-    site = scene.network.sites[part.site]
+def _open(network: Network, part: Part) -> None:
+    site = network.sites[part.site]
     position = site.position(part.place, 0, 0) if part.whole else part.place
     navigation.open_neuron((part.site, position), whole=part.whole)

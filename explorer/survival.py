@@ -10,8 +10,9 @@ import streamlit as st
 from PIL import Image
 
 from core.pathway import Off
-from explorer import charts, comparisons, compute, export, figures, palette, session
+from explorer import captions, charts, comparisons, compute, export, figures, palette, session
 from explorer.answers import Answer, Scene, Scored
+from explorer.choices import Style
 from explorer.columns import Column, lacking, made_from_all, offer_rows
 from explorer.comparisons import CURVE, STRIP, Curve, Row
 from explorer.downloads import offer_picture
@@ -131,8 +132,9 @@ def show_strip(scene: Scene, columns: list[Column]) -> None:
     view, dark = session.view(), session.dark()
     names = ", ".join(column.title for column, _ in found)
     shown = tuple((column.title, column.colour, column.scored.key) for column, _ in found if column.scored)
-    key = ("strip picture", shown, _footer(scene, view), dark)
-    picture = compute.RESULTS.get(key, lambda: Drawn(figures.jpeg(_draw(scene, view, found, dark), 90)))
+    rows, footer = [(column.title, column.colour, row) for column, row in found], _footer(scene, view)
+    key = ("strip picture", shown, footer, dark)
+    picture = compute.RESULTS.get(key, lambda: Drawn(figures.jpeg(_draw(rows, view.style, footer, dark), 90)))
     stops = ", ".join(percent(sparsity, 0) for sparsity in STRIP)
     alt = f"Pathway gradients of {names} at sparsities {stops}, each on its own scale."
     st.image(picture.data, width="stretch", alt=alt)
@@ -140,12 +142,13 @@ def show_strip(scene: Scene, columns: list[Column]) -> None:
         "Each picture has its own colour scale, for over these sparsities the gradient's size can fall by a factor of "
         "thousands. Its end is printed below each, with the target's p ratio and whether the prediction is kept."
     )
-    _offer_strip(scene, found)
+    _offer_strip(scene, [column for column, _ in found], rows, footer)
 
 
-def _draw(scene: Scene, view: View, found: list[tuple[Column, Row]], dark: bool) -> Image.Image:
+def _draw(found: list[tuple[str, str, Row]], style: Style, footer: str, dark: bool) -> Image.Image:
+    """Draw a row for each title and colour: the map at every sparsity."""
     rows = []
-    for column, row in found:
+    for title, colour, row in found:
         cells = []
         points = zip(STRIP, row.maps, row.sparsities, row.p_ratios, row.kept, strict=True)
         for asked, values, sparsity, p_ratio, kept in points:
@@ -153,9 +156,9 @@ def _draw(scene: Scene, view: View, found: list[tuple[Column, Row]], dark: bool)
             note = f"p ratio {ratio(p_ratio)}\n{'kept' if kept else 'not kept'} · scale {number(end)}"
             if abs(sparsity - asked) >= 0.0005:
                 note += f"\nachieves {percent(sparsity)}"
-            cells.append(Cell(figures.map_picture(values, end, view.style), note))
-        rows.append((column.title, column.colour, cells))
-    return strip(rows, [percent(sparsity, 0) for sparsity in STRIP], dark, _footer(scene, view))
+            cells.append(Cell(figures.map_picture(values, end, style), note))
+        rows.append((title, colour, cells))
+    return strip(rows, [percent(sparsity, 0) for sparsity in STRIP], dark, footer)
 
 
 def _footer(scene: Scene, view: View) -> str:
@@ -163,13 +166,13 @@ def _footer(scene: Scene, view: View) -> str:
     target = scene.network.class_names[scene.target]
     return (
         f"Pathway Explorer: {view.style} of the pathway gradient of {target!r} in {scene.network.name}, photo "
-        f"{view.image}, neurons off the pathway held at {view.off}; weights {scene.network.weights_hash}, "
+        f"{view.image}, neurons off the pathway {captions.held(view.off)}; weights {scene.network.weights_hash}, "
         f"image {scene.key[3]}."
     )
 
 
-def _offer_strip(scene: Scene, found: list[tuple[Column, Row]]) -> None:
-    view, columns = session.view(), [column for column, _ in found]
+def _offer_strip(scene: Scene, columns: list[Column], found: list[tuple[str, str, Row]], footer: str) -> None:
+    view = session.view()
     made_from = made_from_all(scene, columns, answered=False) | {
         "sparsities": STRIP,
         "style": view.style,
@@ -177,13 +180,13 @@ def _offer_strip(scene: Scene, found: list[tuple[Column, Row]]) -> None:
     }
     stem = export.file_name(view.image, scene.network.name, "strip")
     arrays = {}
-    for column, row in found:
-        arrays[column.title] = row.maps
+    for title, _, row in found:
+        arrays[title] = row.maps
         for name in ("sparsities", "p_ratios", "kept"):
-            arrays[f"{column.title}: {name}"] = np.array(getattr(row, name))
+            arrays[f"{title}: {name}"] = np.array(getattr(row, name))
     offer_picture(
         stem,
-        lambda: figures.png(_draw(scene, view, found, dark=False), made_from),
+        lambda: figures.png(_draw(found, view.style, footer, dark=False), made_from),
         lambda: export.npz_file(arrays, made_from),
         "strip",
     )

@@ -10,7 +10,7 @@ import streamlit as st
 
 from core.methods import METHODS
 from core.network import Network
-from explorer import browser, session
+from explorer import browser, captions, session
 from explorer.choices import LEAST_COLUMNS, MOST_COLUMNS, SPARSITIES, Neuron
 from explorer.session import view
 from explorer.strategies import STRATEGIES, Strategy
@@ -281,7 +281,7 @@ def how_shown() -> None:
     """Draw, folded, how neurons off the pathway are held and how maps are shown; its title says what is chosen."""
     v = view()
     opacity = "" if v.opacity == 100 else f" · {v.opacity} % over the photo"
-    shown = f"off the pathway: {v.off} · {v.style} · {v.scale} scale{opacity}"
+    shown = f"off the pathway {captions.held(v.off)} · {v.style} · {v.scale} scale{opacity}"
     with st.expander(f"How it is shown – {shown}", key="shown"):
         left, right = st.columns([1, 2.6])
         with left:
@@ -296,7 +296,7 @@ def restriction() -> None:
         "Off the pathway",
         ["zero", "frozen"],
         required=True,
-        format_func=lambda off: f"held at {off}" if off == "zero" else off,
+        format_func=captions.held,
         help="Zero: they are switched off, and the response changes. Frozen: they keep the value they have "
         "for this photo, so the response stays and only the gradient is restricted.",
         **field("off", "default"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -100,6 +101,22 @@ def test_a_target_is_explained_and_the_prediction_stays_known(network, scene):
 def test_a_target_that_the_network_lacks_is_refused(network, target):
     with pytest.raises(PathwayError, match="from 0 to 3"):
         compute.scene(network, PHOTO, Crop(), target)
+
+
+def test_what_was_dropped_is_found_again_as_it_was_and_holds_no_page_up(nothing_made, network):
+    scene = compute.scene(network, PHOTO, Crop(), None)
+    selection = scored(scene, "NeuronIntGrad")
+    find, choose = compute.scene_again(scene), compute.selection_again(selection)
+    assert find() is scene
+    assert choose(scene) is selection
+    compute.RESULTS.clear()
+    with ThreadPoolExecutor(1) as pool, compute._SCORING:  # pages score; making something costly again may take minutes
+        again, ranked = pool.submit(lambda: (find(), choose(scene))).result(30)
+    assert again is not scene
+    assert ranked is not selection
+    assert again.key == scene.key
+    assert all(torch.equal(a, b) for a, b in zip(again.activations, scene.activations, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(ranked.ranking.ranks, selection.ranking.ranks, strict=True))
 
 
 def test_a_scenes_bytes_are_at_least_its_tensors(scene):

@@ -45,8 +45,13 @@ def nodes(at: AppTest) -> dict[tuple[int, int], tuple[str, str]]:
     }
 
 
+def held() -> list[object]:
+    """What there is among the results."""
+    return [entry.value for entry in compute.RESULTS._entries.values()]
+
+
 def found_flow() -> Flow:
-    (flow,) = (value for value in compute.RESULTS._entries.values() if isinstance(value, Flow))
+    (flow,) = (value for value in held() if isinstance(value, Flow))
     return flow
 
 
@@ -114,7 +119,7 @@ def test_nodes_say_whose_neurons_they_keep(expected):
     only, both, other = ((a & b).sum() for a, b in ((masks[0], ~masks[1]), masks, (~masks[0], masks[1])))
     kind, words = nodes(at)[5, 2]
     assert f"{only:,} kept only by NeuronMCT, {both:,} by both, {other:,} only by Random" in words
-    names = ("most kept neurons only by NeuronMCT", "most kept neurons by both", "most kept neurons only by Random")
+    names = ("kept mostly by NeuronMCT alone", "kept mostly by both", "kept mostly by Random alone")
     assert kind == names[int(torch.stack([only, both, other]).argmax())]
 
 
@@ -130,7 +135,7 @@ def test_what_is_not_drawn_is_counted():
 
 
 def found_flow_of(at: AppTest) -> Flow:
-    chosen = [v for v in compute.RESULTS._entries.values() if isinstance(v, Flow) and len(v.channels) == 26]
+    chosen = [v for v in held() if isinstance(v, Flow) and len(v.channels) == 26]
     return chosen[-1]
 
 
@@ -226,7 +231,7 @@ def test_without_the_second_method_the_first_colours_alone(nothing_made, go_on):
     assert "kept by NeuronMCT" in {kind for kind, _ in nodes(at).values()}
     go_on.set()
     at = until_done(at)
-    assert "most kept neurons only by GreedyPruning" in {kind for kind, _ in nodes(at).values()}
+    assert "kept mostly by GreedyPruning alone" in {kind for kind, _ in nodes(at).values()}
 
 
 def test_it_can_be_cancelled_and_started_again(nothing_made, monkeypatch):

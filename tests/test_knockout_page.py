@@ -133,7 +133,11 @@ def shows(at: AppTest, known: Known, parts: Sequence[Part], only: bool = False) 
         named = [(names[i], percent(p)) for p, i in best if p > sixth[0]]  # of many alike, none is named
         assert [(unescape(name), unescape(share)) for name, share in shown] == named
     assert listed(at) == [part.title(known.network) for part in parts[:20]]
-    assert titles(at)["After"] == f"{len(parts)} parts {'kept alone' if only else 'silenced'}"
+    channels = sum(part.whole for part in parts)
+    counts = ((channels, "channel"), (len(parts) - channels, "neuron"))
+    said = " and ".join(f"{n:,} {what}{'s' if n > 1 else ''}" for n, what in counts if n) or "nothing"
+    assert titles(at)["After"] == f"{said} {'kept alone' if only else 'silenced'}"
+    assert titles(at)["The set"] == said
     assert link(at).get("parts", "") == "~".join(map(str, parts))
 
 
@@ -350,7 +354,7 @@ def test_forty_parts_are_in_the_link_and_one_more_is_not(known):
     at = ran(button(at, STRONGEST).click())
     assert view(at).parts == (*forty, known.strongest(0, 2)[1])
     assert link(at) == {}
-    assert "More than 40 parts are not in the link; save them as JSON." in captions(at)
+    assert "More than 40 neurons and channels are not in the link; save them as JSON." in captions(at)
     assert "and 21 more" in captions(at)
     at = ran(at)
     assert len(view(at).parts) == 41  # kept as long as the session is

@@ -123,7 +123,7 @@ def test_zeros_stand_at_the_foot_of_a_logarithmic_axis_and_are_named():
 
 
 def test_classes_against_classes():
-    figure = class_matrix(["bag", "coat"], np.array([[0.25, 0.125], [0.125, NAN]]), "overlap")
+    figure = class_matrix(["bag", "coat"], np.array([[0.25, 0.125], [0.125, NAN]]), "overlap", False)
     (cells,) = figure.data
     assert [list(row) for row in cells.z] == [[25, 12.5], [12.5, None]]
     notes = {(note.x, note.y): (note.text, note.font.color) for note in figure.layout.annotations}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from explorer import markup
+from explorer import captions, markup
 from explorer.rows import in_rows
 from explorer.studies.choice import Studied
 from explorer.words import counted, number, percent, plain
@@ -81,7 +81,7 @@ def _facts(each: Studied) -> dict[str, str]:
             "Images": f"{number(each.census.images)} of {number(data['images'])}",
             "Classes": number(len(run.classes)) if run.classes else "none",
             "Neurons": number(sum(run.manifest["network"]["sites"].values())),
-            "Off the pathway": "held at 0" if run.plan["off"] == "zero" else "frozen",
+            "Off the pathway": captions.held(run.plan["off"]),
             "Explained": "the predicted class" if run.plan["target"] == "predicted" else "the image's label",
         }
     return own | {
