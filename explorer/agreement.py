@@ -34,7 +34,7 @@ def show_overlaps(scene: Scene, columns: list[Column]) -> None:
             for i, j in pairs
         ]
         alt = f"Overlap of every two pathways: {'; '.join(said)}."
-        show_chart(charts.overlap_matrix(titles, overlaps, chances), "matrix", alt)
+        show_chart(charts.overlap_matrix(titles, overlaps, chances, session.dark()), "matrix", alt)
         st.caption(
             "Intersection over union of the neurons kept. Small: what two independent choices of the same sizes would "
             "share, k₁k₂ / (k₁ + k₂ − k₁k₂) of their achieved shares k₁ and k₂."
@@ -56,7 +56,7 @@ def _show_overlaps_over_depth(scene: Scene, columns: list[Column], table: Member
     for i in others:
         title, colour = columns[i].title, columns[i].colour
         overlaps, chances = table.site_overlaps(first, i), table.site_chances(first, i)
-        lines.append(charts.Line(title, colour, overlaps.tolist()))
+        lines.append(charts.Line(title, colour, overlaps.tolist(), turn=i))
         lines.append(charts.Line(f"{title}, by chance", colour, chances.tolist(), quiet=True, in_legend=False))
         rows += [
             {"site": site, "first": columns[first].title, "second": title, "overlap": overlap, "chance": chance}

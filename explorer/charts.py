@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from itertools import cycle
+from itertools import count, cycle
 from math import inf, isfinite, isnan, log10
 from typing import Any
 
@@ -19,7 +19,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.colors import sample_colorscale
 
-from explorer.palette import FAINT, MARK, legible
+from explorer.palette import FAINT, MARK, legible, ramp
 
 __all__ = [
     "Axis",
@@ -43,7 +43,6 @@ Floats = NDArray[np.floating]
 
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star", "pentagon")
 _TICKS = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
-_OVERLAPS = ["#E9EAF1", "#8E93BD", "#3B3F78"]  # of 0, a half and 1
 _MANY = 40  # points of a line; more have smaller markers
 
 
@@ -59,6 +58,7 @@ class Line:
         kept: whether each point kept the prediction, its marker hollow where not; none means all.
         quiet: a reference or a chance level: thin, dotted, without markers.
         in_legend: whether the legend names it.
+        turn: its place among all that have markers; None is the next one of those drawn.
     """
 
     name: str
@@ -68,6 +68,7 @@ class Line:
     kept: Sequence[bool] = ()
     quiet: bool = False
     in_legend: bool = True
+    turn: int | None = None
 
     def __post_init__(self) -> None:
         for name, values in {"x": self.x, "kept": self.kept}.items():
@@ -197,13 +198,14 @@ def _axis(axis: Axis) -> dict[str, object]:
     return drawn
 
 
-def overlap_matrix(names: Sequence[str], overlaps: Floats, chances: Floats) -> go.Figure:
+def overlap_matrix(names: Sequence[str], overlaps: Floats, chances: Floats, dark: bool) -> go.Figure:
     """Return the overlaps of all pairs of strategies with their chance levels, as the triangle below the diagonal.
 
     Args:
         names: of the strategies; they may repeat.
         overlaps: (n, n), each in [0, 1] or NaN, which is drawn as a gap; only what is below the diagonal is read.
         chances: (n, n), what two independent pathways of the same sizes would have.
+        dark: whether the page is.
     """
     narrow = len(names) > 4
     pairs = [(i, j) for i in range(1, len(names)) for j in range(i)]
@@ -213,11 +215,11 @@ def overlap_matrix(names: Sequence[str], overlaps: Floats, chances: Floats) -> g
     words = [[_overlap_words(names, overlaps, chances, i + 1, j) for j in range(len(cells))] for i in range(len(cells))]
     figure = go.Figure()
     figure.add_heatmap(
-        z=cells, zmin=0, zmax=1, colorscale=_OVERLAPS, showscale=False, xgap=2, ygap=2,
+        z=cells, zmin=0, zmax=1, colorscale=ramp(dark), showscale=False, xgap=2, ygap=2,
         hoverongaps=False, hovertext=words, hovertemplate="%{hovertext}<extra></extra>",
     )  # fmt: skip
     for i, j in pairs:
-        _add_cell_text(figure, j, i - 1, float(overlaps[i, j]), float(chances[i, j]), narrow)
+        _add_cell_text(figure, j, i - 1, float(overlaps[i, j]), float(chances[i, j]), narrow, dark)
     calm(figure, 80 + (72 if narrow else 60) * len(cells))
     between = {"tickvals": list(range(len(cells))), "ticks": "", "showgrid": False, "zeroline": False}
     figure.update_xaxes(between, ticktext=[wrapped(name) for name in names[:-1]], autotickangles=[0, -35])
@@ -230,6 +232,8 @@ def membership_bars(
 ) -> go.Figure:
     """Return which share of every site's neurons is on one pathway, on both, or on the other, stacked.
 
+    It has no legend: the page's own says also how many they are.
+
     Args:
         parts: per part, one share in [0, 1] a site, from the bottom up.
         colours: one a part.
@@ -239,8 +243,7 @@ def membership_bars(
     figure = go.Figure()
     for (part, values), colour, pattern in zip(parts.items(), colours, cycle(("", "x", "/")), strict=False):
         _add_site_bars(figure, part, values, colour, pattern, sites, "of the site's neurons")
-    _over_sites(figure, at, "neurons of the site, %", height=260, bargap=0.18, barmode="stack")
-    figure.update_layout(legend={"traceorder": "normal"})
+    _over_sites(figure, at, "neurons of the site, %", height=260, bargap=0.18, barmode="stack", showlegend=False)
     return figure
 
 
@@ -392,8 +395,9 @@ def _sparsity_words(line: Line) -> list[str]:
 
 def _symbols(lines: Sequence[Line]) -> list[str]:
     """One marker a line, in turn; quiet lines have none and use none up."""
-    turn = cycle(_SYMBOLS)
-    return ["circle" if line.quiet else next(turn) for line in lines]
+    turn = count()
+    turns = [0 if line.quiet else next(turn) if line.turn is None else line.turn for line in lines]
+    return [_SYMBOLS[place % len(_SYMBOLS)] for place in turns]
 
 
 def _add_line(
@@ -447,12 +451,12 @@ def _bar(colour: str, pattern: str) -> dict[str, object]:
     return {"color": colour, "line": {"width": 0}, "pattern": {"shape": pattern, "fillmode": "overlay"}}
 
 
-def _add_cell_text(figure: go.Figure, x: int, y: int, overlap: float, chance: float, narrow: bool) -> None:
+def _add_cell_text(figure: go.Figure, x: int, y: int, overlap: float, chance: float, narrow: bool, dark: bool) -> None:
     """The numbers of a pair, in black or white, whichever its cell leaves legible; a dash where there are none."""
     if isnan(overlap):
         figure.add_annotation(x=x, y=y, text="–", showarrow=False)
         return
-    colour = legible(sample_colorscale(_OVERLAPS, [overlap])[0])
+    colour = legible(sample_colorscale(ramp(dark), [overlap])[0])
     chance_words = f"chance{'<br>' if narrow else ' '}{_percent(chance)}"
     text = f"<b>{_percent(overlap)}</b><br><span style='font-size:.8em'>{chance_words}</span>"
     figure.add_annotation(x=x, y=y, text=text, showarrow=False, font={"color": colour})

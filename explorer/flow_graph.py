@@ -251,7 +251,7 @@ def _add_names(figure: go.Figure, groups: Sequence[Group], places: Mapping[Place
         lines += [escape(text) for part in name.split("\n") for text in _lines(part)]
         figure.add_annotation(
             x=x, y=y - lift, text="<br>".join(lines), showarrow=False, yanchor="bottom", borderpad=0,
-            font={"size": 9.5, "color": ink(dark)}, bgcolor=f"rgba({red},{green},{blue},.8)",
+            font={"size": 9.5, "color": ink(dark)}, bgcolor=f"rgba({red},{green},{blue},.95)",
         )  # fmt: skip
 
 

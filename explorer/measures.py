@@ -107,9 +107,11 @@ def pixel_axis(order: str, near: bool) -> Axis:
 def _draw_degradation(scene: Scene, measured: list[tuple[Attributed, Measured]]) -> None:
     view, end = session.view(), NEAR if session.view().near else 1.0
     of_change = view.order in CHANGES
-    lines = [Line(each.title, each.colour, _heights(m, of_change), m.curve.shares) for each, m in measured]
-    shown = [[y for x, y in zip(line.x, line.y, strict=True) if x <= end and not isnan(y)] for line in lines]
-    top = 1.06 * max((max(each, default=0.0) for each in shown), default=1.0) or 1.0
+    lines = []
+    for each, m in measured:
+        points = [(x, y) for x, y in zip(m.curve.shares, _heights(m, of_change), strict=True) if x <= end + 1e-9]
+        lines.append(Line(each.title, each.colour, [y for _, y in points], [x for x, _ in points]))
+    top = 1.06 * max((y for line in lines for y in line.y if not isnan(y)), default=1.0) or 1.0
     target = charts.literal(scene.network.class_names[scene.target])
     y = Axis("|p − p′| / p" if of_change else f"probability of {target}", ends=(0, top))
     words = "; ".join(f"{each.title} {number(_area(m, of_change, end))}" for each, m in measured)

@@ -85,10 +85,15 @@ def _show_table(scene: Scene, scored: list[Scored], rows: list[NeuronRow]) -> No
 
 
 def _column_widths(names: list[str]) -> dict[str, Any]:
-    narrow = {name: st.column_config.NumberColumn(width=58) for name in ("channel", "row", "column")}
-    ranks = {name: st.column_config.NumberColumn(width=112, format="localized") for name in names if "rank" in name}
-    values = {name: st.column_config.NumberColumn(width=84, format="%.3g") for name in names if name.endswith("score")}
-    return {**narrow, **ranks, **values, "activation": st.column_config.NumberColumn(width=76, format="%.3g")}
+    larger = 1.25 if session.view().present else 1.0  # as the letters are
+
+    def column(width: int, written: str | None = None) -> Any:
+        return st.column_config.NumberColumn(width=round(width * larger), format=written)
+
+    narrow = {name: column(58) for name in ("channel", "row", "column")}
+    ranks = {name: column(112, "localized") for name in names if "rank" in name}
+    values = {name: column(84, "%.3g") for name in names if name.endswith("score")}
+    return {**narrow, **ranks, **values, "activation": column(76, "%.3g")}
 
 
 def _record(scene: Scene, scored: list[Scored], row: NeuronRow) -> dict[str, object]:
@@ -99,8 +104,8 @@ def _record(scene: Scene, scored: list[Scored], row: NeuronRow) -> dict[str, obj
     }
     score = {} if scored[0].ordinal else {f"{scored[0].name} score": row.score}
     return {
-        "site": site.name, "channel": channel, "row": line, "column": column,
-        **places, **score, "activation": row.activation,
+        **places, "site": site.name, "channel": channel, "row": line, "column": column,
+        **score, "activation": row.activation,
     }  # fmt: skip
 
 

@@ -80,7 +80,7 @@ def _show_facts(scene: Scene, neuron: Neuron, activation: float) -> None:
         + markup.facts(
             {
                 "Activation": number(activation) if activation else "0, dead",
-                "Site": f"{neuron[0]} of {len(scene.network.sites)}, {' × '.join(map(str, site.shape))}",
+                "Site": f"{neuron[0]} of 0 to {len(scene.network.sites) - 1}, {' × '.join(map(str, site.shape))}",
                 "Channel, active": percent(1 - int(dead.sum()) / dead.numel()),
                 "Channel, largest": number(float(readings.channel_activation(scene, neuron).max())),
             }

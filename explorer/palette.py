@@ -15,7 +15,7 @@ from plotly.colors import unlabel_rgb
 
 __all__ = [
     "DEAD", "FAINT", "FAMILIES", "GRAPHIC", "MARK", "TEXT", "background", "contrast", "ink", "legible", "line", "muted",
-    "page", "pale", "quiet", "rgb", "shades", "standing_out",
+    "page", "pale", "quiet", "ramp", "rgb", "shades", "standing_out",
 ]  # fmt: skip
 
 # A family's own colour, then those of its further columns; ``standing_out`` fits them to the page.
@@ -90,6 +90,11 @@ def pale(colour: str, dark: bool) -> str:
     return _mixed(rgb(colour), rgb(line(dark)), _PALE)
 
 
+def ramp(dark: bool) -> list[str]:
+    """Return the colours of shares of 0, a half and 1 in a matrix: the larger, the further from the page."""
+    return ["#262B38", "#666CAB", "#C8CCF8"] if dark else ["#E9EAF1", "#8E93BD", "#3B3F78"]
+
+
 def page(dark: bool) -> str:
     """Return the page itself, as Streamlit's configuration has it."""
     return "#11151B" if dark else "#FFFFFF"
@@ -107,7 +112,7 @@ def background(dark: bool) -> str:
 
 def quiet(dark: bool) -> str:
     """Return the grey of neurons that are active but not on the pathway."""
-    return "#4A505C" if dark else "#CBD0D8"
+    return "#353A44" if dark else "#CBD0D8"
 
 
 def line(dark: bool) -> str:

@@ -106,13 +106,17 @@ def _show_overlaps(scene: Scene, known: list[Column], table: Membership) -> None
                     "here": overlaps[i, j], "chance here": chances[i, j],
                 }
             )  # fmt: skip
-    shown = [{k: v if k == "pair" else "" if v is None else percent(v, 2) for k, v in row.items()} for row in rows]
+    shown = [{k: v if k == "pair" else _unbroken(v) for k, v in row.items()} for row in rows]
     st.markdown("**Overlap at 90 %**")
     if not rows:
         st.info("An overlap needs two methods.")
         return
     st.table(shown)
     _offer(scene, known, rows, "paper overlap")
+
+
+def _unbroken(share: float | None) -> str:
+    return "" if share is None else percent(share, 2).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _offer(scene: Scene, known: list[Column], rows: list[dict[str, Any]], what: str) -> None:

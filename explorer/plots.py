@@ -16,7 +16,7 @@ CALM = {"displayModeBar": False}
 
 def show_chart(figure: go.Figure, key: str, alt: str) -> None:
     """Show a chart; ``alt`` says its numbers in words."""
-    st.plotly_chart(figure, key=key, config=CALM, alt=alt)
+    st.plotly_chart(_presented(figure), key=key, config=CALM, alt=alt)
 
 
 def show_site_chart(figure: go.Figure, key: str, alt: str) -> None:
@@ -28,4 +28,10 @@ def show_site_chart(figure: go.Figure, key: str, alt: str) -> None:
             site = int(points[0]["point_index"])  # not x, which is the bar's own place beside its neighbour
             session.change(lambda v: replace(v, site=site))
 
-    st.plotly_chart(figure, key=key, on_select=clicked, selection_mode="points", config=CALM, alt=alt)
+    st.plotly_chart(_presented(figure), key=key, on_select=clicked, selection_mode="points", config=CALM, alt=alt)
+
+
+def _presented(figure: go.Figure) -> go.Figure:
+    """Return a chart, in presenter mode a higher one for its larger letters; others may share the one given."""
+    height = figure.layout.height
+    return go.Figure(figure).update_layout(height=1.3 * height) if height and session.view().present else figure

@@ -111,7 +111,7 @@ def _present_button(key: str, width: Literal["content", "stretch"] = "content") 
 
 
 def show_presenting() -> None:
-    """In presenter mode, hide the controls and enlarge the rest; draw the way out."""
+    """In presenter mode, hide the controls but the sparsity and enlarge the rest; draw the way out."""
     if not session.view().present:
         return
     st.html(PRESENT)

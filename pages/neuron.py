@@ -21,7 +21,7 @@ def show_neuron(scene: Scene) -> None:
     neuron = chosen_neuron(scene)
     target = plain(scene.network.class_names[scene.target])
     st.markdown(f"## What does this neuron do for *{target}*?")
-    with st.container(key="methods"):
+    with st.container(key="which"):
         widgets.neuron(scene.network, neuron)
     show_pictures(scene, neuron)
     offer_silencing(scene, neuron)

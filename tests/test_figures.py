@@ -143,7 +143,7 @@ DEAD = np.array([[[0, 1], [0, 1]], [[1, 1], [1, 1]], [[0, 0], [0, 0]]], bool)
 
 @pytest.mark.parametrize(
     ("dark", "active", "background", "line"),
-    [(False, (203, 208, 216), (243, 244, 246), WHITE), (True, (74, 80, 92), (34, 38, 46), (14, 17, 23))],
+    [(False, (203, 208, 216), (243, 244, 246), WHITE), (True, (53, 58, 68), (34, 38, 46), (14, 17, 23))],
 )
 def test_a_mosaic_by_hand(dark, active, background, line):
     picture = figures.mosaic(MASK, DEAD, FAMILIES["contribution"], dark)
@@ -215,7 +215,7 @@ PAIR = (FAMILIES["contribution"], FAMILIES["pruning"])
     ("dark", "both", "both_dead", "blue_dead", "orange_dead", "active", "background", "line"),
     [
         (False, (34, 34, 34), (156,) * 3, (140, 192, 220), (244, 212, 140), (203, 208, 216), (243, 244, 246), WHITE),
-        (True, WHITE, (122, 124, 127), (8, 61, 93), (111, 81, 13), (74, 80, 92), (34, 38, 46), (14, 17, 23)),
+        (True, WHITE, (122, 124, 127), (8, 61, 93), (111, 81, 13), (53, 58, 68), (34, 38, 46), (14, 17, 23)),
     ],
 )
 def test_membership_by_hand(dark, both, both_dead, blue_dead, orange_dead, active, background, line):

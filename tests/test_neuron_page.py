@@ -175,7 +175,7 @@ def described(known: Known, neuron: Neuron) -> None:
     own = next(found for found in facts(at) if "Site" in found)
     assert own == {
         "Activation": number(value) if value else "0, dead",
-        "Site": f"{neuron[0]} of 26, {' × '.join(map(str, site.shape))}",
+        "Site": f"{neuron[0]} of 0 to 25, {' × '.join(map(str, site.shape))}",
         "Channel, active": percent(int((plane > 0).sum()) / plane.numel()),
         "Channel, largest": number(float(plane.max())),
     }
@@ -514,7 +514,7 @@ def test_a_neuron_of_a_vector_is_shown(channel, nothing_made, vectors):
     assert titles(at)["4"] == f"channel {channel}"
     assert titles(at)["What it sees"] == "8 × 8 pixels"
     own = next(found for found in facts(at) if "Site" in found)
-    assert own["Site"] == "1 of 2, 6"
+    assert own["Site"] == "1 of 0 to 1, 6"
     assert own["Activation"] == (number(value) if value else "0, dead")
     assert own["Channel, active"] == ("100.0 %" if value else "0.0 %")
     assert own["Channel, largest"] == number(value)

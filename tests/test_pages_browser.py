@@ -365,7 +365,9 @@ def test_lessons_and_presenter_mode_fit(browser: Browser, server: str, width: in
     assert page.evaluate(CUT) == []
     if "present" in link:
         expect(page.get_by_test_id("stSidebar")).to_be_hidden()
-        expect(page.get_by_role("slider")).to_have_count(0)
+        expect(page.get_by_role("slider")).to_have_count(1)
+        expect(page.get_by_role("slider", name="Sparsity")).to_be_visible()
+        expect(page.get_by_role("combobox")).to_have_count(0)
         page.get_by_role("button", name="Next").click()
         expect(page).to_have_url(re.compile(r"lesson=pathway&step=3&present=True$"), timeout=30_000)
         page.get_by_role("button", name="Leave presenter mode").click()

@@ -155,6 +155,14 @@ def test_no_two_families_share_a_colour(dark):
     assert len({colour for family in FAMILIES for colour in shades([family] * 6, dark)}) == 6 * len(FAMILIES)
 
 
+@BOTH
+def test_larger_shares_stand_out_more(dark):
+    none, half, all_ = (contrast(colour, palette.page(dark)) for colour in palette.ramp(dark))
+    assert 1.1 < none < 1.5
+    assert half > 2.9
+    assert all_ > 2 * half
+
+
 def test_pale_is_nearer_to_the_page():
     assert [ink(dark) for dark in (False, True)] == ["#222222", "#FFFFFF"]
     assert pale("#000000", dark=False) == "#8C8C8C"  # 0.55 of the way to white

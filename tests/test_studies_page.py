@@ -19,6 +19,8 @@ from streamlit.testing.v1 import AppTest
 from core.studies import Loader, Serial, Store, Strategy, Study, interval, run
 from core.studies.roar import RANDOM, Roar
 from core.studies.rows import Rows
+from explorer import session
+from explorer.palette import ramp
 from explorer.paper import tables
 from explorer.studies import runs, showing
 from explorer.words import percent, ratio
@@ -123,6 +125,19 @@ def values(rows: pd.DataFrame, measure: str, **where: object) -> Any:
 
 
 # -------------------------------------------------------------------------------------------------------------- parts
+
+
+def ramps(at: AppTest) -> list[list[list[Any]]]:
+    traces = [trace for chart in at.get("plotly_chart") for trace in json.loads(chart.proto.spec)["data"]]
+    return [trace["colorscale"] for trace in traces if trace["type"] == "heatmap"]
+
+
+def test_matrices_have_the_colours_of_the_page_they_are_on(at_home, monkeypatch):
+    for dark in (False, True):
+        monkeypatch.setattr(session, "dark", lambda dark=dark: dark)
+        shown = ramps(studies(runs="small"))
+        assert len(shown) == 2  # of methods, and of classes
+        assert all([colour for _, colour in each] == ramp(dark) for each in shown)
 
 
 def test_every_part_is_shown_with_its_numbers_in_words_and_what_they_are_of(at_home, rows):

@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 from plotly.colors import sample_colorscale
 
 from explorer.charts import calm, wrapped
-from explorer.palette import FAINT, legible, rgb
+from explorer.palette import FAINT, legible, ramp, rgb
 
 __all__ = ["Ends", "Group", "Points", "banded", "class_matrix", "interval_bars", "spread", "whiskered"]
 
 Ends = tuple[Sequence[float], Sequence[float]]
 """Where the intervals of a line's points begin, and where they end."""
 
-_SCALE = ["#F0F1F7", "#B4B8D8", "#3B3F78"]
 _PATTERNS = ("", "/", "x", ".", "\\", "-")
 _WIDTH = 0.82  # of all bars over one name
 
@@ -181,13 +180,14 @@ def spread(columns: Sequence[Points], title: str, *, percent: bool = False, loga
     return figure
 
 
-def class_matrix(names: Sequence[str], shares: NDArray[np.float64], title: str) -> go.Figure:
+def class_matrix(names: Sequence[str], shares: NDArray[np.float64], title: str, dark: bool) -> go.Figure:
     """Return a share for every two classes, the number in each cell.
 
     Args:
         names: of the classes.
         shares: (n, n) in [0, 1], NaN is a gap.
         title: what the shares are, for the hover text.
+        dark: whether the page is.
     """
     percents = 100 * shares
     words = [
@@ -197,7 +197,7 @@ def class_matrix(names: Sequence[str], shares: NDArray[np.float64], title: str) 
     figure = go.Figure()
     figure.add_heatmap(
         z=[[None if not isfinite(v) else v for v in row] for row in percents.tolist()],
-        x=list(range(len(names))), y=list(range(len(names))), colorscale=_SCALE, xgap=2, ygap=2,
+        x=list(range(len(names))), y=list(range(len(names))), colorscale=ramp(dark), xgap=2, ygap=2,
         zmin=0, showscale=False, hoverongaps=False,
         hovertext=words,
         hovertemplate="%{hovertext}<extra></extra>",
@@ -205,7 +205,7 @@ def class_matrix(names: Sequence[str], shares: NDArray[np.float64], title: str) 
     most = float(np.nanmax(percents, initial=0.0)) or 1.0
     for (y, x), value in np.ndenumerate(percents):
         if isfinite(value):
-            colour = legible(sample_colorscale(_SCALE, [float(value) / most])[0])
+            colour = legible(sample_colorscale(ramp(dark), [float(value) / most])[0])
             figure.add_annotation(x=x, y=y, text=f"{value:.1f}", showarrow=False, font={"color": colour})
     calm(figure, 110 + 30 * len(names))
     ticks = {

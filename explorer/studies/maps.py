@@ -108,7 +108,7 @@ def _show_areas(each: Studied, order: str, near: bool, colours: dict[str, str]) 
         own = {"method": row.who, "ours": row.mean, "low": row.low, "high": row.high, "images": row.images}
         rows.append({"run": each.run.name} | own | {f"paper, {title}": value for title, value in theirs.items()})
     end = NEAR if measure.endswith("_10") else 1.0
-    better = "larger is better" if order in ("morf", "insertion") else "smaller is better"
+    better = "higher is better" if order in ("morf", "insertion") else "lower is better"
     st.markdown(f"**Area under {ORDERS[order][0]} up to {percent(end, 0)}**: {better}")
     st.table([_shown(row) for row in rows])
     about = each.about(int(found[0][1]["index"].nunique()), at=each.sparsity)

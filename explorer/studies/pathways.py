@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from explorer import charts, palette
+from explorer import charts, palette, session
 from explorer.charts import Axis
 from explorer.studies import paper
 from explorer.studies.charts import Group, banded, interval_bars
@@ -49,7 +49,8 @@ def show_overlaps(studied: Sequence[Studied]) -> None:
             left, right = st.columns([1.25, 1])
         pairs = _pairs(rows, list(coloured(studied)))
         with left:
-            show("overlap", [each], tuple(coloured(studied)), partial(_draw_matrix, each, rows, pairs))
+            key = (*coloured(studied), session.dark())
+            show("overlap", [each], key, partial(_draw_matrix, each, rows, pairs, session.dark()))
         with right:
             _show_printed(each, pairs, methods)
 
@@ -70,7 +71,7 @@ def _titles(rows: pd.DataFrame) -> list[str]:
     return [known[text] for text in rows["other"]]
 
 
-def _draw_matrix(each: Studied, rows: pd.DataFrame, pairs: pd.DataFrame) -> Drawn:
+def _draw_matrix(each: Studied, rows: pd.DataFrame, pairs: pd.DataFrame, dark: bool) -> Drawn:
     names = [n for n in coloured([each]) if n in set(pairs["first"]) | set(pairs["second"])]
     overlaps, chances = np.full((2, len(names), len(names)), np.nan)
     for row in pairs.itertuples():
@@ -81,7 +82,7 @@ def _draw_matrix(each: Studied, rows: pd.DataFrame, pairs: pd.DataFrame) -> Draw
     ]
     about = each.about(int(rows["index"].nunique()), at=each.sparsity)
     return Drawn(
-        charts.overlap_matrix(names, overlaps, chances),
+        charts.overlap_matrix(names, overlaps, chances, dark),
         f"Mean overlap of every two methods, {about}: {'; '.join(said)}.",
         f"Ours: {plain(about)}. Mean over images of intersection over union of the neurons kept; small, what two "
         "independent choices of the same sizes would share.",
@@ -107,7 +108,7 @@ def _show_printed(each: Studied, pairs: pd.DataFrame, methods: dict[str, str]) -
             )
     if not rows:
         return
-    st.markdown("**Beside the paper's**")
+    st.markdown("**Beside the paper's own figures**")
     shown = [{k: v if isinstance(v, str) else "" if v is None else percent(v) for k, v in row.items()} for row in rows]
     st.table(shown)
     st.caption(
