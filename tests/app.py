@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from explorer.failures import UNFORESEEN
 from explorer.view import View
+from tests.waiting import until
 
 APP = Path(__file__).resolve().parent.parent / "explorer" / "app.py"
 PAGES = APP.parent.parent / "pages"
@@ -56,11 +57,13 @@ def button(at: AppTest, label: str) -> Any:
     return found[0]
 
 
-def until_done(at: AppTest, seconds: float = 120) -> AppTest:
-    """Run again, as the page itself does every half second, until nothing is in line."""
-    end = time.monotonic() + seconds
-    while at.progress:
-        assert time.monotonic() < end
-        time.sleep(0.1)
-        at = ran(at)
+def until_shown(at: AppTest, there: Callable[[AppTest], Any]) -> AppTest:
+    """Run again, as the page itself does every half second, until this holds of it."""
+    if not there(at):
+        until(lambda: there(ran(at)), every=0.1)
     return at
+
+
+def until_done(at: AppTest) -> AppTest:
+    """Run again until nothing is in line."""
+    return until_shown(at, lambda at: not at.progress)

@@ -5,20 +5,31 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import pytest
 import torch
 from hypothesis import settings
+from streamlit.components.v2 import manifest_scanner
 
 from core.methods import METHODS
 from explorer import compute
 from explorer.jobs import Jobs
 from explorer.results import Results
+from tests.browser import browser, page, server  # noqa: F401
 
 torch.set_num_threads(1)
 settings.register_profile("busy", deadline=None)  # machines are shared; what takes too long hits pytest's timeout
 settings.load_profile("busy")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def components_are_looked_for_once() -> Iterator[None]:
+    """AppTest has Streamlit read what all installed packages are, in search of components, before every run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))
+        yield
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from statistics import median
 
 from playwright.sync_api import sync_playwright
 
+from tests.browser import CHROMIUM, FLAGS, idle, panel, start
 from tests.serving import serving
-from tests.test_browser import CHROMIUM, FLAGS, idle, panel, start
 
 MOVES = 15  # to 97.5 %; above, GreedyPruning may hold nothing but dead neurons, and its picture stands still
 WAIT = """async ([name, old]) => {

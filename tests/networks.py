@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 from torchvision import models
 
+from core.methods import Method
 from core.network import Network, trace
 
 SHAPE = (3, 8, 8)
@@ -190,6 +191,11 @@ TOYS: dict[str, Callable[[], nn.Module]] = {
     )
 }
 """All of them, to run a test over."""
+
+
+def cheap(method: Method) -> dict[str, int]:
+    """Return options at which a method is quick on a toy; DGR needs some steps to find a pathway."""
+    return {option.name: 150 if option.name == "iterations" else option.low for option in method.options}
 
 
 @cache

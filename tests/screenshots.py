@@ -10,8 +10,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, expect, sync_playwright
 
+from tests.browser import CHROMIUM, FLAGS, at_rest
 from tests.serving import ROOT, serving
-from tests.test_browser import CHROMIUM, FLAGS, at_rest
 
 PAGES = {
     "explore": "/?site=15&neuron=9-3000",
@@ -55,7 +55,7 @@ def photograph(browser: Browser, address: str, path: Path, scheme: str, width: i
     context = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=scheme)  # type: ignore[arg-type]
     page = context.new_page()
     page.goto(address)
-    expect(page.get_by_role("heading", level=2).first).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("heading", level=2).first).to_be_visible()
     at_rest(page)
     if whole:
         height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")

@@ -20,13 +20,12 @@ import pytest
 
 from explorer import palette
 from explorer.palette import GRAPHIC, TEXT, contrast
-from tests.test_browser import at_rest, browser, idle, pytestmark, server  # noqa: F401
-from tests.test_pages_browser import CUT
+from tests.browser import CUT, IN_BROWSER, at_rest, idle
 
 with suppress(ImportError):  # then all of this is skipped
     from playwright.sync_api import Browser, Page, expect
 
-# ruff: noqa: F811  (fixtures come in as arguments)
+pytestmark = IN_BROWSER
 
 AXE = "axe-core@4.14.1"
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
@@ -86,13 +85,13 @@ def settled(
     page = context.new_page()
     link, pressed = VIEWS[name]
     page.goto(address + link)
-    expect(page.get_by_role("heading", level=2).first).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("heading", level=2).first).to_be_visible()
     at_rest(page)
     for label in pressed:
         page.get_by_role("button", name=label).click()
         at_rest(page)
     if name == "scrub":
-        expect(page.locator(".scrub[data-ready=true]")).to_be_visible(timeout=60_000)
+        expect(page.locator(".scrub[data-ready=true]")).to_be_visible()
     for _ in range(5):  # what is below is drawn when it comes into sight, and may then be taller
         tall = int(page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight"))
         page.set_viewport_size({"width": width, "height": tall + 40})
@@ -254,11 +253,11 @@ def active(page: Page) -> str:
 def test_the_gallery_keeps_the_keyboard_while_photos_are_picked(browser: Browser, server: str) -> None:
     with settled(browser, server, "knockout") as page:
         page.get_by_role("radio", name="Chelsea the cat").press("ArrowRight")
-        expect(page.get_by_role("heading", level=2).first).to_contain_text("espresso", timeout=30_000)
+        expect(page.get_by_role("heading", level=2).first).to_contain_text("espresso")
         at_rest(page)
         assert active(page) == "Coffee cup"
         page.keyboard.press("ArrowLeft")
-        expect(page.get_by_role("heading", level=2).first).to_contain_text("tiger cat", timeout=30_000)
+        expect(page.get_by_role("heading", level=2).first).to_contain_text("tiger cat")
         at_rest(page)
         assert active(page) == "Chelsea the cat"
         page.keyboard.press("Tab")
@@ -286,7 +285,7 @@ def test_a_link_is_copied_and_a_part_taken_out_by_keyboard_and_both_are_named(br
         crosses = page.get_by_role("button", name=re.compile("^Take out features"))
         expect(crosses).to_have_count(3)
         page.get_by_role("button", name="Take out features.3.squeeze_activation, channel 9").press("Enter")
-        expect(crosses).to_have_count(2, timeout=30_000)
+        expect(crosses).to_have_count(2)
         assert "1c9" not in page.url
 
 
@@ -296,7 +295,7 @@ def test_a_channel_of_the_flow_is_selected_by_keyboard(browser: Browser, server:
         choice.focus()
         choice.fill("features.3.squeeze_activation channel 9")
         choice.press("Enter")
-        expect(page).to_have_url(re.compile(r"neuron=1-\d+.*whole=True"), timeout=30_000)
+        expect(page).to_have_url(re.compile(r"neuron=1-\d+.*whole=True"))
 
 
 def test_an_image_of_a_study_is_opened_by_keyboard(browser: Browser, server: str) -> None:
@@ -305,9 +304,9 @@ def test_an_image_of_a_study_is_opened_by_keyboard(browser: Browser, server: str
         number.fill("7013")
         number.press("Enter")
         card = page.locator("[class*=st-key-image_0]")
-        expect(card).to_contain_text("fashion-mnist:7013", timeout=30_000)
+        expect(card).to_contain_text("fashion-mnist:7013")
         card.get_by_role("button", name="Open in Explore").press("Enter")
-        expect(page.get_by_role("heading", name="Which neurons carry")).to_be_visible(timeout=60_000)
+        expect(page.get_by_role("heading", name="Which neurons carry")).to_be_visible()
         assert "7013" in page.url
 
 

@@ -8,7 +8,6 @@ import http.server
 import io
 import re
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -31,8 +30,9 @@ from core.weights import PublishedWeights
 from explorer import compute
 from explorer.choices import SPARSITIES
 from explorer.view import View
-from tests.app import button, html, link, opened, ran, until_done, view, warnings
+from tests.app import button, html, link, opened, ran, until_done, until_shown, view, warnings
 from tests.networks import seeded
+from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("own_queue")
 QUICK = {"second": "Random"}  # both methods answer at once
@@ -317,11 +317,7 @@ def test_cancelling_stops_the_work_and_offers_to_start_it(monkeypatch, nothing_m
     at = ran(at)
     assert [m.value for m in at.info] == ["Cancelled."]
     assert not at.progress
-    for _ in range(200):
-        if compute.JOBS.pending == 0:
-            break
-        time.sleep(0.05)
-    assert compute.JOBS.pending == 0  # not merely hidden
+    until(lambda: compute.JOBS.pending == 0)  # not merely hidden
     at = ran(button(at, "Start it").click())
     assert len(at.progress) == 1
     assert compute.JOBS.pending == 1
@@ -333,12 +329,7 @@ def test_a_failed_method_says_why_and_can_be_tried_again(monkeypatch, nothing_ma
 
     with monkeypatch.context() as patch:
         patch.setitem(METHODS, "GreedyPruning", replace(METHODS["GreedyPruning"], function=fails))
-        at = opened(SLOW)
-        for _ in range(100):
-            if at.error:
-                break
-            time.sleep(0.05)
-            at = ran(at)
+        at = until_shown(opened(SLOW), lambda at: at.error)
         assert "no luck with 9 gates" in at.error[0].value
     at = until_done(ran(button(at, "Try again").click()))
     assert not at.error
@@ -602,12 +593,7 @@ def downloading() -> AppTest:
     """Ask for the publisher's weights; return the page once some of them have come."""
     at = opened({"network": "squeezenet1_0", **QUICK})
     at = ran(button(at, "Download squeezenet1_0 (5 MB)").click())
-    for _ in range(200):
-        if at.progress and at.progress[0].value > 0:
-            break
-        time.sleep(0.05)
-        at = ran(at)
-    return at
+    return until_shown(at, lambda at: at.progress and at.progress[0].value > 0)
 
 
 def test_a_download_shows_its_progress_and_ends_in_the_network(nothing_made, no_weights, publisher):
@@ -626,10 +612,7 @@ def test_a_cancelled_download_leaves_nothing_behind(nothing_made, no_weights, pu
     at = ran(button(at, "Cancel").click())
     assert button(at, "Download squeezenet1_0")
     publisher["go_on"].set()
-    for _ in range(200):
-        if compute.JOBS.pending == 0:
-            break
-        time.sleep(0.05)
+    until(lambda: compute.JOBS.pending == 0)
     assert list(no_weights.iterdir()) == []
     shows_the_page(ran(button(at, "Back to squeezenet1_1").click()))
 
@@ -637,7 +620,10 @@ def test_a_cancelled_download_leaves_nothing_behind(nothing_made, no_weights, pu
 # ------------------------------------------------------------------------------------------------------------- photos
 
 
-@pytest.mark.parametrize("name", sample_images())
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.thorough] if name != "coffee" else []) for name in sample_images()],
+)
 def test_every_embedded_photo_can_be_looked_at_from_a_link(name):
     at = opened({"image": name, **QUICK})
     assert view(at).image == name

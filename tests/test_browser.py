@@ -3,109 +3,25 @@
 from __future__ import annotations
 
 import io
-import os
 import re
-from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from tests.serving import ROOT, serving
+from tests.browser import IN_BROWSER, at_rest, idle, opened, panel, start
+from tests.serving import ROOT
 
-CHROMIUM = next(
-    (p for p in ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome") if Path(p).exists()), None
-)
-WHY = None
-try:
-    from playwright.sync_api import Browser, Page, expect, sync_playwright
-except ImportError:
-    WHY = "playwright is not installed (pip install -r requirements-dev.txt)"
-if CHROMIUM is None:
-    WHY = "no Chromium on this machine (apt-get install chromium)"
-if WHY and os.environ.get("CI"):
-    raise RuntimeError(f"In CI the browser tests have to run: {WHY}")
-pytestmark = [pytest.mark.thorough, pytest.mark.skipif(WHY is not None, reason=str(WHY))]
+with suppress(ImportError):  # then all of this is skipped
+    from playwright.sync_api import Browser, Page, expect
 
-IDLE = "[data-testid=stApp][data-test-script-state=notRunning]"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with serving() as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser: Browser, server: str) -> Iterator[Page]:
-    """Open the app and watch that it asks no other host for anything and shows no exception."""
-    context = browser.new_context(
-        viewport={"width": 1440, "height": 1000}, permissions=["clipboard-read", "clipboard-write"]
-    )
-    page = context.new_page()
-    elsewhere: list[str] = []
-    page.on(
-        "request", lambda r: None if r.url.startswith((server, "data:", "blob:", "ws:")) else elsewhere.append(r.url)
-    )
-    yield page
-    assert elsewhere == []
-    assert page.get_by_test_id("stException").count() == 0
-    context.close()
-
-
-def idle(page: Page) -> None:
-    page.wait_for_timeout(150)
-    page.wait_for_selector(IDLE, timeout=60_000)
-
-
-def opened(page: Page, address: str) -> None:
-    """Follow a link, until the page and the gallery are drawn."""
-    page.goto(address)
-    expect(page.get_by_role("heading", level=2).first).to_be_visible(timeout=60_000)
-    expect(page.get_by_role("radio", checked=True).first).to_be_visible(timeout=60_000)  # the gallery
-    idle(page)
-
-
-def start(page: Page, address: str) -> None:
-    """Follow a link to Explore."""
-    opened(page, address)
-    expect(page.get_by_role("heading", name="Plain gradient")).to_be_visible(timeout=60_000)
-
-
-def at_rest(page: Page, seconds: int = 240) -> None:
-    """Wait until nothing is in line or running."""
-    for _ in range(seconds):
-        idle(page)
-        if page.get_by_test_id("stProgress").count() == 0:
-            return idle(page)
-        page.wait_for_timeout(1000)
-    raise TimeoutError(f"Something is still in line after {seconds} s.")
-
-
-def panel(page: Page, title: str) -> str:
-    """The address of the picture under a panel's title, which changes with the picture."""
-    image = page.locator(".st-key-panels").get_by_role("img", name=re.compile("^" + re.escape(title) + ","))
-    return str(image.get_attribute("src", timeout=60_000))
+pytestmark = IN_BROWSER
 
 
 def other_than(page: Page, title: str, old: str) -> None:
     image = page.locator(".st-key-panels").get_by_role("img", name=re.compile("^" + re.escape(title) + ","))
-    expect(image).not_to_have_attribute("src", old, timeout=60_000)
+    expect(image).not_to_have_attribute("src", old)
 
 
 def pick(page: Page, title: str) -> None:
@@ -157,7 +73,7 @@ def test_an_uploaded_photo_is_explored_and_said_not_to_be_in_the_link(page: Page
     picture.save(buffer, "PNG")
     upload = page.locator("[data-testid=stFileUploader] input").last
     upload.set_input_files({"name": "cup.png", "mimeType": "image/png", "buffer": buffer.getvalue()})
-    expect(page.get_by_role("radio", name="Your picture")).to_have_attribute("aria-checked", "true", timeout=30_000)
+    expect(page.get_by_role("radio", name="Your picture")).to_have_attribute("aria-checked", "true")
     expect(page.get_by_role("heading", level=2).first).to_have_text("Which neurons carry espresso?")
     expect(page.get_by_text("What you uploaded is not in the link.")).to_be_visible()
 
@@ -166,7 +82,7 @@ def test_a_file_that_is_no_picture_is_refused_in_words_and_changes_nothing(page:
     start(page, server)
     upload = page.locator("[data-testid=stFileUploader] input").last
     upload.set_input_files({"name": "cat.png", "mimeType": "image/png", "buffer": b"not a picture at all"})
-    expect(page.get_by_text("What you looked at is unchanged.")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("What you looked at is unchanged.")).to_be_visible()
     expect(page.get_by_role("heading", level=2).first).to_have_text("Which neurons carry tiger cat?")
 
 
@@ -186,7 +102,7 @@ def test_a_pasted_photo_is_explored(page: Page, server: str) -> None:
             document.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true }));
         }"""
     )
-    expect(page.get_by_role("radio", name="Your picture")).to_have_attribute("aria-checked", "true", timeout=30_000)
+    expect(page.get_by_role("radio", name="Your picture")).to_have_attribute("aria-checked", "true")
 
 
 def test_a_copied_link_brings_the_same_view_back(page: Page, server: str, browser: Browser) -> None:
@@ -232,7 +148,7 @@ def test_the_back_button_brings_the_last_view_back(page: Page, server: str) -> N
     assert panel(page, "GreedyPruning")
     page.wait_for_timeout(2000)  # a person looks before going back
     page.go_back()
-    expect(page.get_by_role("heading", level=2).first).to_have_text("Which neurons carry tiger cat?", timeout=20_000)
+    expect(page.get_by_role("heading", level=2).first).to_have_text("Which neurons carry tiger cat?")
 
 
 def test_quick_moves_of_the_slider_end_where_the_person_ended(page: Page, server: str) -> None:
@@ -243,7 +159,7 @@ def test_quick_moves_of_the_slider_end_where_the_person_ended(page: Page, server
         slider.press("ArrowRight")
         page.wait_for_timeout(60)
     idle(page)
-    expect(page).to_have_url(re.compile(r"sparsity=0.94(&|$)"), timeout=20_000)
+    expect(page).to_have_url(re.compile(r"sparsity=0.94(&|$)"))
     assert slider.get_attribute("aria-valuetext") == "94.0 %"
 
 
@@ -262,7 +178,7 @@ def test_a_click_on_a_bar_opens_that_site(page: Page, server: str) -> None:
             page.wait_for_timeout(300)
         page.mouse.down()
         page.mouse.up()
-        expect(page).to_have_url(re.compile(rf"site={site}(&|$)"), timeout=20_000)
+        expect(page).to_have_url(re.compile(rf"site={site}(&|$)"))
         idle(page)
     expect(page.get_by_text("on the pathway").first).to_be_visible()
 
@@ -291,7 +207,7 @@ def test_comparing_by_the_navigation_keeps_the_view_and_going_back_brings_it_bac
     idle(page)
     page.wait_for_timeout(2000)
     page.get_by_role("link", name="Explore").click()
-    expect(page.get_by_role("heading", name="Plain gradient")).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("heading", name="Plain gradient")).to_be_visible()
     expect(page).to_have_url(re.compile(r"/\?second=Random&sparsity=0.95$"))
 
 
@@ -336,7 +252,7 @@ def test_a_click_on_a_membership_bar_opens_that_site(page: Page, server: str) ->
         page.wait_for_timeout(300)
     page.mouse.down()
     page.mouse.up()
-    expect(page).to_have_url(re.compile(r"site=9(&|$)"), timeout=20_000)
+    expect(page).to_have_url(re.compile(r"site=9(&|$)"))
     expect(page.get_by_role("heading", name=re.compile("every neuron"))).to_contain_text("features.6")
 
 

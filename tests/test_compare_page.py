@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import threading
-import time
 from typing import Any
 
 import pytest
@@ -21,7 +20,7 @@ from explorer.presets import PRESETS
 from explorer.strategies import Strategy
 from explorer.view import View
 from explorer.words import percent, ratio
-from tests.app import PAGES, button, html, link, opened, ran, until_done, view, warnings
+from tests.app import PAGES, button, html, link, opened, ran, until_done, until_shown, view, warnings
 
 pytestmark = pytest.mark.usefixtures("own_queue")
 
@@ -221,14 +220,8 @@ def test_a_question_is_answered_with_one_click(place):
 @pytest.mark.thorough
 def test_six_slow_columns_show_their_places_in_line(nothing_made, go_on):
     columns = "~".join(f"GreedyPruning!steps={steps}" for steps in range(10, 16))
-    at = compared({"columns": columns})
-    for _ in range(100):
-        at = ran(at)
-        words = [bar.text for bar in at.progress]
-        if "steps" in words[0]:
-            break
-        time.sleep(0.05)
-    assert words == ["0 of 10 steps", "In line: one job before this one"] + [
+    at = until_shown(compared({"columns": columns}), lambda at: "steps" in at.progress[0].text)
+    assert [bar.text for bar in at.progress] == ["0 of 10 steps", "In line: one job before this one"] + [
         f"In line: {ahead} jobs before this one" for ahead in range(2, 6)
     ]
     assert sections(at) == SECTIONS  # each says what it waits for
@@ -237,6 +230,7 @@ def test_six_slow_columns_show_their_places_in_line(nothing_made, go_on):
     assert len(facts(at)) == 6
 
 
+@pytest.mark.thorough
 def test_curves_can_be_cancelled_and_started_again(nothing_made, monkeypatch):
     go_on, curve = threading.Event(), comparisons.fidelity_curve
 

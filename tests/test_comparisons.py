@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from itertools import product
 from math import nan
@@ -28,6 +27,7 @@ from explorer.errands import Errand
 from explorer.jobs import Status
 from explorer.strategies import Strategy
 from tests.networks import SHAPE, TOYS, seeded
+from tests.waiting import until
 
 KINDS = ["Straight", "Residual", "Functional", "Split", "Branches", "Saturating"]
 PHOTO = Image.fromarray(np.random.default_rng(3).integers(0, 256, (9, 12, 3), np.uint8))
@@ -53,14 +53,6 @@ def scored(scene: Scene, name: str, **options: int) -> Scored:
 
 def three(scene: Scene) -> list[Scored]:
     return [scored(scene, "NeuronMCT"), scored(scene, "Random"), scored(scene, "NeuronIntGrad", n_steps=2)]
-
-
-def until(there: Callable[[], Any]) -> None:
-    for _ in range(2000):
-        if there():
-            return
-        time.sleep(0.005)
-    pytest.fail("did not come within ten seconds")
 
 
 def finish(errand: Errand) -> Status:
@@ -400,7 +392,7 @@ class Gate:
     def _wait_at(self, held: bool) -> None:
         if held:
             self.reached.set()
-            assert self.opened.wait(10)
+            assert self.opened.wait(60)
 
 
 @ERRANDS
@@ -408,7 +400,7 @@ def test_a_part_is_shown_while_the_next_is_being_made(scene, monkeypatch, ask):
     mct, random, _ = three(scene)
     gate = Gate(monkeypatch, random)
     ask(scene, [mct, random], "zero", "me").ask()
-    assert gate.reached.wait(10)
+    assert gate.reached.wait(60)
     during = ask(scene, [mct, random], "zero", "me")
     assert (during.parts[0] is not None, during.parts[1]) == (True, None)
     assert during.ask().state == "running"
@@ -425,7 +417,7 @@ def test_leaving_stops_it_and_keeps_the_parts_that_were_made(scene, monkeypatch,
     gate = Gate(monkeypatch, random)
     errand = ask(scene, [mct, random, intgrad], "zero", "me")
     errand.ask()
-    assert gate.reached.wait(10)
+    assert gate.reached.wait(60)
     compute.leave(errand.key, "me")
     gate.opened.set()
     until(lambda: compute.ERRANDS.pending == 0)
@@ -444,7 +436,7 @@ def test_who_leaves_does_not_take_it_from_another(scene, monkeypatch, ask):
     mine.ask()
     yours.ask()
     assert compute.ERRANDS.pending == 1
-    assert gate.reached.wait(10)
+    assert gate.reached.wait(60)
     compute.leave(mine.key, "me")
     gate.opened.set()
     until(lambda: compute.RESULTS.peek(yours.key) is not None)
@@ -455,7 +447,7 @@ def test_curves_and_strip_are_two_errands_that_do_not_wait_for_methods(scene):
     curves, strip = (ask(scene, three(scene), "zero", "me") for ask in (comparisons.curves, comparisons.strip))
     assert curves.key != strip.key
     go = Event()
-    compute.JOBS.ask("method", lambda progress: Curve((), int(go.wait(10))), "me")
+    compute.JOBS.ask("method", lambda progress: Curve((), int(go.wait(60))), "me")
     assert finish(curves).state == finish(strip).state == "done"
     assert compute.JOBS.pending == 1
     go.set()

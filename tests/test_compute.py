@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ from explorer.answers import Scene, Scored
 from explorer.jobs import Jobs, Status
 from explorer.strategies import STRATEGIES, Strategy
 from tests.networks import SHAPE, TOYS, seeded
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -59,13 +59,13 @@ def scene(network: Network) -> Scene:
 
 def scored(scene: Scene, method: str, **options: int) -> Scored:
     """Ask until it is there, as a page does."""
-    for _ in range(2000):
+
+    def ask() -> Scored | None:
         status = compute.ask_scores(scene, Strategy.of(method, **options), "test")
-        if status.state == "done":
-            return status.result
-        assert status.state in ("waiting", "running")
-        time.sleep(0.005)
-    return pytest.fail("did not come within ten seconds")
+        assert status.state != "failed", status.error
+        return status.result
+
+    return until(ask)
 
 
 # ------------------------------------------------------------------------------------------------------------- scenes
@@ -299,12 +299,13 @@ def test_every_method_ends_as_core_does(network, scene, method, options):
 
 
 def test_costly_methods_wait_in_line_and_say_how_far_they_are(scene):
-    statuses = []
-    for _ in range(4000):
+    statuses: list[Status] = []
+
+    def done() -> bool:
         statuses.append(compute.ask_scores(scene, Strategy.of("GreedyPruning", steps=200), "me"))
-        if statuses[-1].state == "done":
-            break
-        time.sleep(0.001)
+        return statuses[-1].state == "done"
+
+    until(done, every=0.001)
     assert statuses[0].state in ("waiting", "running")
     assert statuses[-1].state == "done"
     running = [status for status in statuses if status.total]
@@ -317,11 +318,9 @@ def test_cancelled_dgr_leaves_the_best_it_had_found(scene):
     strategy = Strategy.of("DGR(init=1)", iterations=5000)
     key = compute.scores_key(scene, strategy)
     assert compute.best_so_far(scene, strategy) is None
-    while compute.ask_scores(scene, strategy, "me").done < 3:
-        time.sleep(0.001)
+    until(lambda: compute.ask_scores(scene, strategy, "me").done >= 3, every=0.001)
     compute.JOBS.leave(key, "me")
-    while compute.JOBS.pending:
-        time.sleep(0.001)
+    until(lambda: not compute.JOBS.pending)
     best = compute.best_so_far(scene, strategy)
     assert not best.complete
     assert best.key != key
@@ -359,18 +358,18 @@ class Made:
 
 def settled(line: Jobs, key: str) -> Status:
     """Ask until it is made or has failed."""
-    for _ in range(2000):
+
+    def ask() -> Status | None:
         status = line.ask(key, lambda progress: Made(), "me")
-        if status.state in ("done", "failed"):
-            return status
-        time.sleep(0.005)
-    return pytest.fail("did not come within ten seconds")
+        return status if status.state in ("done", "failed") else None
+
+    return until(ask)
 
 
 @pytest.mark.parametrize("queue", ["JOBS", "ERRANDS"])
 def test_leaving_reaches_a_job_in_whichever_line_it_is(queue):
     line, go = getattr(compute, queue), Event()
-    line.ask("before", lambda progress: Made(int(go.wait(10))), "another")
+    line.ask("before", lambda progress: Made(int(go.wait(60))), "another")
     assert line.ask("left", lambda progress: Made(), "me").state == "waiting"
     assert line.pending == 2
     compute.leave("left", "another")

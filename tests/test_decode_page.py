@@ -26,7 +26,8 @@ from core.zoo import load_network
 from explorer import compute, paintings
 from explorer.view import View
 from explorer.words import number, percent
-from tests.app import button, html, link, opened, ran, until_done, view
+from tests.app import button, html, link, opened, ran, until_done, until_shown, view
+from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("own_queue")
 
@@ -139,6 +140,7 @@ def test_neurons_are_the_strongest_of_the_last_feature_site(known, nothing_made)
     assert view(at).neuron == (site.index, int(known.scores["NeuronMCT"][site.index].flatten().argmax()))
 
 
+@pytest.mark.thorough
 def test_it_is_shown_as_it_comes_and_can_be_cancelled(nothing_made, monkeypatch):
     seen, go_on, run = [], threading.Event(), Network.run
     slow = paintings.decode
@@ -156,18 +158,12 @@ def test_it_is_shown_as_it_comes_and_can_be_cancelled(nothing_made, monkeypatch)
     at = opened({"painted": "Original", "paint_steps": "40"}, "decode")
     buttons(at, "Paint 1 image")[0].click()
     at = ran(at)
-    for _ in range(600):
-        if 8 in seen:
-            break
-        time.sleep(0.05)
+    until(lambda: 8 in seen)
     at = ran(at)
     assert [i.proto.imgs[0].alt for i in at.image if "after 8 steps" in i.proto.imgs[0].alt]
     buttons(at, "Cancel")[0].click()
     at = ran(at)
-    for _ in range(200):
-        if not compute.ERRANDS.pending:
-            break
-        time.sleep(0.05)
+    until(lambda: not compute.ERRANDS.pending)
     at = ran(at)
     assert any("Cancelled" in i.value for i in at.info)
     assert [f for f in facts(at) if "Objective" in f]  # as far as it came
@@ -192,18 +188,10 @@ def test_a_cancelled_neuron_is_shown_as_far_as_it_came(nothing_made, monkeypatch
     monkeypatch.setattr(paintings, "decode_neuron", held)
     at = opened({"painted": "NeuronMCT", "paint_steps": "40"}, "decode")
     buttons(at, "Paint 1 channel")[0].click()
-    at = ran(at)
-    for _ in range(100):
-        time.sleep(0.05)
-        at = ran(at)
-        if [i for i in at.image if "after 8 steps" in i.proto.imgs[0].alt]:
-            break
+    at = until_shown(ran(at), lambda at: [i for i in at.image if "after 8 steps" in i.proto.imgs[0].alt])
     buttons(at, "Cancel")[0].click()
     at = ran(at)
-    for _ in range(200):
-        if not compute.ERRANDS.pending:
-            break
-        time.sleep(0.05)
+    until(lambda: not compute.ERRANDS.pending)
     at = ran(at)
     assert [f for f in facts(at) if "Objective" in f]
     monkeypatch.setattr(paintings, "decode_neuron", slow)

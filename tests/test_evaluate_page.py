@@ -96,7 +96,15 @@ def test_the_page_shows_every_part(nothing_made):
     assert "better" in captions(at)
 
 
-@pytest.mark.parametrize(("order", "end"), [("lerf", 0.1), ("morf", 1.0), ("insertion", 1.0), ("deletion", 0.1)])
+@pytest.mark.parametrize(
+    ("order", "end"),
+    [
+        ("lerf", 0.1),
+        pytest.param("morf", 1.0, marks=pytest.mark.thorough),
+        pytest.param("insertion", 1.0, marks=pytest.mark.thorough),
+        pytest.param("deletion", 0.1, marks=pytest.mark.thorough),
+    ],
+)
 def test_the_areas_on_the_page_are_cores(order, end, known):
     at = evaluated(QUICK | {"order": order, "near": str(end == 0.1)})
     words = []

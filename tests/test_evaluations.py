@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -34,6 +33,7 @@ from explorer.attributions import Attributed, Made, attribute, contributions
 from explorer.errands import Errand
 from explorer.view import View
 from tests.networks import SHAPE, TOYS, seeded
+from tests.waiting import until
 
 PHOTO = Image.fromarray(np.random.default_rng(3).integers(0, 256, (9, 12, 3), np.uint8))
 pytestmark = pytest.mark.usefixtures("nothing_made")
@@ -56,13 +56,8 @@ def both(scene: Scene) -> list[tuple[Attributed, Made]]:
 
 
 def finish(errand: Errand) -> None:
-    for _ in range(4000):
-        status = errand.ask()
-        if status.state in ("done", "failed"):
-            assert status.state == "done", status.error
-            return
-        time.sleep(0.005)
-    pytest.fail("did not come within twenty seconds")
+    until(lambda: errand.ask().state in ("done", "failed"))
+    assert errand.ask().state == "done", errand.ask().error
 
 
 def until_made(ask: Callable[[], Errand]) -> tuple[Any, ...]:

@@ -18,7 +18,7 @@ from core.pathway import rank
 from core.zoo import load_network
 from explorer import compute, flow_view, flows
 from explorer.flows import Flow
-from tests.app import html, opened, ran, until_done, view
+from tests.app import html, opened, ran, until_done, until_shown, view
 from tests.app import link as address
 
 pytestmark = pytest.mark.usefixtures("own_queue")
@@ -196,6 +196,7 @@ def test_strongest_gives_every_two_sites_a_share():
     assert flow.given((0, 1)) == -4
 
 
+@pytest.mark.thorough
 def test_a_network_with_skips_works(nothing_made):
     at = until_done(flow_page(QUICK | {"network": "efficientnet_lite0"}))
     flow = found_flow()
@@ -222,11 +223,7 @@ def test_a_first_method_still_in_line_is_said(nothing_made, go_on):
 
 @pytest.mark.thorough
 def test_without_the_second_method_the_first_colours_alone(nothing_made, go_on):
-    at = flow_page()
-    for _ in range(200):
-        at = ran(at)
-        if at.get("plotly_chart"):
-            break
+    at = until_shown(flow_page(), lambda at: at.get("plotly_chart"))
     assert any("GreedyPruning keeps too is not known yet" in c.value for c in at.caption)
     assert "kept by NeuronMCT" in {kind for kind, _ in nodes(at).values()}
     go_on.set()

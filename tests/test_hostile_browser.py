@@ -10,14 +10,14 @@ import pytest
 from safetensors.torch import save as save_safetensors
 
 from core.architectures import build
+from tests.browser import IN_BROWSER, idle, opened
 from tests.hostile import BROKEN, EVIL
 from tests.networks import seeded
-from tests.test_browser import browser, idle, opened, page, pytestmark, server  # noqa: F401
 
 with suppress(ImportError):  # then all of this is skipped
     from playwright.sync_api import Page, expect
 
-# ruff: noqa: F811  (fixtures come in as arguments)
+pytestmark = IN_BROWSER
 
 WORDS = f"<b>PWN</b><img src=x onerror=alert(1)> [x](http://{EVIL}) www.{EVIL} a@{EVIL} $x$ :red[y] :material/home:"
 
@@ -43,7 +43,7 @@ def test_words_in_a_link_are_text(page: Page, server: str, place: str) -> None:
         "a": f"www.{EVIL}",
     }
     page.goto(f"{server}{place}/?{urlencode({'second': 'Random', **wrong})}")
-    expect(page.get_by_text("The link holds what cannot be followed here")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("The link holds what cannot be followed here")).to_be_visible()
     idle(page)
     harmless(page)
 
@@ -66,13 +66,13 @@ def test_names_in_a_checkpoint_are_text(page: Page, server: str) -> None:
         {"name": f"<b>PWN www.{EVIL}.safetensors", "mimeType": "application/octet-stream", "buffer": data}
     )
     load = page.get_by_role("button", name="Load checkpoint")
-    expect(load).to_be_enabled(timeout=60_000)
+    expect(load).to_be_enabled()
     load.click()
-    expect(page.get_by_role("heading", level=2).first).to_contain_text("Which neurons carry <b>PWN</b>", timeout=60_000)
+    expect(page.get_by_role("heading", level=2).first).to_contain_text("Which neurons carry <b>PWN</b>")
     idle(page)
     harmless(page)
     for name in ("Evaluate", "Compare"):
         page.get_by_role("link", name=name, exact=True).first.click()
-        expect(page.get_by_role("heading", level=2).first).to_contain_text("<b>PWN</b>", timeout=60_000)
+        expect(page.get_by_role("heading", level=2).first).to_contain_text("<b>PWN</b>")
         idle(page)
         harmless(page)

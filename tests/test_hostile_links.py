@@ -61,7 +61,7 @@ def test_every_parameter_survives_every_broken_value(name: str) -> None:
             followed({name: text})
 
 
-@settings(max_examples=300, derandomize=True, deadline=None)
+@settings(max_examples=300, derandomize=True)
 @given(
     st.dictionaries(
         st.sampled_from(NAMES) | st.text(max_size=5), st.sampled_from(BROKEN) | st.text(max_size=20), max_size=60
@@ -76,7 +76,7 @@ pieces = st.sampled_from(
 )
 
 
-@settings(max_examples=500, derandomize=True, deadline=None)
+@settings(max_examples=500, derandomize=True)
 @given(st.sampled_from(NAMES), st.lists(pieces, max_size=12).map("".join))
 def test_texts_that_are_nearly_right(name: str, text: str) -> None:
     followed({name: text})
@@ -125,13 +125,13 @@ def opened(file: bytes) -> str:
     return outcome(take)
 
 
-@settings(max_examples=300, derandomize=True, deadline=None)
+@settings(max_examples=300, derandomize=True)
 @given(sets | anything)
 def test_knock_out_files_of_any_content(content: Any) -> None:
     opened(json.dumps(content).encode("utf-8", "surrogatepass"))
 
 
-@settings(max_examples=500, derandomize=True, deadline=None)
+@settings(max_examples=500, derandomize=True)
 @given(st.integers(0, 250), st.integers(0, 8), st.binary(max_size=12))
 def test_damaged_knock_out_files(place: int, lost: int, put: bytes) -> None:
     network = mixed()[1]
@@ -179,7 +179,7 @@ marks = st.sampled_from(
 )
 
 
-@settings(max_examples=500, derandomize=True, deadline=None)
+@settings(max_examples=500, derandomize=True)
 @given(st.lists(marks | st.text(max_size=4), max_size=8).map("".join))
 def test_plain_text_is_shown_as_it_is(text: str) -> None:
     shown = plain(text)
@@ -220,13 +220,13 @@ tags = st.sampled_from(
 
 
 @pytest.mark.parametrize("build", BUILDERS)
-@settings(max_examples=100, derandomize=True, deadline=None)
+@settings(max_examples=100, derandomize=True)
 @given(text=st.lists(tags | st.text(max_size=3), min_size=1, max_size=8).map("".join))
 def test_no_text_makes_an_element(build: Any, text: str) -> None:
     assert elements(build(f"x{text}")) == elements(build("x"))
 
 
-@settings(max_examples=200, derandomize=True, deadline=None)
+@settings(max_examples=200, derandomize=True)
 @given(st.lists(st.text(max_size=20), min_size=1, max_size=3))
 def test_file_names_are_one_name(parts: list[str]) -> None:
     name = file_name(*parts, "x.csv")
@@ -234,7 +234,7 @@ def test_file_names_are_one_name(parts: list[str]) -> None:
     assert name.endswith("-x.csv")
 
 
-@settings(max_examples=300, derandomize=True, deadline=None)
+@settings(max_examples=300, derandomize=True)
 @given(st.text(max_size=20))
 def test_what_a_table_was_made_from_stays_in_its_comment(text: str) -> None:
     lines = csv_file([{"a": 1}], {"target_name": text}).decode().splitlines()
@@ -242,7 +242,7 @@ def test_what_a_table_was_made_from_stays_in_its_comment(text: str) -> None:
     assert lines[1:] == ["a", "1"]
 
 
-@settings(max_examples=300, derandomize=True, deadline=None)
+@settings(max_examples=300, derandomize=True)
 @given(st.lists(tags | st.text(max_size=3), min_size=1, max_size=8).map("".join))
 def test_no_name_makes_an_element_in_a_chart(text: str) -> None:
     assert set(elements(charts.wrapped(text))) <= {"br"}

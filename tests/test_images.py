@@ -175,13 +175,13 @@ def survives(data: bytes) -> None:
         assert open_image(data).mode == "RGB"
 
 
-@settings(max_examples=60, deadline=2000)
+@settings(max_examples=60)
 @given(st.binary(max_size=200), st.sampled_from([b"", *(file[:24] for file in FILES)]))
 def test_random_bytes_never_raise_anything_else(data: bytes, start: bytes) -> None:
     survives(start + data)
 
 
-@settings(max_examples=120, deadline=2000)
+@settings(max_examples=120)
 @given(st.sampled_from(FILES), st.integers(0, 10_000), st.integers(1, 255), st.integers(0, 400))
 def test_damaged_files_never_raise_anything_else(file: bytes, place: int, flip: int, lost: int) -> None:
     damaged = bytearray(file)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -15,6 +15,7 @@ from core.errors import Cancelled, PathwayError
 from core.progress import Progress
 from explorer.jobs import KEPT_ERRORS, NO_MEMORY, RETURN, Jobs, Status, Work
 from explorer.results import Results
+from tests.waiting import until
 
 
 @dataclass(frozen=True)
@@ -45,25 +46,17 @@ class Gate:
             for step in range(self.steps):
                 progress(step, self.steps, f"{self.name} steps")
                 self.at_step.release()
-                assert self.went_on.acquire(timeout=10)
+                assert self.went_on.acquire(timeout=60)
             return Made(self.name)
         finally:
             self.ended += 1
 
     def started(self) -> None:
         """Wait until it stands at its next step."""
-        assert self.at_step.acquire(timeout=10)
+        assert self.at_step.acquire(timeout=60)
 
     def on(self, steps: int = 1) -> None:
         self.went_on.release(steps)
-
-
-def until(wanted: Callable[[], bool]) -> None:
-    for _ in range(2000):
-        if wanted():
-            return
-        time.sleep(0.005)
-    pytest.fail("did not come within ten seconds")
 
 
 def finished(jobs: Jobs, key: str, work: Work, waiter: str = "me") -> Status:
@@ -399,9 +392,9 @@ def test_work_that_ends_while_somebody_asks_for_it_runs_once(clock: Clock):
     gate.started()
     slow = threading.Thread(target=jobs.ask, args=("key", gate, "slow"), name="slow")
     slow.start()
-    assert results.looked.wait(10)
+    assert results.looked.wait(60)
     gate.on(2)
-    slow.join(10)
+    slow.join(60)
     assert finished(jobs, "key", gate).result == Made("gate")
     until(lambda: jobs.pending == 0)
     assert gate.runs == 1

@@ -386,6 +386,7 @@ def test_probes_spare_exact_norms():
     assert exact[0] > exact[1] >= exact[2]
 
 
+@pytest.mark.thorough
 def test_more_confidence_takes_more_exact_norms_and_little_can_be_wrong():
     network, image, _ = case_of("Branches", "original")
     least = answers("Branches", "original")[1][0][0]
@@ -544,7 +545,14 @@ def cat():
     return network, image, target, rank(METHODS["NeuronMCT"](network, image, target)).pathway(0.9)
 
 
-@pytest.mark.parametrize(("how", "low", "high"), [(None, 1e-9, 1e-6), ("zero", 1e-6, 1e-4), ("frozen", 1e-6, 1e-4)])
+@pytest.mark.parametrize(
+    ("how", "low", "high"),
+    [
+        (None, 1e-9, 1e-6),
+        pytest.param("zero", 1e-6, 1e-4, marks=pytest.mark.thorough),
+        pytest.param("frozen", 1e-6, 1e-4, marks=pytest.mark.thorough),
+    ],
+)
 def test_a_cat_in_squeezenet(cat, how, low, high):
     network, image, target, pathway = cat
     restriction = {"pathway": pathway, "off": how} if how else {"pathway": None}

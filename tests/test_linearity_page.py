@@ -35,7 +35,7 @@ def few_directions(monkeypatch):
 def pressed(at: AppTest, label: str) -> AppTest:
     (found,) = (b for b in at.button if b.label.startswith(label))
     found.click()
-    return until_done(ran(at), 250)
+    return until_done(ran(at))
 
 
 def facts(at: AppTest) -> list[dict[str, str]]:

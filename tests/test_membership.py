@@ -106,7 +106,7 @@ def test_shares_of_nothing_are_nan():
     assert_same(found.site_dead_shares(), [[nan, nan], [nan, 0]])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @example([127 + DEAD] * 23, 7)
 @example([0] * 23, 7)
 @given(st.lists(st.integers(0, 255), min_size=23, max_size=23), st.integers(1, 7))
@@ -123,7 +123,7 @@ def test_equals_sets_in_plain_python(codes, count):
         assert found.split(p, q).transpose(2, 0, 1).tolist() == wanted
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.integers(0, 255), min_size=23, max_size=23), st.integers(1, 7))
 def test_equals_the_metrics_of_pairs(codes, count):
     pathways, dead = pathways_of(codes, count), shaped(codes, DEAD)
@@ -136,7 +136,7 @@ def test_equals_the_metrics_of_pairs(codes, count):
         assert_same(found.site_chances(p, q), list(map(chance_overlap, a.kept_shares, b.kept_shares)))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.integers(0, 255), min_size=23, max_size=23), st.integers(1, 7))
 def test_what_always_holds(codes, count):
     found = membership(pathways_of(codes, count), shaped(codes, DEAD))

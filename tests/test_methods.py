@@ -19,7 +19,7 @@ from core.network import Network, trace
 from core.pathway import rank
 from core.tracing import TRACE_LOCK
 from tests import replicas
-from tests.networks import SHAPE, TOYS, ByHand, Residual, architecture, image_of, seeded, toy
+from tests.networks import SHAPE, TOYS, ByHand, Residual, architecture, cheap, image_of, seeded, toy
 
 # ByHand on (1, 2):  first (3, -1, 2), activation (3, 0, 2);  second (3 - 2 - 0.25, 2 + 1) = (0.75, 3), all positive
 # logits (2 * 0.75 - 3 * 3 + 0.5, 3) = (-7, 3).  Target 0:  dF/da2 = (2, -3),  dF/da1 = (2, -15, -2 - 3) = (2, -15, -5)
@@ -195,17 +195,17 @@ def test_greedy_pruning_keeps_the_prediction_and_fills_the_pathway_with_dead_neu
 
 @pytest.mark.parametrize("name", METHODS)
 def test_scores_are_finite_not_negative_seeded_and_shaped_like_their_sites(name):
-    cheap = {option.name: 150 if option.name == "iterations" else option.low for option in METHODS[name].options}
+    options = cheap(METHODS[name])
     for toy_name in TOYS:
         network = toy(toy_name)[1]
         image = image_of(network)
-        scores, again = (METHODS[name](network, image, 1, **cheap) for _ in range(2))
+        scores, again = (METHODS[name](network, image, 1, **options) for _ in range(2))
         assert [tuple(s.shape) for s in scores] == [site.shape for site in network.sites]
         assert all(bool(s.isfinite().all()) and bool((s >= 0).all()) and not s.requires_grad for s in scores)
         assert all(torch.equal(a, b) for a, b in zip(scores, again, strict=True))
         assert sum(float(s.sum()) for s in scores) > 0
         with torch.no_grad():  # gradients are switched on where they are needed
-            again = METHODS[name](network, image, 1, **cheap)
+            again = METHODS[name](network, image, 1, **options)
         assert all(torch.equal(a, b) for a, b in zip(scores, again, strict=True))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -22,8 +21,9 @@ from explorer import compute, excitement
 from explorer.excitement import Excitement
 from explorer.view import View
 from explorer.words import number, percent
-from tests.app import PAGES, button, html, link, opened, ran, until_done, view, warnings
+from tests.app import PAGES, button, html, link, opened, ran, until_done, until_shown, view, warnings
 from tests.networks import SHAPE, seeded
+from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("own_queue")
 
@@ -352,6 +352,7 @@ def test_slow_strategies_are_not_asked_for_until_a_person_says_so(nothing_made, 
     assert button(at, "Rank it under the others too").help.startswith(", ".join(SLOW))
 
 
+@pytest.mark.thorough
 def test_slow_strategies_fill_in_when_a_person_asks_for_them(nothing_made, go_on, known, monkeypatch):
     monkeypatch.setitem(METHODS, "DGR(init=r)", replace(METHODS["DGR(init=r)"], function=finds_none))
     neuron = (25, 282 * 169 + 84)
@@ -360,11 +361,7 @@ def test_slow_strategies_fill_in_when_a_person_asks_for_them(nothing_made, go_on
     assert not [b for b in at.button if b.label.startswith("Rank it under")]
     assert compute.JOBS.pending == 4
     assert len(at.progress) == 4
-    for _ in range(600):  # the first is made while the second is held
-        at = ran(at)
-        if places(at)[SLOW[0]]["rank"] != "not made yet":
-            break
-        time.sleep(0.05)
+    at = until_shown(at, lambda at: places(at)[SLOW[0]]["rank"] != "not made yet")  # while the second is held
     assert [places(at)[title]["rank"] == "not made yet" for title in SLOW] == [False, True, True, True]
     go_on.set()
     at = until_done(at)
@@ -401,13 +398,13 @@ def test_the_score_of_a_slow_first_method_fills_in(nothing_made, go_on):
 
 def excited(network: Network) -> Excitement:
     """Ask until it is there, as a page does."""
-    for _ in range(6000):
+
+    def ask() -> Excitement | None:
         status = excitement.ask_excitement(network, "test")
-        if status.state == "done":
-            return status.result
-        assert status.state in ("waiting", "running")
-        time.sleep(0.01)
-    return pytest.fail("did not come within a minute")
+        assert status.state != "failed", status.error
+        return status.result
+
+    return until(ask)
 
 
 def slow_peaks(network: Network, site: int, channel: int) -> list[tuple[str, float]]:

@@ -22,12 +22,12 @@ from core.zoo import load_network
 from explorer import figures
 from explorer.palette import FAMILIES, rgb
 from explorer.words import percent
-from tests.test_browser import at_rest, browser, idle, opened, page, pytestmark, server  # noqa: F401
+from tests.browser import CUT, IN_BROWSER, at_rest, idle, opened
 
 with suppress(ImportError):  # then all of this is skipped
     from playwright.sync_api import Browser, Locator, Page, expect
 
-# ruff: noqa: F811  (fixtures come in as arguments)
+pytestmark = IN_BROWSER
 
 SITE = 7  # features.6.squeeze_activation, 32 channels of 27 x 27
 EXPLORE = f"/?second=Random&site={SITE}"  # both methods are there at once
@@ -56,7 +56,7 @@ def cell_of(site: Site, position: int) -> tuple[int, int]:
 def mosaic(page: Page, place: int = 0) -> Locator:
     """The mosaic of the first method, or of the second, with its picture there."""
     button = page.locator(".mask").nth(place)
-    expect(button.locator("img")).to_have_attribute("src", re.compile("^data:image/png"), timeout=60_000)
+    expect(button.locator("img")).to_have_attribute("src", re.compile("^data:image/png"))
     button.scroll_into_view_if_needed()
     return button
 
@@ -96,9 +96,9 @@ def test_a_click_in_the_mosaic_opens_the_neuron_drawn_there(page: Page, server: 
     at = (cell[0] * side + side // 2, cell[1] * side + side // 2)
     assert picture.getpixel(at) == rgb(FAMILIES["contribution"])  # the picture that is shown has it on the pathway
     click_cell(page, button, cell, cells)
-    expect(page).to_have_url(re.compile(rf"/neuron\?.*neuron={SITE}-{position}(&|$)"), timeout=30_000)
+    expect(page).to_have_url(re.compile(rf"/neuron\?.*neuron={SITE}-{position}(&|$)"))
     expect(page.get_by_role("heading", level=2).first).to_have_text("What does this neuron do for tiger cat?")
-    expect(page.get_by_text(f"channel {channel}, row {row}, column {column}")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text(f"channel {channel}, row {row}, column {column}")).to_be_visible()
     at_rest(page)
     table = page.get_by_test_id("stTable")
     expect(table.locator("tr", has_text="NeuronMCT")).to_contain_text("yes")
@@ -128,7 +128,7 @@ def test_a_neuron_is_opened_by_keyboard(page: Page, server: str) -> None:
     for key in ("Shift+ArrowRight", "ArrowLeft", "ArrowLeft", "ArrowUp", "ArrowUp", "ArrowUp"):
         button.press(key)
     button.press("Enter")
-    expect(page).to_have_url(re.compile(rf"/neuron\?.*neuron={SITE}-{wanted}(&|$)"), timeout=30_000)
+    expect(page).to_have_url(re.compile(rf"/neuron\?.*neuron={SITE}-{wanted}(&|$)"))
 
 
 def counted_cell(site: Site, position: int) -> tuple[int, int]:
@@ -165,7 +165,7 @@ def test_the_mark_stays_on_the_picture(page: Page, server: str) -> None:
     for _ in range(30):
         button.press("Shift+ArrowUp")
     button.press("Enter")
-    expect(page).to_have_url(re.compile(rf"/neuron\?.*neuron={SITE}-0(&|$)"), timeout=30_000)
+    expect(page).to_have_url(re.compile(rf"/neuron\?.*neuron={SITE}-0(&|$)"))
 
 
 # ------------------------------------------------------------------------------------------- from a ranking to a neuron
@@ -181,18 +181,18 @@ def test_a_row_of_the_ranking_leads_to_its_neuron_and_the_navigation_back(page: 
     assert page.get_by_role("link", name="Open this neuron").count() == 0
     page.mouse.click(box["x"] + 16, box["y"] + 35 + 17)  # the first row's box
     way = page.get_by_role("link", name="Open this neuron")
-    expect(way).to_be_visible(timeout=30_000)
+    expect(way).to_be_visible()
     idle(page)
     address = page.url
     assert re.search(r"\?second=Random&sparsity=0.95&neuron=1-28340$", address)  # channel 9, row 20, column 15
     way.click()
-    expect(page).to_have_url(re.compile(r"/neuron\?second=Random&sparsity=0.95&neuron=1-28340$"), timeout=30_000)
-    expect(page.get_by_text("channel 9, row 20, column 15")).to_be_visible(timeout=30_000)
+    expect(page).to_have_url(re.compile(r"/neuron\?second=Random&sparsity=0.95&neuron=1-28340$"))
+    expect(page.get_by_text("channel 9, row 20, column 15")).to_be_visible()
     slider = page.get_by_role("slider", name=SLIDER)
     assert slider.get_attribute("aria-valuetext") == "95.0 %"
     idle(page)
     page.get_by_role("link", name="Explore").click()
-    expect(page.get_by_role("heading", name="Plain gradient")).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("heading", name="Plain gradient")).to_be_visible()
     expect(page).to_have_url(address)
     idle(page)
     assert page.get_by_role("slider", name=SLIDER).get_attribute("aria-valuetext") == "95.0 %"
@@ -221,12 +221,12 @@ def test_a_channel_put_into_the_knock_out_changes_the_answer_there(page: Page, s
     opened(page, f"{server}/neuron?neuron=1-28340")
     at_rest(page)
     page.get_by_role("button", name="Put its channel into the knock-out").click()
-    expect(page.get_by_role("button", name="Take its channel out of the knock-out")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("button", name="Take its channel out of the knock-out")).to_be_visible()
     expect(page).to_have_url(f"{server}/neuron?neuron=1-28340&parts=1c9")
     idle(page)
     page.get_by_role("link", name="Knock-out (1)").click()
     expect(page.get_by_role("heading", level=2).first).to_have_text(
-        "What does the network say of tiger cat without them?", timeout=30_000
+        "What does the network say of tiger cat without them?"
     )
     expect(page).to_have_url(f"{server}/knockout?neuron=1-28340&parts=1c9")
     at_rest(page)
@@ -235,15 +235,15 @@ def test_a_channel_put_into_the_knock_out_changes_the_answer_there(page: Page, s
     assert top_five(after) == expected_answers([(1, 9)])
     assert top_five(after) != top_five(before)
     page.locator(".st-key-drop_1c9 button").first.click()
-    expect(page.get_by_text("Nothing is silenced yet.")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("Nothing is silenced yet.")).to_be_visible()
     idle(page)
     assert top_five(after) == top_five(before)
     page.get_by_role("button", name="Undo").click()
-    expect(page).to_have_url(re.compile("parts=1c9"), timeout=30_000)
+    expect(page).to_have_url(re.compile("parts=1c9"))
     at_rest(page)
     assert top_five(after) == expected_answers([(1, 9)])
     page.get_by_role("button", name="features.3.squeeze_activation, channel 9", exact=True).click()
-    expect(page).to_have_url(re.compile(r"/neuron\?neuron=1-27225&whole=True&parts=1c9$"), timeout=30_000)
+    expect(page).to_have_url(re.compile(r"/neuron\?neuron=1-27225&whole=True&parts=1c9$"))
 
 
 def test_a_slow_browser_shows_the_view_and_leaves_it_alone(page: Page, server: str) -> None:
@@ -260,7 +260,7 @@ def test_a_slow_browser_shows_the_view_and_leaves_it_alone(page: Page, server: s
     shown = [page.get_by_role("spinbutton", name=name).input_value() for name in ("Channel", "Row", "Column")]
     assert shown == ["0", "17", "48"]
     page.get_by_role("button", name="Put its channel into the knock-out").click()
-    expect(page.get_by_role("button", name="Take its channel out of the knock-out")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("button", name="Take its channel out of the knock-out")).to_be_visible()
     expect(page).to_have_url(f"{address}&parts=5c0")
 
 
@@ -269,7 +269,7 @@ def test_a_number_typed_before_the_click_is_the_number_of_channels_added(page: P
     at_rest(page)
     page.get_by_role("spinbutton", name="Strongest channels of the site").fill("2")
     page.get_by_role("button", name="Add NeuronMCT's strongest channels").click()
-    expect(page).to_have_url(re.compile("parts="), timeout=30_000)
+    expect(page).to_have_url(re.compile("parts="))
     at_rest(page)
     assert len(re.findall(rf"{SITE}c\d+", page.url)) == 2
 
@@ -278,7 +278,7 @@ def test_a_click_on_a_node_of_the_flow_selects_its_channel_everywhere(page: Page
     opened(page, f"{server}/flow?second=Random")
     at_rest(page)
     graph = page.locator(".st-key-flow_graph .js-plotly-plot")
-    expect(graph).to_be_visible(timeout=60_000)
+    expect(graph).to_be_visible()
     x, y, site, place = graph.evaluate(
         """plot => {
             const traces = plot.data.filter((t) => t.customdata);
@@ -292,7 +292,7 @@ def test_a_click_on_a_node_of_the_flow_selects_its_channel_everywhere(page: Page
         }"""
     )
     page.mouse.click(x, y)
-    expect(page).to_have_url(re.compile(r"neuron=4-\d+.*whole=True"), timeout=30_000)
+    expect(page).to_have_url(re.compile(r"neuron=4-\d+.*whole=True"))
     at_rest(page)
     chosen = page.get_by_role("combobox", name=re.compile("Selected channel")).input_value()
     found = re.fullmatch(r"4 · (.*) channel (\d+)", chosen)
@@ -309,16 +309,10 @@ def test_a_site_is_chosen_on_the_neuron_page(page: Page, server: str) -> None:
     choice.click()
     choice.fill("features.9.squeeze")
     choice.press("Enter")
-    expect(page).to_have_url(re.compile(r"neuron=13-0(&|$)"), timeout=30_000)
+    expect(page).to_have_url(re.compile(r"neuron=13-0(&|$)"))
 
 
 # ---------------------------------------------------------------------------------------------------------------- looks
-
-
-CUT = """() => [...document.querySelectorAll("[data-testid=stMain] *")]
-    .filter((e) => ["hidden", "clip"].includes(getComputedStyle(e).overflowX) && e.scrollWidth > e.clientWidth + 1)
-    .filter((e) => e.clientWidth > 2 && e.innerText?.trim())
-    .map((e) => e.innerText)"""  # the words that end in an ellipsis, or in nothing
 
 
 @pytest.mark.parametrize("width", [800, 1440])
@@ -358,7 +352,7 @@ def test_nothing_is_cut_off(browser: Browser, server: str, width: int, link: str
 def test_lessons_and_presenter_mode_fit(browser: Browser, server: str, width: int, link: str) -> None:
     page = browser.new_context(viewport={"width": width, "height": 900}).new_page()
     page.goto(server + link)
-    expect(page.get_by_role("heading", level=2).first).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("heading", level=2).first).to_be_visible()
     at_rest(page)
     main = "document.querySelector('[data-testid=stMain]')"
     assert page.evaluate(f"{main}.scrollWidth - {main}.clientWidth") <= 0
@@ -369,9 +363,9 @@ def test_lessons_and_presenter_mode_fit(browser: Browser, server: str, width: in
         expect(page.get_by_role("slider", name="Sparsity")).to_be_visible()
         expect(page.get_by_role("combobox")).to_have_count(0)
         page.get_by_role("button", name="Next").click()
-        expect(page).to_have_url(re.compile(r"lesson=pathway&step=3&present=True$"), timeout=30_000)
+        expect(page).to_have_url(re.compile(r"lesson=pathway&step=3&present=True$"))
         page.get_by_role("button", name="Leave presenter mode").click()
-        expect(page.get_by_test_id("stSidebar")).to_be_visible(timeout=30_000)
+        expect(page.get_by_test_id("stSidebar")).to_be_visible()
     page.context.close()
 
 
@@ -380,7 +374,7 @@ def test_lessons_and_presenter_mode_fit(browser: Browser, server: str, width: in
 
 def area(page: Page) -> Locator:
     found = page.locator(".area")
-    expect(found.locator("img")).to_have_attribute("src", re.compile("^data:image/jpeg"), timeout=60_000)
+    expect(found.locator("img")).to_have_attribute("src", re.compile("^data:image/jpeg"))
     found.scroll_into_view_if_needed()
     return found
 
@@ -396,7 +390,7 @@ def test_a_box_is_dragged_around_the_object(page: Page, server: str) -> None:
     page.mouse.move(x + 0.5 * width, y + 0.9 * height, steps=5)
     page.mouse.move(x + 0.8 * width, y + 0.7 * height, steps=5)
     page.mouse.up()
-    expect(page).to_have_url(f"{server}/evaluate?attributions=Gradient&box=20-30-80-70", timeout=30_000)
+    expect(page).to_have_url(f"{server}/evaluate?attributions=Gradient&box=20-30-80-70")
     at_rest(page)
     alt = page.locator(".st-key-localisation").get_attribute("aria-label") or page.content()
     assert "Energy inside the object: Gradient" in alt
@@ -408,7 +402,7 @@ def test_a_box_is_set_by_keyboard(page: Page, server: str) -> None:
     area(page).focus()
     for key in ("ArrowRight", "ArrowRight", "ArrowDown", "Shift+ArrowLeft", "Enter"):
         page.keyboard.press(key)
-    expect(page).to_have_url(f"{server}/evaluate?attributions=Gradient&box=24-32-82-72", timeout=30_000)
+    expect(page).to_have_url(f"{server}/evaluate?attributions=Gradient&box=24-32-82-72")
 
 
 def test_a_click_draws_no_box(page: Page, server: str) -> None:

@@ -30,6 +30,7 @@ def found_on(network: Network, photo: str) -> Membership:
     return membership([rank(score).pathway(0.9) for score in scores], dead_neurons(network, image))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("photo", ["coffee", *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)])
 def test_pruning_keeps_dead_neurons_contribution_none_and_chance_its_share(network, photo):
     found = found_on(network, photo)

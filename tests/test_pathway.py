@@ -60,7 +60,7 @@ def test_equals_sorting_in_plain_python(values, dtype):
     assert ranking.scores.tolist() == [flat[i] for i in best]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.lists(st.sampled_from([0.0, 1e-45, 1e-30, 0.5, 1.0, 1.0 + 2**-23, 3e38]), min_size=3, max_size=60),
     st.lists(st.floats(0, 1, exclude_max=True), min_size=2, max_size=5),
@@ -78,7 +78,7 @@ def test_counts_are_exact_and_pathways_nested(flat, sparsities):
         assert kept(smaller) <= kept(larger)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=50), st.integers(0, 60), st.booleans())
 def test_lowest_is_the_other_end_of_the_ranking(values, count, double):
     flat = torch.tensor(values, dtype=torch.float64 if double else torch.float32)

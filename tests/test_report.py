@@ -7,8 +7,8 @@ import io
 import re
 import subprocess
 import sys
-import time
 from base64 import b64decode
+from functools import partial
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -22,13 +22,15 @@ from core.images import Preprocessing, downscale, sample_images
 from core.network import trace
 from core.zoo import load_checkpoint
 from explorer import compute, palette, readings, report
-from explorer.answers import Scene
+from explorer.answers import Scene, Scored
 from explorer.columns import Column
 from explorer.figures import jpeg
+from explorer.strategies import Strategy
 from explorer.view import View
 from explorer.words import percent, ratio
+from tests.browser import CHROMIUM, FLAGS, WHY
 from tests.networks import SHAPE, TOYS, seeded
-from tests.test_browser import CHROMIUM, FLAGS, WHY
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parent.parent
 VIEW = View(
@@ -42,18 +44,19 @@ HOSTILE = '</pre><script>alert("a")</script><img src=x onerror=alert(1)> $panels
 VOID = {"meta", "img", "source", "br", "hr", "link"}
 
 
+def scored(scene: Scene, strategy: Strategy) -> Scored | None:
+    return compute.ask_scores(scene, strategy, "report").result
+
+
 def columns_of(scene: Scene, view: View) -> list[Column]:
     """What a page makes of its view, waited for."""
     strategies = [view.strategy(view.first), view.strategy(view.second)]
     colours = palette.shades([strategy.family for strategy in strategies], dark=False)
     columns = []
     for place, (strategy, colour) in enumerate(zip(strategies, colours, strict=True)):
-        end = time.monotonic() + 120
-        while (status := compute.ask_scores(scene, strategy, "report")).state != "done":
-            assert time.monotonic() < end
-            time.sleep(0.02)
-        answer = compute.answer(scene, status.result, view.sparsity, view.off)
-        columns.append(Column(place, strategy, strategy.title, colour, status.result, answer))
+        selection = until(partial(scored, scene, strategy))
+        answer = compute.answer(scene, selection, view.sparsity, view.off)
+        columns.append(Column(place, strategy, strategy.title, colour, selection, answer))
     return columns
 
 

@@ -6,13 +6,13 @@ import re
 from contextlib import suppress
 from urllib.parse import urlsplit
 
+from tests.browser import IN_BROWSER, idle, opened
 from tests.serving import serving_process
-from tests.test_browser import browser, idle, opened, pytestmark  # noqa: F401
 
 with suppress(ImportError):  # then all of this is skipped
     from playwright.sync_api import Browser, expect
 
-# ruff: noqa: F811  (fixtures come in as arguments)
+pytestmark = IN_BROWSER
 
 
 def test_the_view_returns_when_the_server_does(browser: Browser) -> None:
@@ -22,7 +22,7 @@ def test_the_view_returns_when_the_server_does(browser: Browser) -> None:
         slider = page.get_by_role("slider", name="Sparsity: share of neurons off the pathway")
         slider.focus()
         page.keyboard.press("ArrowRight")
-        expect(page).to_have_url(re.compile("sparsity=0.905"), timeout=20_000)
+        expect(page).to_have_url(re.compile("sparsity=0.905"))
         idle(page)
         before, seen = page.url, slider.get_attribute("aria-valuetext") or slider.get_attribute("aria-valuenow")
         served.process.kill()
@@ -30,11 +30,12 @@ def test_the_view_returns_when_the_server_does(browser: Browser) -> None:
         expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-connection-state", "PINGING_SERVER")
         with serving_process(urlsplit(served.address).port or 0):
             expect(page.get_by_test_id("stApp")).to_have_attribute(
-                "data-test-connection-state", "CONNECTED", timeout=60_000
+                "data-test-connection-state",
+                "CONNECTED",
             )
             idle(page)
             picture = page.locator(".st-key-panels img[alt^='NeuronMCT']")
-            expect(picture).to_be_visible(timeout=60_000)
+            expect(picture).to_be_visible()
             assert page.url == before
             assert (slider.get_attribute("aria-valuetext") or slider.get_attribute("aria-valuenow")) == seen
             for _ in range(10):  # a move that comes before the new server has drawn the slider is lost with that run

@@ -105,7 +105,7 @@ def test_what_took_long_and_is_still_wanted_stays():
 
 def test_get_keeps_what_making_took():
     results = Results(10 * 2**20)
-    results.get("slow", lambda: time.sleep(0.05) or Sized("slow", 6 * 2**20))
+    results.get("slow", lambda: time.sleep(0.5) or Sized("slow", 6 * 2**20))
     for name in "abc":
         results.get(name, lambda name=name: Sized(name, 3 * 2**20))
     assert held(results, "abc") == "c"
@@ -141,7 +141,7 @@ def test_of_sixteen_who_ask_at_once_one_makes_and_all_get_the_same():
         return Sized("value", 10)
 
     def ask(_: int) -> Sized:
-        together.wait(5)
+        together.wait(60)
         return results.get("key", make)
 
     with ThreadPoolExecutor(16) as pool:
@@ -155,7 +155,7 @@ def test_different_keys_are_made_at_the_same_time():
     results, both = Results(1000), threading.Barrier(2)
 
     def make() -> Sized:
-        both.wait(5)  # breaks if one has to wait for the other
+        both.wait(60)  # breaks if one has to wait for the other
         return Sized("value", 1)
 
     with ThreadPoolExecutor(2) as pool:
@@ -184,7 +184,7 @@ def test_those_who_waited_for_a_failure_try_themselves_one_at_a_time():
         return Sized("value", 1)
 
     def ask(_: int) -> Sized | None:
-        together.wait(5)
+        together.wait(60)
         try:
             return results.get("key", make)
         except ValueError:

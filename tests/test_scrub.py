@@ -30,8 +30,9 @@ from explorer.errands import Errand
 from explorer.scrub import MOST_CHARACTERS, method_payload, payload
 from explorer.strategies import Strategy
 from explorer.words import number, percent, ratio
-from tests.app import link, opened, ran, until_done, view
+from tests.app import link, opened, ran, until_done, until_shown, view
 from tests.networks import SHAPE, TOYS, seeded
+from tests.waiting import until
 
 PHOTO = Image.fromarray(np.random.default_rng(3).integers(0, 256, (9, 12, 3), np.uint8))
 QUICK = {"second": "Random"}  # both methods answer at once
@@ -56,11 +57,8 @@ def scored(scene: Scene, name: str = "NeuronMCT") -> Scored:
 
 def made(errand: Errand) -> None:
     """Ask until it is made, as a page does."""
-    end = time.monotonic() + 30
-    while (status := errand.ask()).state != "done":
-        assert status.state != "failed", status.error
-        assert time.monotonic() < end
-        time.sleep(0.005)
+    until(lambda: errand.ask().state in ("done", "failed"))
+    assert errand.ask().state == "done", errand.ask().error
 
 
 def swept(scene: Scene, by: Scored, off: Any = "zero") -> Swept:
@@ -289,12 +287,7 @@ def test_two_methods_are_small_and_a_step_of_the_slider_sends_the_same(own_queue
 
 
 def test_the_first_method_is_there_while_the_second_is_in_line(own_queue, go_on):
-    at = opened({"scrub": "True", "GreedyPruning.steps": "5"})
-    end = time.monotonic() + 60
-    while not sent(at):
-        assert time.monotonic() < end
-        time.sleep(0.2)
-        at = ran(at)
+    at = until_shown(opened({"scrub": "True", "GreedyPruning.steps": "5"}), sent)
     assert [method["title"] for method in json.loads(sent(at)[0])["methods"]] == ["NeuronMCT"]
     assert len(at.progress) == 1
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager, suppress
+from typing import Any
 
 import pytest
 
-from tests import test_browser as app
+from tests.browser import IN_BROWSER, idle, start
 
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator, Page
+with suppress(ImportError):  # then all of this is skipped
+    from playwright.sync_api import Browser, Locator, Page, expect
 
-pytestmark = app.pytestmark
-server, browser, page = app.server, app.browser, app.page
+pytestmark = IN_BROWSER
 
 SCRUB = "?scrub=True&second=Random"
 SLIDER = "Sparsity: share of neurons off the pathway"
@@ -24,10 +23,10 @@ PICTURES = b"data:image/jpeg;base64"
 
 def scrubbing(page: Page, address: str, methods: int = 2) -> Locator:
     """Open Explore with the scrub on, all its pictures there; the bar."""
-    app.start(page, address)
-    app.expect(page.locator(".scrub .method")).to_have_count(methods, timeout=120_000)
-    app.expect(page.locator(".scrub[data-ready=true]")).to_be_visible()
-    app.idle(page)
+    start(page, address)
+    expect(page.locator(".scrub .method")).to_have_count(methods, timeout=120_000)
+    expect(page.locator(".scrub[data-ready=true]")).to_be_visible()
+    idle(page)
     return page.get_by_role("slider", name="Live sparsity")
 
 
@@ -88,8 +87,8 @@ def test_a_drag_redraws_both_methods_without_the_server_and_letting_go_tells_it(
         assert [len({drawing[canvas] for drawing in seen}) for canvas in range(4)] == [len(seen)] * 4
         assert redraws(page) - before >= 5
         assert "sparsity=" not in page.url
-    app.expect(page).to_have_url(re.compile(r"sparsity=0\.8(&|$)"))
-    app.idle(page)
+    expect(page).to_have_url(re.compile(r"sparsity=0\.8(&|$)"))
+    idle(page)
     assert page.get_by_role("slider", name=SLIDER).get_attribute("aria-valuetext") == "80.0 %"
     assert said(bar).startswith("80 %: NeuronMCT p ratio ")
     assert any(kind == "sent" for kind, _ in messages)
@@ -133,20 +132,20 @@ def test_keys_step_from_stop_to_stop_and_the_server_hears_when_they_are_let_go(p
     for _ in range(3):
         page.keyboard.down("ArrowRight")
         page.wait_for_timeout(30)
-    app.expect(bar).to_have_attribute("aria-valuenow", "93")
+    expect(bar).to_have_attribute("aria-valuenow", "93")
     assert messages == []
     page.keyboard.up("ArrowRight")
-    app.expect(page).to_have_url(re.compile(r"sparsity=0\.93(&|$)"))
+    expect(page).to_have_url(re.compile(r"sparsity=0\.93(&|$)"))
     for key, sparsity, now in [
         ("End", r"0\.99", "99"), ("ArrowDown", r"0\.986", "98.6"), ("PageDown", r"0\.965", "96.5"),
         ("PageUp", r"0\.986", "98.6"), ("ArrowLeft", r"0\.983", "98.3"), ("ArrowUp", r"0\.986", "98.6"),
         ("Home", r"0\.0", "0"),
     ]:  # fmt: skip
         bar.press(key)
-        app.expect(page).to_have_url(re.compile(rf"sparsity={sparsity}(&|$)"))
-        app.expect(bar).to_have_attribute("aria-valuenow", now)
-    app.idle(page)
-    app.expect(bar).to_be_focused()
+        expect(page).to_have_url(re.compile(rf"sparsity={sparsity}(&|$)"))
+        expect(bar).to_have_attribute("aria-valuenow", now)
+    idle(page)
+    expect(bar).to_be_focused()
     assert page.get_by_role("slider", name=SLIDER).get_attribute("aria-valuetext") == "0.0 %"
 
 
@@ -158,18 +157,18 @@ def test_it_says_in_words_what_it_shows(page: Page, server: str) -> None:
     pictures = page.locator(".scrub").get_by_role("img")
     assert pictures.count() == 4
     for title in ("NeuronMCT", "Random"):
-        app.expect(pictures.filter(has=page.locator("xpath=self::canvas"))).to_have_count(4)
+        expect(pictures.filter(has=page.locator("xpath=self::canvas"))).to_have_count(4)
         assert page.get_by_role("img", name=f"{title} at 90 %: pathway gradient, strongest at row ").count() == 1
         assert page.get_by_role("img", name=f"{title} at 90 %: neurons kept at each site, most at ").count() == 1
     bar.press("ArrowRight")
-    app.expect(page.get_by_role("img", name="NeuronMCT at 91 %: pathway gradient")).to_be_visible()
+    expect(page.get_by_role("img", name="NeuronMCT at 91 %: pathway gradient")).to_be_visible()
 
 
 def test_it_shows_what_the_panel_below_shows(page: Page, server: str) -> None:
     bar = scrubbing(page, f"{server}/{SCRUB}")
     bar.press("ArrowRight")
-    app.expect(page).to_have_url(re.compile(r"sparsity=0\.91(&|$)"))
-    app.idle(page)
+    expect(page).to_have_url(re.compile(r"sparsity=0\.91(&|$)"))
+    idle(page)
     readings = page.locator(".scrub .readings").first.locator("dd").all_inner_texts()
     facts = page.locator(".st-key-panels dl.facts").nth(1).locator("dd").all_inner_texts()
     p_ratio, prediction, sparsity, dead = readings
@@ -187,9 +186,9 @@ def test_a_step_of_the_pages_own_slider_moves_the_bar(page: Page, server: str) -
     slider = page.get_by_role("slider", name=SLIDER)
     slider.focus()
     slider.press("ArrowRight")
-    app.expect(bar).to_have_attribute("aria-valuetext", re.compile("^90.5 %, drawn at 9[01] %: NeuronMCT"))
+    expect(bar).to_have_attribute("aria-valuetext", re.compile("^90.5 %, drawn at 9[01] %: NeuronMCT"))
     slider.press("ArrowRight")
-    app.expect(bar).to_have_attribute("aria-valuetext", re.compile("^91 %: NeuronMCT"))
+    expect(bar).to_have_attribute("aria-valuetext", re.compile("^91 %: NeuronMCT"))
     page.wait_for_timeout(300)
     after = knob.bounding_box()
     assert before is not None
@@ -198,7 +197,7 @@ def test_a_step_of_the_pages_own_slider_moves_the_bar(page: Page, server: str) -
     assert not [text for _, text in messages if isinstance(text, bytes) and text.count(PICTURES) > 20]
     page.wait_for_timeout(2000)
     page.go_back()
-    app.expect(bar).to_have_attribute("aria-valuetext", re.compile("^90(.5)? %"), timeout=20_000)
+    expect(bar).to_have_attribute("aria-valuetext", re.compile("^90(.5)? %"))
 
 
 def test_the_second_method_joins_the_first_when_it_is_there(page: Page, server: str) -> None:
@@ -209,13 +208,13 @@ def test_the_second_method_joins_the_first_when_it_is_there(page: Page, server: 
 
 
 def test_the_switch_brings_it_and_takes_it_away(page: Page, server: str) -> None:
-    app.start(page, f"{server}/?second=Random")
+    start(page, f"{server}/?second=Random")
     page.get_by_text("Live scrub", exact=True).click()
-    app.expect(page.locator(".scrub[data-ready=true]")).to_be_visible(timeout=120_000)
-    app.expect(page).to_have_url(re.compile("scrub=True"))
+    expect(page.locator(".scrub[data-ready=true]")).to_be_visible(timeout=120_000)
+    expect(page).to_have_url(re.compile("scrub=True"))
     page.get_by_text("Live scrub", exact=True).click()
-    app.expect(page.locator(".scrub")).to_have_count(0)
-    app.expect(page).not_to_have_url(re.compile("scrub="))
+    expect(page.locator(".scrub")).to_have_count(0)
+    expect(page).not_to_have_url(re.compile("scrub="))
 
 
 @pytest.mark.parametrize(("motion", "different"), [("no-preference", 3), ("reduce", 1)])
@@ -252,7 +251,7 @@ def test_a_finger_drags_it(browser: Browser, server: str) -> None:
         touch("touchMove", share)
     assert drawn(page)[0] != before[0]
     touch("touchEnd")
-    app.expect(page).to_have_url(re.compile(r"sparsity=0\.89(&|$)"))
+    expect(page).to_have_url(re.compile(r"sparsity=0\.89(&|$)"))
     context.close()
 
 

@@ -11,14 +11,13 @@ import pytest
 from PIL import Image
 
 from core.studies import Loader, Serial, Strategy, Study, run
+from tests.browser import CUT, IN_BROWSER, idle
 from tests.serving import serving
-from tests.test_browser import browser, idle, page, pytestmark  # noqa: F401
-from tests.test_pages_browser import CUT
 
 with suppress(ImportError):  # then all of this is skipped
     from playwright.sync_api import Browser, Page, expect
 
-# ruff: noqa: F811  (fixtures come in as arguments)
+pytestmark = IN_BROWSER
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +36,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def opened(page: Page, address: str) -> None:
     page.goto(address)
-    expect(page.get_by_role("heading", name="How far do single images lie apart?")).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("heading", name="How far do single images lie apart?")).to_be_visible()
     idle(page)
 
 
@@ -46,17 +45,17 @@ def test_a_point_that_is_clicked_shows_its_image_and_opens_it_in_explore(page: P
     plot = page.locator("[class*=st-key-study_images_dead_share] .js-plotly-plot").first
     plot.scroll_into_view_if_needed()
     point = plot.locator(".scatterlayer .trace").nth(1).locator("path.point").first  # of Random
-    expect(point).to_be_visible(timeout=30_000)
+    expect(point).to_be_visible()
     page.wait_for_timeout(500)
     box = point.bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     card = page.locator("[class*=st-key-image_0]")
-    expect(card).to_contain_text("dead share: NeuronMCT 0.0 %; Random", timeout=30_000)
+    expect(card).to_contain_text("dead share: NeuronMCT 0.0 %; Random")
     expect(card.locator("img")).to_be_visible()
     name = card.locator("strong").first.inner_text()
     card.get_by_role("button", name="Open in Explore").click()
-    expect(page.get_by_role("heading", name="Which neurons carry")).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("heading", name="Which neurons carry")).to_be_visible()
     idle(page)
     address = page.url.replace("%3A", ":")
     assert all(part in address for part in ("network=fashion_vgg", f"image={name}", "second=Random", "sparsity=0.8"))
@@ -65,8 +64,8 @@ def test_a_point_that_is_clicked_shows_its_image_and_opens_it_in_explore(page: P
 def test_a_chart_is_saved_as_a_png_from_the_keyboard(page: Page, server: str, tmp_path: Path):
     opened(page, f"{server}/studies?runs=few&sparsity=0.8")
     button = page.get_by_role("button", name="PNG of Dead share", exact=True)
-    expect(button).to_be_visible(timeout=30_000)
-    expect(page.locator(".st-key-study_dead_share_0 .js-plotly-plot svg.main-svg").first).to_be_visible(timeout=30_000)
+    expect(button).to_be_visible()
+    expect(page.locator(".st-key-study_dead_share_0 .js-plotly-plot svg.main-svg").first).to_be_visible()
     button.focus()
     with page.expect_download() as download:
         page.keyboard.press("Enter")

@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -19,6 +18,7 @@ from core.errors import PathwayError
 from core.studies import DaskEngine, Store
 from core.studies.engine import Failed
 from explorer import study as command
+from tests.waiting import until
 
 pytestmark = pytest.mark.thorough
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,13 +47,6 @@ def ended(process: subprocess.Popen, code: int = 0) -> tuple[str, str]:
 
 def rows(folder: Path) -> pd.DataFrame:
     return Store(folder).rows().to_pandas().drop(columns="seconds")
-
-
-def until(condition, seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")

@@ -585,7 +585,7 @@ SEEDS = [
 ]
 
 
-@settings(max_examples=150, deadline=2000)
+@settings(max_examples=150)
 @given(
     st.sampled_from(SEEDS),
     st.lists(st.tuples(st.integers(0, 3000), st.integers(1, 255)), max_size=4),
@@ -599,7 +599,7 @@ def test_damaged_checkpoints_never_raise_anything_else(seed: bytes, flips: list[
         opened(bytes(damaged[: len(damaged) - lost]))
 
 
-@settings(max_examples=50, deadline=2000)
+@settings(max_examples=50)
 @given(st.sampled_from([b"", b"PK\x03\x04", b"\x80\x02\x8a\x0a", b"\x08\x00\x00\x00\x00\x00\x00\x00{"]), st.binary())
 def test_random_bytes_never_raise_anything_else(start: bytes, data: bytes) -> None:
     with pytest.raises(PathwayError):

@@ -1,0 +1,107 @@
+"""What the tests in a real browser share: the browser, the real server, waiting for pages."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.serving import serving
+
+CHROMIUM = next(
+    (p for p in ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome") if Path(p).exists()), None
+)
+WHY = None
+try:
+    from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+    expect.set_options(timeout=60_000)  # machines are shared
+except ImportError:
+    WHY = "playwright is not installed (pip install -r requirements-dev.txt)"
+if CHROMIUM is None:
+    WHY = "no Chromium on this machine (apt-get install chromium)"
+if WHY and os.environ.get("CI"):
+    raise RuntimeError(f"In CI the browser tests have to run: {WHY}")
+IN_BROWSER = [pytest.mark.thorough, pytest.mark.skipif(WHY is not None, reason=str(WHY))]
+
+IDLE = "[data-testid=stApp][data-test-script-state=notRunning]"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+CUT = """() => [...document.querySelectorAll("[data-testid=stMain] *")]
+    .filter((e) => ["hidden", "clip"].includes(getComputedStyle(e).overflowX) && e.scrollWidth > e.clientWidth + 1)
+    .filter((e) => e.clientWidth > 2 && e.innerText?.trim())
+    .map((e) => e.innerText)"""  # the words that end in an ellipsis, or in nothing
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with serving() as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, server: str) -> Iterator[Page]:
+    """Open the app and watch that it asks no other host for anything and shows no exception."""
+    context = browser.new_context(
+        viewport={"width": 1440, "height": 1000}, permissions=["clipboard-read", "clipboard-write"]
+    )
+    page = context.new_page()
+    elsewhere: list[str] = []
+    page.on(
+        "request", lambda r: None if r.url.startswith((server, "data:", "blob:", "ws:")) else elsewhere.append(r.url)
+    )
+    yield page
+    assert elsewhere == []
+    assert page.get_by_test_id("stException").count() == 0
+    context.close()
+
+
+def idle(page: Page) -> None:
+    page.wait_for_timeout(150)
+    page.wait_for_selector(IDLE)
+
+
+def opened(page: Page, address: str) -> None:
+    """Follow a link, until the page and the gallery are drawn."""
+    page.goto(address)
+    expect(page.get_by_role("heading", level=2).first).to_be_visible()
+    expect(page.get_by_role("radio", checked=True).first).to_be_visible()  # the gallery
+    idle(page)
+
+
+def start(page: Page, address: str) -> None:
+    """Follow a link to Explore."""
+    opened(page, address)
+    expect(page.get_by_role("heading", name="Plain gradient")).to_be_visible()
+
+
+def at_rest(page: Page, seconds: int = 240) -> None:
+    """Wait until nothing is in line or running."""
+    for _ in range(seconds):
+        idle(page)
+        if page.get_by_test_id("stProgress").count() == 0:
+            return idle(page)
+        page.wait_for_timeout(1000)
+    raise TimeoutError(f"Something is still in line after {seconds} s.")
+
+
+def panel(page: Page, title: str) -> str:
+    """The address of the picture under a panel's title, which changes with the picture."""
+    image = page.locator(".st-key-panels").get_by_role("img", name=re.compile("^" + re.escape(title) + ","))
+    return str(image.get_attribute("src"))

@@ -1,0 +1,21 @@
+"""Waiting for what other threads and processes do; the limit is there only so that nobody waits for ever."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import pytest
+
+T = TypeVar("T")
+
+
+def until(there: Callable[[], T], every: float = 0.005) -> T:
+    """Ask until the answer counts as true, and return it."""
+    end = time.monotonic() + 120
+    while not (found := there()):
+        if time.monotonic() > end:
+            pytest.fail("It did not come within two minutes.")
+        time.sleep(every)
+    return found
