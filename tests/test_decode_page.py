@@ -173,6 +173,7 @@ def test_it_is_shown_as_it_comes_and_can_be_cancelled(nothing_made, monkeypatch)
     assert [i for i in at.image if "painted in 40 steps" in i.proto.imgs[0].alt]
 
 
+@pytest.mark.thorough
 def test_a_cancelled_neuron_is_shown_as_far_as_it_came(nothing_made, monkeypatch):
     slow = paintings.decode_neuron
 

@@ -67,7 +67,10 @@ def test_what_nobody_foresaw_is_said_without_a_traceback_and_leads_back(monkeypa
 
 @pytest.mark.parametrize(
     ("problem", "said"),
-    [(MemoryError(), NO_MEMORY), (ValueError("of a kind"), "ValueError: of a kind")],
+    [
+        (MemoryError(), NO_MEMORY),
+        pytest.param(ValueError("of a kind"), "ValueError: of a kind", marks=pytest.mark.thorough),
+    ],
 )
 def test_a_job_that_fails_says_why_beside_what_works_and_starts_again(problem, said, monkeypatch):
     with monkeypatch.context() as patch:

@@ -449,7 +449,7 @@ REAL = {
 
 
 @pytest.mark.parametrize("off", RESTRICTIONS)
-@pytest.mark.parametrize("name", ["squeezenet1_1", "resnet18", "googlenet"])
+@pytest.mark.parametrize("name", ["squeezenet1_1", "resnet18", pytest.param("googlenet", marks=pytest.mark.thorough)])
 def test_real_architectures(name, off):
     network = trace(architecture(name).double(), (3, 64, 64))
     links = link(network, image_of(network), TARGET, pathway_of(network, off), off=off or "zero")

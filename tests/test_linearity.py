@@ -337,7 +337,15 @@ def test_refuses_squeeze_and_excitation():
         linear_radius(network := trace(architecture("mobilenet_v3_small"), (3, 32, 32)), image_of(network), 0)
 
 
-@pytest.mark.parametrize("name", ["alexnet", "densenet121", "mobilenet_v2", "resnet18", "shufflenet_v2_x0_5"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "alexnet",
+        "resnet18",
+        "shufflenet_v2_x0_5",
+        *(pytest.param(name, marks=pytest.mark.thorough) for name in ("densenet121", "mobilenet_v2")),
+    ],
+)
 def test_takes_torchvisions_piecewise_affine_networks(name):
     network = trace(architecture(name), (3, 64, 64) if name == "alexnet" else (3, 32, 32))
     found = linear_radius(network, image_of(network), 0, probes=8)

@@ -93,7 +93,9 @@ def test_radii_over_sparsity_are_cores(known, nothing_made, monkeypatch):
     assert "NeuronMCT at 95.0 %" in alts(at)
 
 
-@pytest.mark.parametrize("ray", ["gradient", "random", "coffee"])
+@pytest.mark.parametrize(
+    "ray", ["gradient", *(pytest.param(ray, marks=pytest.mark.thorough) for ray in ("random", "coffee"))]
+)
 def test_the_line_is_cores(ray, known, nothing_made, monkeypatch):
     monkeypatch.setattr(radii, "POINTS", 3)
     at = opened(QUICK | {"columns": "NeuronMCT~Original", "ray": ray}, "linearity")

@@ -49,7 +49,9 @@ def assert_resumes(network: Network, site: Site) -> None:
     assert torch.isfinite(resumed).all()
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.thorough] if name == "vgg16" else []) for name in ARCHITECTURES]
+)
 def test_real_architecture_runs_and_resumes_as_its_model(name):
     model, network = real(name)
     images = image_of(network, batch=2)

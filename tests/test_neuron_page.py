@@ -382,6 +382,7 @@ def test_slow_strategies_fill_in_when_a_person_asks_for_them(nothing_made, go_on
     assert compute.JOBS.pending == 0
 
 
+@pytest.mark.thorough
 def test_the_score_of_a_slow_first_method_fills_in(nothing_made, go_on):
     at = looked({"first": "GreedyPruning", "second": "NeuronMCT", "GreedyPruning.steps": "10", "neuron": "9-4400"})
     assert titles(at)["Score"] == "GreedyPruning (steps=10), still in line"
