@@ -16,6 +16,7 @@ _SOURCES = Path(__file__).with_name("components")
 
 @cache
 def _component(name: str, html: str) -> Callable[..., Any]:
+    """Return a component; what has no name before its JavaScript has run is ``hidden`` in its HTML until then."""
     css, js = ((_SOURCES / f"{name}.{kind}").read_text("utf-8") for kind in ("css", "js"))
     return st.components.v2.component(name, html=html, css=css, js=js)
 
@@ -80,7 +81,7 @@ def mask_picker(
         key: the component's.
         on_picked: given the cell's column and row.
     """
-    picture = '<button type="button" class="mask"><img><i></i></button><span role="status"></span>'
+    picture = '<button type="button" class="mask" hidden><img><i></i></button><span role="status"></span>'
 
     def picked() -> None:
         cell = st.session_state[key].picked or {}
@@ -109,7 +110,7 @@ def box_picker(
         found = st.session_state["box_picker"].drawn or {}
         on_drawn(tuple(map(int, found.get("box", ()))))
 
-    area = '<div class="area" role="application" tabindex="0"><img draggable="false"><i></i></div>'
+    area = '<div class="area" role="application" tabindex="0" hidden><img draggable="false"><i></i></div>'
     _component("box_picker", f'{area}<span role="status"></span>')(
         key="box_picker", data={"source": source, "alt": alt, "box": box}, on_drawn_change=drawn
     )

@@ -96,6 +96,7 @@ def settled(
         tall = int(page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight"))
         page.set_viewport_size({"width": width, "height": tall + 40})
         at_rest(page)
+    expect(page.locator(".mask[hidden], .area[hidden]")).to_have_count(0)
     page.wait_for_timeout(500)
     yield page
     assert page.get_by_test_id("stException").count() == 0

@@ -14,6 +14,7 @@ export default function boxPicker({ data, parentElement, setTriggerValue }) {
   image.src = data.source;
   image.alt = data.alt;
   area.setAttribute("aria-label", `${data.alt} Arrow keys move the box, with Shift they resize it, Enter sets it.`);
+  area.hidden = false;
 
   let box = data.box ?? [25, 25, 75, 75];
   const show = (visible) => {

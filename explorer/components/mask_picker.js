@@ -14,6 +14,7 @@ export default function maskPicker({ data, parentElement, setTriggerValue }) {
   image.src = data.source;
   image.alt = data.alt;
   button.setAttribute("aria-label", `${data.alt} Arrow keys move the mark, Enter opens the neuron under it.`);
+  button.hidden = false;
 
   let cell = [Math.floor(width / 2), Math.floor(height / 2)];
   const pick = ([x, y]) => setTriggerValue("picked", { id: Date.now(), x, y });
