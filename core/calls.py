@@ -16,6 +16,7 @@ from core.program import Program
 __all__ = [
     "ADAPTIVE_MAX_POOLS",
     "MAX_POOLS",
+    "MOVES",
     "POINTWISE",
     "argument",
     "kind_of",
@@ -82,4 +83,20 @@ def spellings(*names: str) -> set[Any]:
 POINTWISE = {*_POINTWISE_MODULES, *spellings(*_POINTWISE_NAMES), stochastic_depth}
 MAX_POOLS = {nn.MaxPool2d, *spellings("max_pool2d")}
 ADAPTIVE_MAX_POOLS = {nn.AdaptiveMaxPool2d, *spellings("adaptive_max_pool2d")}
+
+_MOVE_MODULES = (
+    *(nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.Flatten, nn.Unflatten),
+    *(nn.ZeroPad2d, nn.ConstantPad2d, nn.ReflectionPad2d, nn.ReplicationPad2d),
+    *(nn.Upsample, nn.UpsamplingNearest2d, nn.UpsamplingBilinear2d, nn.PixelShuffle, nn.PixelUnshuffle),
+    *(nn.ChannelShuffle,),
+)
+_MOVE_NAMES = (
+    *("neg", "negative", "pos", "positive", "clone", "contiguous", "getitem", "chunk", "split", "unbind", "narrow"),
+    *("select", "flatten", "unflatten", "reshape", "view", "permute", "transpose", "t", "movedim", "swapaxes"),
+    *("squeeze", "unsqueeze", "expand", "repeat", "flip", "roll", "mean", "sum", "pad", "interpolate"),
+    *("avg_pool1d", "avg_pool2d", "adaptive_avg_pool1d", "adaptive_avg_pool2d", "pixel_shuffle", "channel_shuffle"),
+)
+MOVES = {*_MOVE_MODULES, *spellings(*_MOVE_NAMES)}
+"""Linear calls without weights: they move, repeat, add or average the values of one tensor."""
+
 _MAX_POOL = {"kernel_size": None, "stride": None, "padding": 0, "dilation": 1, "ceil_mode": False}

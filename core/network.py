@@ -1,7 +1,8 @@
 """A network traced once, run by many: every run owns its values, nothing is hooked.
 
-A *site* is one ReLU or ReLU6 call that depends on the image and reaches the logits. Everything this package does to a
-network is one thing, a pure ``edit(site, activation) -> activation`` applied where the site's value goes on:
+A *site* is one ReLU or ReLU6 call that depends on the image and reaches the logits, and no map of classes (see
+``core.class_maps``). Everything this package does to a network is one thing, a pure ``edit(site, activation) ->
+activation`` applied where the site's value goes on:
 
     network = trace(model, (3, 224, 224))
     run = network.run(image, record=True)                     # run.logits, run.activations, run.pre_activations
@@ -16,7 +17,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from torch import Tensor, nn
 from torch.fx import Node
 from torch.fx.node import map_aggregate
 
+from core.class_maps import class_maps
 from core.errors import PathwayError
 from core.program import Program, Values, traced_program
 from core.tracing import TRACE_LOCK, ceiling
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 
     from core.images import Crop, Preprocessing
 
-__all__ = ["Cache", "Edit", "Network", "Run", "Site", "trace"]
+__all__ = ["Cache", "Edit", "LeftOut", "Network", "Run", "Site", "trace"]
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,22 @@ class Site:
         return (channel * height + row) * width + column
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """A ReLU call that depends on the image and yet is no site.
+
+    Attributes:
+        name, shape, ceiling, node: as of a site.
+        reason: why it is none.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    ceiling: float
+    node: Node = field(repr=False, compare=False)
+    reason: str
+
+
 Edit = Callable[[Site, Tensor], Tensor]
 
 
@@ -104,7 +122,8 @@ class Network:
 
     Attributes:
         name: what it is called on screen and in files.
-        sites: its ReLU calls in order.
+        sites: its ReLU calls in order, but for those left out.
+        left_out: ReLU calls that are no sites, each with the reason.
         input_shape: of one image, (3, H, W) for photos.
         classes: number of logits.
         class_names: one a class.
@@ -121,14 +140,15 @@ class Network:
         preprocessing: Preprocessing | None = None,
         class_names: Sequence[str] | None = None,
         weights_hash: str = "",
+        left_out: Sequence[LeftOut] = (),
     ) -> None:
-        self.program = program
+        self.program, self.left_out = program, tuple(left_out)
         self.name, self.preprocessing, self.weights_hash = name, preprocessing, weights_hash
         self.input_shape = program.facts[program.input].shape
         self.classes = program.facts[program.output].shape[0]
         self.class_names = tuple(class_names or (f"class {i}" for i in range(self.classes)))
         self.device, self.dtype = program.parameter().device, program.parameter().dtype
-        self.sites = _sites(program)
+        self.sites = _sites(program, {each.node for each in left_out})
         self._site_of = {site.node: site for site in self.sites}
         self._tails = [_tail(program, site.node) for site in self.sites]
         self._plan = _plan(program.nodes)
@@ -142,6 +162,11 @@ class Network:
     def neurons(self) -> int:
         """Return the number of neurons at all sites together."""
         return sum(site.neurons for site in self.sites)
+
+    @property
+    def relus(self) -> tuple[Site | LeftOut, ...]:
+        """Return all its ReLU calls that depend on the image, sites first."""
+        return (*self.sites, *self.left_out)
 
     @cached_property
     def nbytes(self) -> int:
@@ -218,6 +243,7 @@ class Network:
             preprocessing=self.preprocessing,
             class_names=self.class_names,
             weights_hash=weights_hash,
+            left_out=self.left_out,
         )
 
     def run(self, image: Tensor, edit: Edit | None = None, *, record: bool = False) -> Run:
@@ -321,9 +347,12 @@ def trace(
         raise PathwayError(f"{name} is in training mode, wanted evaluation mode; call model.eval() before tracing it.")
     with TRACE_LOCK, torch.no_grad():
         program = traced_program(model, tuple(input_shape), name, device)
-    network = Network(
-        program, name=name, preprocessing=preprocessing, class_names=class_names, weights_hash=weights_hash
+    make = partial(
+        Network, program, name=name, preprocessing=preprocessing, class_names=class_names, weights_hash=weights_hash
     )
+    network = make()
+    maps = [LeftOut(s.name, s.shape, s.ceiling, s.node, _class_map(s)) for s in class_maps(network)]
+    network = make(left_out=maps) if maps else network
     if not network.sites:
         raise PathwayError(
             f"{name} has no ReLU or ReLU6 call that sees the image, so it has no neurons to select. "
@@ -369,16 +398,24 @@ def _tail(program: Program, start: Node) -> _Plan:
     return _plan([node for node in program.nodes if node in after])
 
 
-def _sites(program: Program) -> tuple[Site, ...]:
+def _sites(program: Program, left_out: set[Node]) -> tuple[Site, ...]:
     ceilings = {n: ceiling(program.model, n) for n in program.nodes if program.facts[n].sees_image}
     relus = {node: top for node, top in ceilings.items() if top is not None}
     names = [_call_name(node) for node in relus]
-    total, seen, sites = Counter(names), Counter[str](), []
-    for index, (node, name) in enumerate(zip(relus, names, strict=True)):
+    total, seen, sites = Counter(names), Counter[str](), list[Site]()
+    for node, name in zip(relus, names, strict=True):
         seen[name] += 1
         unique = f"{name}#{seen[name]}" if total[name] > 1 else name
-        sites.append(Site(index, unique, program.facts[node].shape, relus[node], node))
+        if node not in left_out:
+            sites.append(Site(len(sites), unique, program.facts[node].shape, relus[node], node))
     return tuple(sites)
+
+
+def _class_map(site: Site) -> str:
+    return (
+        f"a map of classes, {' × '.join(map(str, site.shape))}: each logit depends on one channel of it alone, so a "
+        "pathway through it would delete every other class"
+    )
 
 
 def _repeated(batch: Tensor, times: int) -> Tensor:

@@ -97,8 +97,11 @@ def _show_limit(scene: Scene, column: Column, found: Radii) -> None:
     if limit is None:
         st.caption("Nothing bounds it: no neuron on the pathway has a gradient to the photo.")
         return
-    if limit.site is None:
+    if limit.kind == "pool":
         st.caption(f"In the max pool {plain(limit.name)} another element would win a window.")
+        return
+    if limit.site is None:
+        st.caption(f"{plain(limit.name)}, a map of classes and no site: one of its neurons {KINDS[limit.kind]}.")
         return
     site = scene.network.sites[limit.site]
     tie = "It lies exactly on its boundary." if exact.radius == 0 else ""

@@ -110,7 +110,7 @@ class _Separated(nn.Module):
     def __init__(self, network: Network) -> None:
         super().__init__()
         self._program = network.program
-        relus = {site.node: nn.ReLU() if site.ceiling == float("inf") else _ReLU6() for site in network.sites}
+        relus = {relu.node: nn.ReLU() if relu.ceiling == float("inf") else _ReLU6() for relu in network.relus}
         pools = {node: _max_pool(self._program, node) for node in self._program.nodes}
         self._own = {node: module for node, module in {**pools, **relus}.items() if module is not None}
         self.calls = nn.ModuleList(self._own.values())

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.fx import Node
 
 from core.calls import MAX_POOLS, kind_of
-from core.linearity.boundaries import Boundaries, Windows, pool_boundaries, site_boundaries
+from core.linearity.boundaries import Boundaries, Windows, pool_boundaries, relu_boundaries
 from core.linearity.double import Case
 from core.program import Program, Values
 
@@ -72,18 +72,18 @@ class AffineMap:
 
 def affine_map(case: Case) -> AffineMap:
     """Return the affine map of a case; two runs of its network, which ``check_piecewise_affine`` lets pass."""
-    program, sites = case.network.program, {site.node: site for site in case.network.sites}
+    program, relus = case.network.program, {relu.node: relu for relu in case.network.relus}
     boundaries: list[Boundaries] = []
     slopes: dict[Node, Tensor] = {}
     windows: dict[Node, Windows] = {}
 
     def record(node: Node, values: Values) -> Any:
-        value, site = program.call(node, values), sites.get(node)
-        if site is not None:
-            z, mask = values[node.all_input_nodes[0]], case.masks[site.index]
-            boundaries.append(site_boundaries(site, z, mask))
-            slopes[node] = ((z > 0) & (z < site.ceiling) & mask).to(z.dtype)
-            return case.edit(site, value) if case.edit else value
+        value, relu = program.call(node, values), relus.get(node)
+        if relu is not None:
+            z, (value, mask) = values[node.all_input_nodes[0]], case.restricted(relu, value)
+            boundaries.append(relu_boundaries(relu, z, mask))
+            slopes[node] = ((z > 0) & (z < relu.ceiling) & mask).to(z.dtype)
+            return value
         if program.facts[node].sees_image and kind_of(program, node) in MAX_POOLS:
             found, windows[node] = pool_boundaries(program, node, values[node.all_input_nodes[0]])
             boundaries.append(found)

@@ -19,10 +19,10 @@ from torch.fx import Node
 from torch.nn import functional as F
 
 from core.calls import max_pool_settings, pair
-from core.network import Site
+from core.network import LeftOut, Site
 from core.program import Program
 
-__all__ = ["Boundaries", "Windows", "pool_boundaries", "pool_winners", "site_boundaries"]
+__all__ = ["Boundaries", "Windows", "pool_boundaries", "pool_winners", "relu_boundaries"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,15 +54,15 @@ class Windows:
 
 @dataclass(frozen=True, eq=False)
 class Boundaries:
-    """The boundaries of a site or a max pool.
+    """The boundaries of a ReLU call or a max pool.
 
     Attributes:
-        name: of the site, or of the pool's call: module path, with ``#k`` where called more than once, or node.
-        site: index of the site; None for a pool.
+        name: of the call: module path, with ``#k`` where called more than once, or node.
+        site: index of the site; None for a pool, and for a ReLU call that is no site.
         source: the call whose value the gaps are read from: a pre-activation, or what is pooled.
         gaps: (N,), signed, inf for none: one a neuron, or one a channel, element and window, flat.
         capped: (N,), whether the gap is to the ceiling; () for a pool.
-        windows: of the pool; None for a site.
+        windows: of the pool; None for a ReLU call.
     """
 
     name: str
@@ -94,17 +94,18 @@ class Boundaries:
         return start + int(winner), start + int(competitor)
 
 
-def site_boundaries(site: Site, z: Tensor, mask: Tensor) -> Boundaries:
-    """Return the boundaries of a site's neurons on the pathway.
+def relu_boundaries(relu: Site | LeftOut, z: Tensor, mask: Tensor) -> Boundaries:
+    """Return the boundaries of a ReLU call's neurons on the pathway.
 
     Args:
-        site: whose they are.
-        z: its pre-activation, (1, *site.shape).
-        mask: True on the pathway, shaped like site.shape.
+        relu: whose they are.
+        z: its pre-activation, (1, *relu.shape).
+        mask: True on the pathway, shaped like relu.shape; True everywhere for a call that is no site.
     """
-    capped = (z - site.ceiling).abs() < z.abs()
-    gaps = torch.where(mask, torch.where(capped, z - site.ceiling, z), inf)
-    return Boundaries(site.name, site.index, site.node.all_input_nodes[0], gaps.flatten(), capped.flatten())
+    capped = (z - relu.ceiling).abs() < z.abs()
+    gaps = torch.where(mask, torch.where(capped, z - relu.ceiling, z), inf)
+    site = relu.index if isinstance(relu, Site) else None
+    return Boundaries(relu.name, site, relu.node.all_input_nodes[0], gaps.flatten(), capped.flatten())
 
 
 def pool_boundaries(program: Program, node: Node, x: Tensor) -> tuple[Boundaries, Windows]:

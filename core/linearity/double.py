@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from core.gradient import restricting
-from core.network import Edit, Network
+from core.network import Edit, LeftOut, Network, Site
 from core.pathway import Off, Pathway
 
 __all__ = ["Case", "as_double", "double_case"]
@@ -30,6 +30,12 @@ class Case:
     image: Tensor
     edit: Edit | None
     masks: tuple[Tensor, ...]
+
+    def restricted(self, relu: Site | LeftOut, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what a ReLU call's value goes on as, and which of it goes on as it is, shaped like one image's."""
+        if isinstance(relu, LeftOut):
+            return value, torch.ones(relu.shape, dtype=torch.bool, device=value.device)
+        return self.edit(relu, value) if self.edit else value, self.masks[relu.index]
 
 
 def as_double(network: Network) -> Network:

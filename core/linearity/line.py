@@ -86,9 +86,9 @@ def along(
     responses, switched, rerouted = [], [], []
     for chunk in torch.split(steps, BATCH):
         logits, new_states, new_winners = _patterns(case, moved(case.image, step, chunk))
-        kept = [(new != old) & mask for new, old, mask in zip(new_states, states, case.masks, strict=True)]
+        flipped = [new != old for new, old in zip(new_states, states, strict=True)]
         responses.append(logits[:, target])
-        switched.append(_counted(kept, len(chunk)))
+        switched.append(_counted(flipped, len(chunk)))
         rerouted.append(_counted([new != old for new, old in zip(new_winners, winners, strict=True)], len(chunk)))
         progress(sum(map(len, responses)), len(steps), "points")
     tangent = response + steps * (gradient * step).sum()
@@ -118,17 +118,17 @@ def _counted(differ: list[Tensor], batch: int) -> Tensor:
 
 
 def _patterns(case: Case, images: Tensor) -> tuple[Tensor, list[Tensor], list[Tensor]]:
-    """Return the restricted logits; of every neuron whether it is off (0), on (1) or saturated (2); pools' winners."""
-    program, sites = case.network.program, {site.node: site for site in case.network.sites}
+    """Return the restricted logits; whether each kept neuron is off (0), on (1) or saturated (2); pools' winners."""
+    program, relus = case.network.program, {relu.node: relu for relu in case.network.relus}
     states: list[Tensor] = []
     winners: list[Tensor] = []
 
     def record(node: Node, values: Values) -> Any:
-        value, site = program.call(node, values), sites.get(node)
-        if site is not None:
-            z = values[node.all_input_nodes[0]]
-            states.append((z > 0).byte() + (z >= site.ceiling).byte())
-            return case.edit(site, value) if case.edit else value
+        value, relu = program.call(node, values), relus.get(node)
+        if relu is not None:
+            z, (value, mask) = values[node.all_input_nodes[0]], case.restricted(relu, value)
+            states.append(((z > 0).byte() + (z >= relu.ceiling).byte()) * mask)
+            return value
         facts = program.facts[node]
         if facts.sees_image and len(facts.shape) == 3 and kind_of(program, node) in MAX_POOLS:
             winners.append(pool_winners(program, node, values[node.all_input_nodes[0]]))

@@ -8,7 +8,7 @@ from torch import nn
 from torch.fx import Node
 from torch.fx.node import map_aggregate
 
-from core.calls import MAX_POOLS, argument, kind_of, spellings
+from core.calls import MAX_POOLS, MOVES, argument, kind_of, spellings
 from core.errors import PathwayError
 from core.network import Network
 from core.program import Program
@@ -17,30 +17,20 @@ __all__ = ["check_piecewise_affine"]
 
 _MODULES = {
     *(nn.Conv1d, nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.BatchNorm1d, nn.BatchNorm2d, nn.Identity),
-    *(nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.Flatten, nn.Unflatten),
     *(nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout, nn.FeatureAlphaDropout),
-    *(nn.ZeroPad2d, nn.ConstantPad2d, nn.ReflectionPad2d, nn.ReplicationPad2d),
-    *(nn.Upsample, nn.UpsamplingNearest2d, nn.UpsamplingBilinear2d, nn.PixelShuffle, nn.PixelUnshuffle),
-    *(nn.ChannelShuffle,),
 }
 _SUMS = spellings("add", "sub", "subtract", "cat", "concat", "concatenate", "stack", "hstack", "vstack")
 _DROPOUTS = spellings("dropout", "dropout2d")
 _QUOTIENTS = spellings("div", "divide", "true_divide", "truediv")
 _PRODUCTS = spellings("mul", "multiply", "matmul", "mm", "bmm", "linear", "conv1d", "conv2d", "conv_transpose2d")
-_ONE_VALUE = spellings(
-    *("neg", "negative", "pos", "positive", "clone", "contiguous", "getitem", "chunk", "split", "unbind", "narrow"),
-    *("select", "flatten", "unflatten", "reshape", "view", "permute", "transpose", "t", "movedim", "swapaxes"),
-    *("squeeze", "unsqueeze", "expand", "repeat", "flip", "roll", "mean", "sum", "pad", "interpolate"),
-    *("avg_pool1d", "avg_pool2d", "adaptive_avg_pool1d", "adaptive_avg_pool2d", "pixel_shuffle", "channel_shuffle"),
-)
 
 
 def check_piecewise_affine(network: Network) -> Network:
     """Return the network, or raise PathwayError when a call bends that is no ReLU, ReLU6 or max pool."""
-    sites = {site.node for site in network.sites}
+    relus = {relu.node for relu in network.relus}
     for node in network.program.nodes:
         sees_image = network.program.facts[node].sees_image and node.op not in ("placeholder", "output")
-        why = _objection(network.program, node) if sees_image and node not in sites else None
+        why = _objection(network.program, node) if sees_image and node not in relus else None
         if why:
             raise PathwayError(
                 f"{network.name} {why}; a linear radius is known only where nothing bends but ReLU, ReLU6 and max "
@@ -64,7 +54,7 @@ def _objection(program: Program, node: Node) -> str | None:
         return None if count == 1 else f"multiplies values that both depend on the image ({_name(program, node)})"
     if kind in _DROPOUTS and argument(node, 2, "training", True):
         return f"drops values at random at {_name(program, node)}"
-    if kind in _SUMS or (count == 1 and kind in _ONE_VALUE | _DROPOUTS):
+    if kind in _SUMS or (count == 1 and kind in MOVES | _DROPOUTS):
         return None
     return f"calls {_name(program, node)}, which is not known to be affine"
 
