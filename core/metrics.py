@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import nan
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -18,17 +19,43 @@ from core.pathway import Off, Pathway, Ranking, check_off, check_sparsity, restr
 from core.progress import Progress, silent
 
 __all__ = [
+    "Fate",
     "Fidelity",
+    "Standing",
+    "chance_line",
     "chance_overlap",
     "dead_neurons",
     "dead_share",
+    "fate",
     "fidelity",
     "fidelity_curve",
     "overlap",
     "probability_ratio",
     "share_within",
     "site_overlaps",
+    "standing",
 ]
+
+
+Fate = Literal["kept", "near chance", "lost"]
+"""What becomes of a prediction: it stays, it stays first with a probability near chance, or another takes its place."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a class stands among the others.
+
+    Attributes:
+        probability: its softmax probability.
+        logit: its own.
+        rival: index of the best other class.
+        rival_logit: that one's.
+    """
+
+    probability: float
+    logit: float
+    rival: int
+    rival_logit: float
 
 
 @dataclass(frozen=True)
@@ -37,15 +64,23 @@ class Fidelity:
 
     Attributes:
         p_ratio: the target's restricted probability over its original one; may exceed 1.
-        prediction_kept: whether the restricted network predicts the class that the original one does.
+        fate: of the original network's prediction.
         dead_share: of the pathway.
-        sparsity: as achieved.
+        sparsity: of the pathway.
+        before, after: how the target stands in the original and in the restricted network.
     """
 
     p_ratio: float
-    prediction_kept: bool
+    fate: Fate
     dead_share: float
     sparsity: float
+    before: Standing
+    after: Standing
+
+    @property
+    def prediction_kept(self) -> bool:
+        """Return whether the restricted network predicts the class that the original one does, be it near chance."""
+        return self.fate != "lost"
 
 
 def overlap(pathway: Pathway, other: Pathway) -> float:
@@ -103,6 +138,31 @@ def probability_ratio(logits: Tensor, original: Tensor, target: int) -> float:
     """Return the target's softmax probability under logits over that under original ones; both (1, classes)."""
     log_ratio = logits.log_softmax(1)[0, target] - original.log_softmax(1)[0, target]
     return float(log_ratio.double().exp())
+
+
+def standing(logits: Tensor, target: int) -> Standing:
+    """Return how a class stands among the others, given logits (1, classes), at least two."""
+    row = logits[0].detach()
+    others = row.clone()
+    others[target] = -torch.inf
+    rival = int(others.argmax())
+    return Standing(float(row.softmax(0)[target]), float(row[target]), rival, float(row[rival]))
+
+
+def chance_line(classes: int) -> float:
+    """Return the probability up to which a prediction is near chance: twice 1/classes; of two classes 3/4."""
+    return min(2 / classes, (1 + 1 / classes) / 2)
+
+
+def fate(logits: Tensor, original: Tensor) -> Fate:
+    """Return what became of the original prediction; both (1, classes).
+
+    Where nothing is left of a response all classes are about as likely, and one of them is first nonetheless: "near
+    chance" is a prediction that is first with no more than ``chance_line``.
+    """
+    if int(logits.argmax()) != int(original.argmax()):
+        return "lost"
+    return "near chance" if float(logits.softmax(1).max()) <= chance_line(logits.shape[1]) else "kept"
 
 
 def fidelity(network: Network, image: Tensor, target: int, pathway: Pathway, *, off: Off = "zero") -> Fidelity:
@@ -166,9 +226,14 @@ class _Original:
     def restricted(self, pathway: Pathway) -> Fidelity:
         with torch.no_grad():
             logits = self._network.run(self._image, restriction(pathway, self._off, self._held)).logits
-        kept = bool(logits.argmax() == self._logits.argmax())
-        ratio = probability_ratio(logits, self._logits, self._target)
-        return Fidelity(ratio, kept, share_within(pathway, self._dead), pathway.sparsity)
+        return Fidelity(
+            p_ratio=probability_ratio(logits, self._logits, self._target),
+            fate=fate(logits, self._logits),
+            dead_share=share_within(pathway, self._dead),
+            sparsity=pathway.sparsity,
+            before=standing(self._logits, self._target),
+            after=standing(logits, self._target),
+        )
 
 
 def _dead(activations: Sequence[Tensor]) -> tuple[Tensor, ...]:

@@ -3,8 +3,9 @@
     ranking = rank(scores)                     # one sort
     pathway = ranking.pathway(sparsity=0.9)    # one comparison a site
 
-Selection is global over all sites and exact in number: ``round((1 - sparsity) * neurons)`` neurons stay. Equal scores
-follow one fixed pseudo-random order of the neurons, so pathways are nested. A neuron with score 0 is never on one.
+Selection is global over all sites and exact in number: ``round((1 - sparsity) * neurons)`` neurons stay, so sparsity 0
+is the original network. Neurons that score 0 come last, the active ones by activation and before the dead. Equals
+follow one fixed pseudo-random order of the neurons, so pathways are nested.
 
 The sort is over 64-bit keys: the score's bits above a scrambled neuron number. The scrambling can be undone, so sorting
 plain numbers also says which neuron stands where.
@@ -12,7 +13,7 @@ plain numbers also says which neuron stands where.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -22,6 +23,7 @@ from torch import Tensor
 
 from core.errors import PathwayError
 from core.network import Edit, Site
+from core.scores import Scores
 
 __all__ = ["Off", "Pathway", "Ranking", "check_off", "check_sparsity", "hold", "lowest", "rank", "restriction"]
 
@@ -39,13 +41,11 @@ class Pathway:
 
     Attributes:
         masks: one bool tensor a site, shaped like its activation without the batch axis, True = on the pathway.
-        requested: the sparsity asked for; None for masks made otherwise.
-        ties: how many neurons share the score at which the ranking was cut.
+        ties: how many neurons are equals at the place where the ranking was cut.
         ties_kept: how many of those are on the pathway, chosen by the fixed order of ties.
     """
 
     masks: tuple[Tensor, ...]
-    requested: float | None = None
     ties: int = 0
     ties_kept: int = 0
 
@@ -66,7 +66,7 @@ class Pathway:
 
     @property
     def sparsity(self) -> float:
-        """Return the achieved sparsity: the share of neurons off the pathway."""
+        """Return the share of neurons off the pathway."""
         return 1 - self.size / self.neurons
 
     @property
@@ -80,12 +80,17 @@ class Ranking:
     """Every neuron's place over all sites together.
 
     Attributes:
-        ranks: one int32 tensor a site, 0 = kept longest; neurons of score 0 share the place after the last.
+        ranks: one int32 tensor a site, 0 = kept longest, no two alike.
         scores: (P,) the scores above 0 in the order of their ranks.
+        activity: (A,) |activation| of the active neurons that score 0, in the order of their ranks, P to P + A; those
+            after them are equals.
+        most: how many neurons a pathway can have: all, or P where those that score 0 are never kept.
     """
 
     ranks: tuple[Tensor, ...]
     scores: Tensor
+    activity: Tensor
+    most: int
 
     @property
     def neurons(self) -> int:
@@ -95,16 +100,16 @@ class Ranking:
     @property
     def nbytes(self) -> int:
         """Return the bytes it holds."""
-        return self.scores.nbytes + sum(ranks.nbytes for ranks in self.ranks)
+        return self.scores.nbytes + self.activity.nbytes + sum(ranks.nbytes for ranks in self.ranks)
 
     @property
-    def least_sparsity(self) -> float:
-        """Return the sparsity below which the cut no longer changes: all scores above 0 are on the pathway."""
+    def runs_out(self) -> float:
+        """Return the sparsity at which the scores run out: below it a pathway also has neurons that score 0."""
         return 1 - len(self.scores) / self.neurons
 
     def size(self, sparsity: float) -> int:
         """Return how many neurons the pathway at a sparsity has."""
-        return min(round((1 - check_sparsity(sparsity)) * self.neurons), len(self.scores))
+        return min(round((1 - check_sparsity(sparsity)) * self.neurons), self.most)
 
     def pathway(self, sparsity: float) -> Pathway:
         """Return the pathway at a sparsity in [0, 1).
@@ -113,7 +118,7 @@ class Ranking:
             PathwayError: the sparsity lies outside.
         """
         size = self.size(sparsity)
-        return Pathway(tuple(ranks < size for ranks in self.ranks), sparsity, *self._ties(size))
+        return Pathway(tuple(ranks < size for ranks in self.ranks), *self._ties(size))
 
     def top(self, count: int, site: int | None = None) -> list[tuple[int, int]]:
         """Return (site, flat position) of the first neurons with a score above 0, over all sites or of one.
@@ -140,36 +145,48 @@ class Ranking:
         return float(self.scores[place]) if place < len(self.scores) else 0.0
 
     def _ties(self, size: int) -> tuple[int, int]:
-        """How many neurons share the score at the cut, and how many of them lie before it; 0 if it parts none."""
-        if not 0 < size < len(self.scores) or self.scores[size - 1] != self.scores[size]:
-            return 0, 0
-        larger = int((self.scores > self.scores[size]).count_nonzero())
-        return int((self.scores == self.scores[size]).count_nonzero()), size - larger
+        """How many neurons are equals where the cut is, and how many of them lie before it; 0 if it parts none."""
+        start = 0
+        for values in (self.scores, self.activity):
+            inside = size - start
+            if 0 < inside < len(values):
+                equal = values == values[inside]
+                larger = int((values > values[inside]).count_nonzero())
+                return (int(equal.count_nonzero()), inside - larger) if bool(equal[inside - 1]) else (0, 0)
+            start += len(values)
+        return (self.neurons - start, size - start) if start < size < self.neurons else (0, 0)
 
 
-def rank(scores: Sequence[Tensor]) -> Ranking:
+def rank(scores: Scores | Sequence[Tensor]) -> Ranking:
     """Return the ranking of all neurons by their scores.
 
     Args:
-        scores: one tensor a site, shaped like its activation without the batch axis, finite, >= 0.
+        scores: one tensor a site, shaped like its activation without the batch axis, finite, >= 0; as a method returns
+            them, or without activations: then all neurons that score 0 are equals.
 
     Raises:
         PathwayError: a score is negative, infinite or NaN, or there are none.
     """
-    flat = torch.cat([score.detach().flatten() for score in scores]) if len(scores) else torch.empty(0)
+    flat = _flat(scores) if len(scores) else torch.empty(0)
     if not len(flat) or not bool(flat.min() >= 0) or not bool(flat.max() < float("inf")):
         raise PathwayError("Got scores that are negative, infinite, NaN or missing; wanted finite scores >= 0.")
-    keys, distinct = _keys(flat, torch.nonzero(flat > 0).squeeze(1))  # (P,)
-    keys = _sorted(keys).flip(0)
-    ranks = torch.full_like(flat, len(keys), dtype=torch.int32)
-    del flat
-    for start in range(0, len(keys), _PART):
-        part = keys[start : start + _PART]
-        ranks[_neurons(part)] = torch.arange(start, start + len(part), dtype=torch.int32, device=ranks.device)
-    bits = keys.bitwise_right_shift_(32)
-    ordered = bits.int().view(torch.float32) if distinct is None else distinct[bits]
-    parts = torch.split(ranks, [score.numel() for score in scores])
-    return Ranking(tuple(part.view(score.shape) for part, score in zip(parts, scores, strict=True)), ordered)
+    ranks, start, ordered = torch.empty_like(flat, dtype=torch.int32), 0, []
+    for values, positions in _groups(flat, scores):
+        keys, distinct = _keys(values, positions)
+        keys = _sorted(keys).flip(0)
+        for part in torch.split(keys, _PART) if len(keys) else ():
+            ranks[_neurons(part)] = torch.arange(start, start + len(part), dtype=torch.int32, device=ranks.device)
+            start += len(part)
+        bits = keys.bitwise_right_shift_(32)
+        ordered.append(bits.int().view(torch.float32) if distinct is None else distinct[bits])
+    by_site = torch.split(ranks, [score.numel() for score in scores])
+    keeps_zeros = not isinstance(scores, Scores) or scores.keeps_zeros
+    return Ranking(
+        tuple(part.view(score.shape) for part, score in zip(by_site, scores, strict=True)),
+        scores=ordered[0],
+        activity=ordered[1],
+        most=len(ranks) if keeps_zeros else len(ordered[0]),
+    )
 
 
 def lowest(flat: Tensor, count: int) -> Tensor:
@@ -225,6 +242,21 @@ def check_sparsity(sparsity: float) -> float:
     if not 0 <= sparsity < 1:
         raise PathwayError(f"Got sparsity {sparsity!r}, wanted a share from 0 up to, not including, 1 (0.9 for 90 %).")
     return sparsity
+
+
+def _flat(tensors: Sequence[Tensor]) -> Tensor:
+    return torch.cat([tensor.detach().flatten() for tensor in tensors])
+
+
+def _groups(flat: Tensor, scores: Scores | Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield by what neurons are ordered, (N,), and which they are: with a score, active without one, and the rest."""
+    positive = flat > 0
+    yield flat, torch.nonzero(positive).squeeze(1)
+    activations = scores.activations if isinstance(scores, Scores) else ()
+    activity = _flat(activations).abs_() if activations else torch.zeros_like(flat)
+    active = (activity > 0) & ~positive
+    yield activity, torch.nonzero(active).squeeze(1)
+    yield activity, torch.nonzero(~active & ~positive).squeeze(1)
 
 
 def _keys(flat: Tensor, positions: Tensor) -> tuple[Tensor, Tensor | None]:

@@ -10,18 +10,6 @@ from torch import Tensor
 from core.network import Network
 
 
-def scrambled(position: int) -> int:
-    """The pseudo-random place of a neuron among equals."""
-    place = position * 0x9E3779B1 % 2**32
-    return (place ^ place >> 16) * 0x85EBCA77 % 2**32
-
-
-def order(flat: Sequence[float]) -> list[int]:
-    """The positions of scores above 0, best first."""
-    positive = [i for i, score in enumerate(flat) if score > 0]
-    return sorted(positive, key=lambda i: (flat[i], scrambled(i)), reverse=True)
-
-
 def flattened(tensors: Sequence[Tensor]) -> list[float]:
     return [value for tensor in tensors for value in tensor.flatten().tolist()]
 
@@ -57,8 +45,11 @@ def integrated(network: Network, image: Tensor, target: int, site, n_steps: int)
     return (activation * total / n_steps)[0]
 
 
-def greedy(network: Network, image: Tensor, target: int, steps: int) -> tuple[list[float], list[tuple]]:
-    """Scores and (sparsity, p ratio, dead share, kept) of GreedyPruning, one neuron at a time."""
+def greedy(network: Network, image: Tensor, target: int, steps: int, each: int) -> tuple[list[float], list[tuple]]:
+    """Scores and (sparsity, p ratio, dead share, kept) of GreedyPruning, one neuron at a time, ``each`` in every step.
+
+    No two neurons at the place where a step parts them may score alike.
+    """
     neurons, removed_at = network.neurons, {}
     original = network.run(image, record=True)
     dead = [value == 0 for value in flattened(original.activations)]
@@ -72,7 +63,9 @@ def greedy(network: Network, image: Tensor, target: int, steps: int) -> tuple[li
         ratio = float(logits.softmax(1)[0, target] / p)
         trajectory.append((len(removed_at) / neurons, ratio, sum(dead[i] for i in left) / len(left), kept))
         history.append((kept, scores))
-        weakest = order(scores)[::-1][: round(neurons / steps)]
+        rising = sorted((score, i) for i, score in enumerate(scores) if score > 0)
+        weakest = [i for _, i in rising[:each]]
+        assert len(rising) <= each or rising[each - 1][0] < rising[each][0]
         if step == steps or not weakest:
             break
         removed_at |= dict.fromkeys(weakest, step + 1)

@@ -13,7 +13,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-SPINE = ["errors", "progress", "tracing", "program", "network", "pathway", "gradient", "metrics", "methods.base"]
+SPINE = [
+    *("errors", "progress", "tracing", "program", "calls", "class_maps", "network", "scores", "pathway", "gradient"),
+    *("metrics", "methods.base"),
+]
 BELOW_METHODS = {f"core.{name}" for name in SPINE}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
+import numpy as np
 import pytest
 import torch
 from captum.attr import LayerGradientXActivation
@@ -131,12 +132,14 @@ def test_neuron_intgrad_is_complete_at_every_site(name, n_steps):
         assert abs(float(signed.sum()) - difference) < 0.5 / n_steps * float(signed.abs().sum())
 
 
-@pytest.mark.parametrize(("name", "steps", "target"), [("Straight", 12, 0), ("Residual", 20, 1), ("Branches", 10, 3)])
-def test_greedy_pruning_equals_pruning_by_hand(name, steps, target):
+@pytest.mark.parametrize(
+    ("name", "steps", "target", "each"), [("Straight", 12, 0, 43), ("Residual", 20, 1, 26), ("Branches", 10, 3, 77)]
+)
+def test_greedy_pruning_equals_pruning_by_hand(name, steps, target, each):
     network = toy(name, double=True)[1]
     image = image_of(network, seed=4)
     scores = METHODS["GreedyPruning"](network, image, target, steps=steps)
-    wanted, trajectory = replicas.greedy(network, image, target, steps)
+    wanted, trajectory = replicas.greedy(network, image, target, steps, each)
     assert replicas.flattened(scores) == wanted
     for step, (sparsity, ratio, dead, kept) in zip(scores.trajectory, trajectory, strict=True):
         assert_close((step.sparsity, step.p_ratio, step.dead_share), (sparsity, ratio, dead), rtol=1e-6, atol=1e-9)
@@ -169,11 +172,18 @@ def test_greedy_pruning_as_released_brings_back_what_it_removed(name, target):
     for step in range(99):
         masks = [mask.to(network.dtype) for mask in replicas.shaped(network, [float(kept) for kept in on])]
         _, contributions = replicas.contributions(network, image, target, masks)
-        weakest = replicas.order(contributions)[::-1][: round(network.neurons * step / 100)]
-        on = [i not in weakest for i in range(network.neurons)]
+        scored = np.array(contributions)
+        highest = np.percentile(np.where(scored <= 0, scored.max(), scored), step)
+        on = ((scored > highest) | (scored <= 0)).tolist()
     assert replicas.flattened(scores) == [float(kept) for kept in on]
     assert len(scores.trajectory) == 100
     assert rank(scores).pathway(0).sparsity == pytest.approx(1 - sum(on) / network.neurons)
+
+
+def test_greedy_pruning_of_few_neurons_takes_one_a_step():
+    network, image = by_hand()  # five neurons, and a hundred steps
+    scores = METHODS["GreedyPruning"](network, image, 0)
+    assert [s.tolist() for s in scores] == [[3, 3, 2], [1, 4]]  # as with five steps, above
 
 
 def test_greedy_pruning_keeps_the_prediction_and_fills_the_pathway_with_dead_neurons():

@@ -88,7 +88,9 @@ def test_contribution_pathways_hold_no_dead_neuron_and_random_ones_the_networks_
     share = sum(int(d.sum()) for d in dead) / network.neurons
     assert share > 0.2
     for name in ("NeuronMCT", "NeuronIntGrad"):
-        assert dead_share(network, image, rank(METHODS[name](network, image, 0)).pathway(0.3)) == 0
+        ranking = rank(METHODS[name](network, image, 0))
+        assert dead_share(network, image, ranking.pathway(share)) == 0  # every active neuron, and no other
+        assert dead_share(network, image, ranking.pathway(0)) == share
     shares = [
         dead_share(network, image, rank(METHODS["Random"](network, image, 0, seed=s)).pathway(0.5)) for s in range(20)
     ]

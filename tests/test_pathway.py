@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from core.errors import PathwayError
 from core.methods import METHODS
 from core.network import Site
-from core.pathway import Pathway, lowest, rank, restriction
-from tests.networks import image_of, toy
-from tests.replicas import flattened, order
+from core.pathway import Pathway, Ranking, lowest, rank, restriction
+from core.scores import Scores
+from tests.networks import TOYS, cheap, image_of, toy
+from tests.replicas import flattened
 
 SITES = [(3, 4, 5), (7,), (2, 6, 6), (11,)]
 SPARSITIES = [0.0, 0.001, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.999]
@@ -38,12 +39,20 @@ def kept(pathway: Pathway) -> set[int]:
     return {i for i, on in enumerate(flattened(pathway.masks)) if on}
 
 
+def places(ranking: Ranking) -> list[int]:
+    """The neurons by their ranks, the one kept longest first."""
+    ranks = [int(place) for place in flattened(ranking.ranks)]
+    assert sorted(ranks) == list(range(ranking.neurons))
+    return sorted(range(len(ranks)), key=ranks.__getitem__)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("values", [2, 3, 20, 10**6])
 def test_equals_sorting_in_plain_python(values, dtype):
     scores = tied(values, values, dtype)
-    ranking, best, neurons = rank(scores), order(flattened(scores)), 150
-    flat = flattened(scores)
+    ranking, neurons, flat = rank(scores), 150, flattened(scores)
+    best = places(ranking)
+    assert [flat[i] for i in best] == sorted(flat, reverse=True)
     for sparsity in SPARSITIES:
         pathway = ranking.pathway(sparsity)
         wanted = best[: round((1 - sparsity) * neurons)]
@@ -51,13 +60,13 @@ def test_equals_sorting_in_plain_python(values, dtype):
         assert [mask.shape for mask in pathway.masks] == [torch.Size(shape) for shape in SITES]
         assert pathway.size == sum(pathway.sizes) == len(wanted) == ranking.size(sparsity)
         assert pathway.sparsity == 1 - len(wanted) / neurons
-        cut = flat[best[len(wanted) - 1]] if 0 < len(wanted) < len(best) else None
-        shared = [i for i in best if flat[i] == cut]
+        shared = [i for i in best if flat[i] == flat[wanted[-1]]] if wanted else []
         parted = len(set(shared) & set(wanted)) < len(shared)
         assert pathway.ties == (len(shared) if parted else 0)
         assert pathway.ties_kept == (len(set(shared) & set(wanted)) if parted else 0)
-    assert ranking.least_sparsity == pytest.approx(1 - len(best) / neurons)
-    assert ranking.scores.tolist() == [flat[i] for i in best]
+    positive = [score for score in sorted(flat, reverse=True) if score > 0]
+    assert ranking.scores.tolist() == positive
+    assert ranking.runs_out == pytest.approx(1 - len(positive) / neurons)
 
 
 @settings(max_examples=60)
@@ -67,11 +76,9 @@ def test_equals_sorting_in_plain_python(values, dtype):
 )
 def test_counts_are_exact_and_pathways_nested(flat, sparsities):
     ranking = rank(split(flat))
-    positive = sum(score > 0 for score in flat)
     pathways = [ranking.pathway(sparsity) for sparsity in sorted(sparsities)]
-    for pathway in pathways:
-        assert pathway.size == min(round((1 - pathway.requested) * len(flat)), positive)
-        assert all(flat[i] > 0 for i in kept(pathway))
+    for sparsity, pathway in zip(sorted(sparsities), pathways, strict=True):
+        assert pathway.size == round((1 - sparsity) * len(flat))
         off = set(range(len(flat))) - kept(pathway)
         assert max((flat[i] for i in off), default=0) <= min((flat[i] for i in kept(pathway)), default=float("inf"))
     for larger, smaller in pairwise(pathways):
@@ -82,14 +89,22 @@ def test_counts_are_exact_and_pathways_nested(flat, sparsities):
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=50), st.integers(0, 60), st.booleans())
 def test_lowest_is_the_other_end_of_the_ranking(values, count, double):
     flat = torch.tensor(values, dtype=torch.float64 if double else torch.float32)
-    found = lowest(flat, count)
-    wanted = order(values)[::-1][:count]
-    assert sorted(found.tolist()) == sorted(wanted)
+    rising = [i for i in reversed(places(rank([flat]))) if values[i] > 0]
+    assert sorted(lowest(flat, count).tolist()) == sorted(rising[:count])
+
+
+def test_equals_follow_one_order_whatever_they_score_and_whoever_is_beside_them():
+    everyone = places(rank([torch.ones(500)]))
+    for seed in range(3):
+        flat = torch.randint(0, 3, (500,), generator=torch.Generator().manual_seed(seed)).float()
+        order = places(rank([flat]))
+        for value in range(3):
+            assert [i for i in order if flat[i] == value] == [i for i in everyone if flat[i] == value]
 
 
 def test_float64_is_ranked_beyond_what_float32_can_tell_apart():
     scores = [1 + i * 1e-12 for i in random.Random(0).sample(range(300), 300)]
-    assert kept(rank(split(scores, torch.float64)).pathway(0.9)) == set(order(scores)[:30])
+    assert places(rank(split(scores, torch.float64))) == sorted(range(300), key=scores.__getitem__, reverse=True)
     ints = [float(i) for i in random.Random(1).choices(range(9), k=300)]
     single, double = rank(split(ints)), rank(split(ints, torch.float64))
     assert all(torch.equal(a, b) for a, b in zip(single.ranks, double.ranks, strict=True))
@@ -108,22 +123,59 @@ def test_ties_fall_on_all_sites_and_positions_alike():
     assert all(150 <= int(plane) <= 250 for plane in planes)
 
 
-def test_zero_scores_are_never_kept_and_the_slider_says_where_it_begins_to_act():
-    ranking = rank([torch.tensor([0.0, 3.0, 0.0]), torch.tensor([-0.0, 1.0])])
-    assert ranking.least_sparsity == pytest.approx(0.6)
-    assert ranking.pathway(0).size == ranking.pathway(0.6).size == 2
-    assert ranking.pathway(0).sparsity == pytest.approx(0.6)
-    assert ranking.pathway(0).ties == 0
-    assert [m.tolist() for m in ranking.pathway(0.8).masks] == [[False, True, False], [False, False]]
+def test_what_scores_nothing_comes_last_the_active_by_activation_and_before_the_dead():
+    scores = Scores([torch.tensor([0.0, 3.0, 0.0, 0.0]), torch.tensor([0.0, 1.0, 0.0])],
+                    [torch.tensor([0.5, 0.0, 0.0, 2.0]), torch.tensor([0.0, 9.0, 1.0])])  # fmt: skip
+    ranking = rank(scores)
+    assert places(ranking)[:5] == [1, 5, 3, 6, 0]
+    assert set(places(ranking)[5:]) == {2, 4}
+    assert ranking.runs_out == pytest.approx(5 / 7)
+    assert [m.tolist() for m in ranking.pathway(0.7).masks] == [[False, True, False, False], [False, True, False]]
+    assert ranking.pathway(0).size == ranking.most == 7
+    assert [(ranking.pathway(1 - n / 7).ties, ranking.pathway(1 - n / 7).ties_kept) for n in range(1, 8)] == [
+        *[(0, 0)] * 5, (2, 1), (0, 0)
+    ]  # fmt: skip
     nothing = rank([torch.zeros(4)])
-    assert (nothing.pathway(0).size, nothing.least_sparsity, nothing.top(3)) == (0, 1.0, [])
+    assert (nothing.pathway(0).size, nothing.pathway(0.5).ties, nothing.runs_out, nothing.top(3)) == (4, 4, 1.0, [])
+
+
+def test_equal_activations_are_ties_too():
+    ranking = rank(Scores([torch.zeros(5)], [torch.tensor([6.0, 6.0, 6.0, 1.0, 0.0])]))
+    assert (ranking.pathway(0.6).ties, ranking.pathway(0.6).ties_kept) == (3, 2)
+    assert (ranking.pathway(0.4).ties, ranking.pathway(0.2).ties) == (0, 0)
+
+
+def test_a_released_rule_never_keeps_what_scores_nothing():
+    ranking = rank(Scores([torch.tensor([0.0, 3.0, 0.0, 1.0])], [torch.ones(4)], keeps_zeros=False))
+    assert [ranking.pathway(sparsity).size for sparsity in (0.0, 0.5, 0.75)] == [2, 2, 1]
+    assert ranking.pathway(0).ties == 0
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("toy_name", TOYS)
+def test_sparsity_0_is_the_original_network_and_every_pathway_has_the_size_asked_for(name, toy_name):
+    network = toy(toy_name)[1]
+    image = image_of(network)
+    run = network.run(image, record=True)
+    ranking = rank(METHODS[name](network, image, int(run.logits.argmax()), **cheap(METHODS[name])))
+    whole = ranking.pathway(0)
+    assert all(bool(mask.all()) for mask in whole.masks)
+    assert torch.equal(network.run(image, restriction(whole)).logits, run.logits)
+    dead = {i for i, value in enumerate(flattened(run.activations)) if value == 0}
+    scored = set(places(ranking)[: len(ranking.scores)])
+    for sparsity in SPARSITIES:
+        pathway = ranking.pathway(sparsity)
+        assert pathway.size == round((1 - sparsity) * network.neurons)
+        if kept(pathway) & dead - scored:
+            assert set(range(network.neurons)) - dead <= kept(pathway)  # no dead one before all active ones
 
 
 def test_top_and_score():
     scores = tied(5, 9)
     ranking, flat = rank(scores), flattened(scores)
     starts = [0, 60, 67, 139]
-    wanted = [next((s, i - starts[s]) for s in (3, 2, 1, 0) if i >= starts[s]) for i in order(flat)]
+    best = [i for i in places(ranking) if flat[i] > 0]
+    wanted = [next((s, i - starts[s]) for s in (3, 2, 1, 0) if i >= starts[s]) for i in best]
     assert ranking.top(10) == wanted[:10]
     assert ranking.top(10**6) == wanted
     assert ranking.top(4, site=1) == [place for place in wanted if place[0] == 1][:4]

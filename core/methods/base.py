@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from core.errors import Cancelled, PathwayError
-from core.network import Edit, Network, Site
+from core.network import Edit, Network, Run, Site
 from core.progress import Progress, silent
+from core.scores import Scores, Step
 
 __all__ = [
     "Family",
@@ -21,43 +22,13 @@ __all__ = [
     "Scores",
     "Step",
     "contributions",
+    "each_image",
     "split",
     "target_gradients",
     "whole",
 ]
 
 Family = Literal["contribution", "pruning", "baseline"]
-
-
-@dataclass(frozen=True)
-class Step:
-    """The state of an iterative method after some step: the network restricted to what is left.
-
-    Attributes:
-        step: 0 is the original network.
-        sparsity: share of neurons removed.
-        p_ratio: the target's probability over its original one.
-        dead_share: of what is left.
-        prediction_kept: whether the prediction is still the original one.
-    """
-
-    step: int
-    sparsity: float
-    p_ratio: float
-    dead_share: float
-    prediction_kept: bool
-
-
-class Scores(list[Tensor]):
-    """One tensor a site, shaped like its activation without the batch axis, >= 0, larger stays longer.
-
-    Attributes:
-        trajectory: what an iterative method went through, () for the others.
-    """
-
-    def __init__(self, scores: Iterable[Tensor], trajectory: tuple[Step, ...] = ()) -> None:
-        super().__init__(scores)
-        self.trajectory = trajectory
 
 
 Scored = list[Scores | PathwayError]
@@ -168,8 +139,8 @@ class Method:
 
 def contributions(
     network: Network, images: Tensor, targets: Tensor, edit: Edit | None = None
-) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """Return the logits, (N, classes), and |a · dF/da| of every neuron; one forward and one backward pass.
+) -> tuple[Run, tuple[Tensor, ...]]:
+    """Return the run, without gradients, and |a · dF/da| of every neuron; one forward and one backward pass.
 
     Args:
         images: (N, *network.input_shape).
@@ -177,13 +148,20 @@ def contributions(
         edit: what restricts the network, if anything.
 
     Returns:
-        The logits, and one tensor a site, shaped like its activation, (N, *site.shape), >= 0.
+        The run, its activations those after the edit, and one tensor a site, shaped like them, >= 0.
     """
     with torch.enable_grad():
         run = network.run(images, _leaves(edit), record=True)
         gradients = target_gradients(run.logits, targets, run.activations)
-    pairs = zip(run.activations, gradients, strict=True)
-    return run.logits.detach(), tuple((a.detach() * gradient).abs_() for a, gradient in pairs)
+    activations = tuple(a.detach() for a in run.activations)
+    scores = tuple((a * gradient).abs_() for a, gradient in zip(activations, gradients, strict=True))
+    return Run(run.logits.detach(), activations), scores
+
+
+def each_image(scores: Sequence[Tensor], activations: Sequence[Tensor], *, keeps_zeros: bool = True) -> Scored:
+    """Return each image's scores, given those of all at every site, (N, *site.shape), and the activations there."""
+    rows = zip(zip(*scores, strict=True), zip(*activations, strict=True), strict=True)
+    return [Scores(each, its_activations, keeps_zeros=keeps_zeros) for each, its_activations in rows]
 
 
 def target_gradients(logits: Tensor, targets: Tensor, activations: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

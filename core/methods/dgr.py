@@ -21,13 +21,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
 import torch
 from torch import Tensor
 
 from core.errors import Cancelled, PathwayError
 from core.methods.base import Scored, Scores
-from core.network import Network
+from core.network import Network, Run
 from core.progress import Progress, silent
 
 __all__ = ["dgr_from_ones", "dgr_from_random"]
@@ -63,7 +64,7 @@ def dgr_from_ones(
         targets: not used.
         iterations: 0 for the published number, 1000, or 30 for gates per channel.
         per_channel: 1 for one gate a channel, as [Wang18].
-        progress: told the mean loss after each iteration.
+        progress: told the loss after each iteration.
 
     Raises:
         Cancelled: as ``progress`` raised it, with the best scores of each image so far in ``best``.
@@ -107,82 +108,85 @@ def _search(
     per_channel: int,
     progress: Progress,
 ) -> Scored:
-    """Descend from the first start for all images, then from the next ones for those that found nothing."""
+    """Descend for one image after the other: in a batch other rounding leads to other gates within 1000 steps."""
     settings = _CHANNELS if per_channel else _NEURONS
-    iterations = iterations or settings.iterations
+    found: list[Scores | PathwayError] = []
+    for number, image in enumerate(torch.split(images, 1), 1):
+        which = f" of image {number} of {len(images)}" if len(images) > 1 else ""
+        try:
+            found.append(_find(network, image, starts, settings, iterations or settings.iterations, progress, which))
+        except Cancelled as stop:
+            stop.best = [*(each if isinstance(each, Scores) else None for each in found), stop.best]
+            stop.best += [None] * (len(images) - number)
+            raise
+    return found
+
+
+def _find(
+    network: Network,
+    image: Tensor,
+    starts: Sequence[Sequence[Tensor]],
+    settings: _Settings,
+    iterations: int,
+    progress: Progress,
+    which: str,
+) -> Scores | PathwayError:
+    """Descend from the first start, and from the next ones as long as nothing kept the prediction."""
     with torch.no_grad():
-        original = network.run(images).logits
-    found: dict[int, Scores | None] = dict.fromkeys(range(len(images)))
+        original = network.run(image, record=True)
     for attempt, start in enumerate(starts):
-        left = [row for row, scores in found.items() if scores is None]
-        descent = _Descent(network, images[left], original[left], start, settings.gamma / 10**attempt, settings.rate)
+        descent = _Descent(network, image, original, start, settings.gamma / 10**attempt, settings.rate)
         try:
             for iteration in range(1, iterations + 1):
                 loss = descent.step()
-                note = f"iterations, loss {loss:.4g}" + (f", attempt {attempt + 1}" if attempt else "")
+                note = f"iterations{which}, loss {loss:.4g}" + (f", attempt {attempt + 1}" if attempt else "")
                 progress(attempt * iterations + iteration, (attempt + 1) * iterations, note)
         except Cancelled as stop:
-            stop.best = [*(found | dict(zip(left, descent.scores(), strict=True))).values()]
+            stop.best = descent.scores()
             raise
-        found.update(zip(left, descent.scores(), strict=True))
-        if None not in found.values():
-            break
-    nothing = PathwayError(
+        scores = descent.scores()
+        if scores is not None:
+            return scores
+    return PathwayError(
         f"No gates kept the prediction in {len(starts)} starts of {iterations} iterations, down to γ = "
         f"{settings.gamma / 10 ** (len(starts) - 1):g}. Choose another start or more iterations."
     )
-    return [nothing if scores is None else scores for scores in found.values()]
 
 
 class _Descent:
-    """Gates of several images on their way down, and the best of each so far; memory does not grow with the steps."""
+    """Gates of one image on their way down, and the best so far; memory does not grow with the steps."""
 
     def __init__(
-        self,
-        network: Network,
-        images: Tensor,
-        original: Tensor,
-        start: Sequence[Tensor],
-        gamma: float,
-        rate: float,
+        self, network: Network, image: Tensor, original: Run, start: Sequence[Tensor], gamma: float, rate: float
     ) -> None:
-        self._network, self._images, self._gamma, self._rate = network, images, gamma, rate
-        self._goal, self._prediction = original.softmax(1), original.argmax(1)
-        self._gates = [gate.repeat(len(images), *[1] * gate.ndim).requires_grad_() for gate in start]  # (N, ...) a site
+        self._network, self._image, self._gamma, self._rate = network, image, gamma, rate
+        self._activations = original.activations
+        self._goal, self._prediction = original.logits.softmax(1), int(original.logits.argmax())
+        self._gates = [gate.clone().requires_grad_() for gate in start]
         self._speeds = [torch.zeros_like(gate) for gate in self._gates]
         self._best = [torch.empty_like(gate) for gate in self._gates]
-        self._lowest = torch.full_like(original[:, 0], float("inf"))
+        self._lowest = inf
 
     def step(self) -> float:
-        """Move the gates once; return the mean loss they had before."""
+        """Move the gates once; return the loss they had before."""
         with torch.enable_grad():
-            logits = self._network.run(self._images, lambda site, a: a * self._gates[site.index]).logits
-            entropy = -(self._goal * (logits.softmax(1) + TINY).log()).sum(1)
-            slopes = torch.autograd.grad(entropy.sum(), self._gates)
+            logits = self._network.run(self._image, lambda site, a: a * self._gates[site.index]).logits
+            entropy = -(self._goal * (logits.softmax(1) + TINY).log()).sum()
+            slopes = torch.autograd.grad(entropy, self._gates)
         with torch.no_grad():
-            loss = entropy + self._gamma * torch.stack([gate.flatten(1).sum(1) for gate in self._gates]).sum(0)
-            self._remember((logits.argmax(1) == self._prediction) & (loss < self._lowest), loss)
+            loss = float(entropy + self._gamma * torch.stack([gate.sum() for gate in self._gates]).sum())
+            if int(logits.argmax()) == self._prediction and loss < self._lowest:
+                torch._foreach_copy_(self._best, self._gates)
+                self._lowest = loss
             self._descend(list(slopes))
-        return float(loss.mean())
+        return loss
 
-    def scores(self) -> list[Scores | None]:
-        """Return the best gates of each image so far, one a neuron; None while none kept the prediction."""
-        sites = self._network.sites
-        return [
-            Scores(gates[row].expand(site.shape).clone() for gates, site in zip(self._best, sites, strict=True))
-            if lowest < float("inf")
-            else None
-            for row, lowest in enumerate(self._lowest.tolist())
-        ]
-
-    def _remember(self, better: Tensor, loss: Tensor) -> None:
-        """Keep the gates of the images that have never had a lower loss, (N,) bool."""
-        if bool(better.all()):
-            torch._foreach_copy_(self._best, self._gates)
-        elif bool(better.any()):
-            for best, gates in zip(self._best, self._gates, strict=True):
-                best[better] = gates[better]
-        self._lowest = torch.where(better, loss, self._lowest)
+    def scores(self) -> Scores | None:
+        """Return the best gates so far, one a neuron; None while none kept the prediction."""
+        if self._lowest == inf:
+            return None
+        gates = (best.expand(site.shape).clone() for best, site in zip(self._best, self._network.sites, strict=True))
+        return Scores(gates, [activation[0] for activation in self._activations])
 
     def _descend(self, slopes: list[Tensor]) -> None:
         """One step of SGD with momentum; |λ| has slope 1 above 0 and 0 at 0, as autograd takes it."""

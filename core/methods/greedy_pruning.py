@@ -5,9 +5,10 @@ Neurons that score zero are never removed, so dead ones stay: the pathway satisf
 that do not matter. It ends at the last step that kept the prediction. The score is ordinal: the step of removal, and
 above all of those the neurons never removed, in the order of |a · dF/da| at that last step.
 
-As released, the paper's code is another algorithm: in step i of 99 it turns everything on and removes the i % smallest
-positive scores, measured in the network of the step before; what was removed scores 0 there and so comes back. It
-undoes itself, and its pathway has a sparsity of its own. ``as_released`` does the same.
+As released, the paper's code is another algorithm: in step i = 0 .. 98 it turns everything on and removes the smallest
+positive scores, measured in the network of the step before, as many as lie at or below the i-th percentile of N scores,
+floor((N - 1) i / 100) + 1; what was removed scores 0 there and so comes back. It undoes itself, and its pathway has a
+sparsity of its own. ``as_released`` does the same.
 
 References:
     [Khakzar21] Khakzar et al., Neural Response Interpretation through the Lens of Critical Pathways, CVPR 2021.
@@ -45,7 +46,7 @@ def greedy_pruning(
     Args:
         images: (N, *network.input_shape).
         targets: (N,), class indices whose gradient scores neurons; the prediction that must stay is the original one.
-        steps: removals; each takes round(neurons / steps) of them and costs one forward and backward pass.
+        steps: removals; each takes round(neurons / steps), one at least, and costs one forward and backward pass.
         as_released: 1 for what the released code does, whatever ``steps``; its pathway's neurons score 1.
         progress: told after each step.
     """
@@ -59,7 +60,7 @@ def _as_described(pruning: _Pruning, steps: int, progress: Progress) -> Scored:
     for step in range(steps + 1):
         on = torch.stack([removed.at == 0 for removed in removals])  # (N, neurons)
         for removed, state, scored in zip(removals, *pruning.look(on, step), strict=True):
-            removed.go_on(state, scored, round(network.neurons / steps), last=step == steps)
+            removed.go_on(state, scored, max(1, round(network.neurons / steps)), last=step == steps)
         state = pruning.trajectories[0][-1]
         left = not all(removed.ended for removed in removals)
         progress(step if left else steps, steps, f"steps, {state.sparsity:.0%} removed, p ratio {state.p_ratio:.2g}")
@@ -67,7 +68,9 @@ def _as_described(pruning: _Pruning, steps: int, progress: Progress) -> Scored:
             break
     trajectories = [states[: removed.steps] for states, removed in zip(pruning.trajectories, removals, strict=True)]
     scores = [_ordinal(removed) for removed in removals]
-    return [Scores(network.by_site(flat), tuple(each)) for flat, each in zip(scores, trajectories, strict=True)]
+    return [
+        Scores(network.by_site(flat), trajectory=tuple(each)) for flat, each in zip(scores, trajectories, strict=True)
+    ]
 
 
 def _as_released(pruning: _Pruning, progress: Progress) -> Scored:
@@ -77,11 +80,11 @@ def _as_released(pruning: _Pruning, progress: Progress) -> Scored:
         states, scored = pruning.look(on, step)
         on = torch.ones_like(on)
         for row, each in zip(on, scored, strict=True):
-            row[lowest(each, round(network.neurons * step / 100))] = False
+            row[lowest(each, (network.neurons - 1) * step // 100 + 1)] = False  # those up to a percentile
         progress(step + 1, RELEASED_STEPS, f"steps as released, p ratio {states[0].p_ratio:.2g}")
     pruning.look(on, RELEASED_STEPS)
     rows = zip(on.float(), pruning.trajectories, strict=True)
-    return [Scores(network.by_site(row), tuple(states)) for row, states in rows]
+    return [Scores(network.by_site(row), trajectory=tuple(states), keeps_zeros=False) for row, states in rows]
 
 
 class _Removals:
@@ -119,13 +122,13 @@ class _Pruning:
     def look(self, on: Tensor, step: int) -> tuple[list[Step], Tensor]:
         """Return each image's state with only these neurons, (N, neurons) bool, and their |a · dF/da| there."""
         masks = torch.split(on, [site.neurons for site in self.network.sites], 1)
-        logits, by_site = contributions(
+        run, by_site = contributions(
             self.network,
             self._images,
             self._targets,
             lambda site, a: hold(site, a, masks[site.index].view(-1, *site.shape), None),
         )
-        states = [self._state(row, on[row], logits[row : row + 1], step) for row in range(len(on))]
+        states = [self._state(row, on[row], run.logits[row : row + 1], step) for row in range(len(on))]
         for states_so_far, state in zip(self.trajectories, states, strict=True):
             states_so_far.append(state)
         return states, torch.cat([scored.flatten(1) for scored in by_site], 1)

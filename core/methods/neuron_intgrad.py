@@ -7,7 +7,7 @@ piecewise constant, so the midpoint rule α_k = (k + ½)/n serves better than po
 signed contributions sum to f_s(a_s) - f_s(0) as n grows.
 
 As released, the paper's code adds up its steps: it takes the 11 points α = 0, 0.1, 0.3, 0.6, ... 5.5, six of them
-beyond the activation itself. ``as_released`` does the same.
+beyond the activation itself, and keeps no neuron that scores 0. ``as_released`` does the same.
 
 References:
     [Khakzar21] Khakzar et al., Neural Response Interpretation through the Lens of Critical Pathways, CVPR 2021.
@@ -19,7 +19,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from core.methods.base import Scored, Scores, target_gradients
+from core.methods.base import Scored, each_image, target_gradients
 from core.network import Cache, Network, Site
 from core.progress import Progress, silent
 
@@ -53,7 +53,7 @@ def neuron_intgrad(
     for site in network.sites:
         scores.append(signed_contributions(network, cache, site, targets, alphas).abs_())
         progress(site.index + 1, len(network.sites), f"sites, {len(alphas)} steps each")
-    return [Scores(each) for each in zip(*scores, strict=True)]
+    return each_image(scores, cache.activations, keeps_zeros=not as_released)
 
 
 def midpoints(n_steps: int) -> Tensor:

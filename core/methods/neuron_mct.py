@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from core.methods.base import Scored, Scores, contributions
+from core.methods.base import Scored, contributions, each_image
 from core.network import Network
 from core.progress import Progress, silent
 
@@ -28,6 +28,6 @@ def neuron_mct(network: Network, images: Tensor, targets: Tensor, *, progress: P
         targets: (N,), class indices.
         progress: told once.
     """
-    _, scores = contributions(network, images, targets)
+    run, scores = contributions(network, images, targets)
     progress(1, 1, "pass")
-    return [Scores(each) for each in zip(*scores, strict=True)]
+    return each_image(scores, run.activations)

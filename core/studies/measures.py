@@ -18,7 +18,7 @@ from core.attribution import Attribute, Attribution
 from core.evaluation import Curve, degradation, deletion, energy_inside, insertion, pointing_game, sanity_check
 from core.evaluation.sensitivity import Removals, removals, sensitivity_n
 from core.linearity import linear_radius
-from core.metrics import chance_overlap, overlap, probability_ratio, share_within, site_overlaps
+from core.metrics import chance_overlap, fate, overlap, probability_ratio, share_within, site_overlaps
 from core.network import Network
 from core.pathway import Pathway
 from core.studies.plan import Strategy, Study
@@ -102,7 +102,9 @@ class Cut:
 def _fidelity(cut: Cut) -> Iterator[Found]:
     case, pathway = cut.case, cut.pathway
     yield Found("p_ratio", probability_ratio(cut.logits, case.logits, case.target))
-    yield Found("prediction_kept", float(cut.logits.argmax() == case.logits.argmax()))
+    became = fate(cut.logits, case.logits)
+    yield Found("prediction_kept", float(became != "lost"))
+    yield Found("near_chance", float(became == "near chance"))
     yield Found("dead_share", share_within(pathway, case.dead))
     for site, kept, mask, dead in zip(case.network.sites, pathway.kept_shares, pathway.masks, case.dead, strict=True):
         yield Found("kept_share", kept, site=site.name)

@@ -29,7 +29,7 @@ PLACES = ["method", "options", "sparsity", "measure", "other", "site", "x"]
 """The columns that rows of one number have in common; over the images of each group the mean is taken."""
 
 SCALARS = (
-    *("p_ratio", "prediction_kept", "dead_share", "overlap", "chance_overlap", "linear_radius"),
+    *("p_ratio", "prediction_kept", "near_chance", "dead_share", "overlap", "chance_overlap", "linear_radius"),
     *(f"{name}_area" for name in ("lerf", "morf", "insertion", "deletion")),
     *("lerf_area_10", "morf_area_10", "energy_inside", "pointing_game", "same_class_overlap", "other_class_overlap"),
 )
