@@ -11,6 +11,7 @@ from torch import Tensor
 
 from core.gradient import Restricted
 from core.methods import Step
+from core.metrics import Fate, Standing
 from core.network import Network
 from core.pathway import Pathway, Ranking
 from explorer.strategies import Strategy
@@ -151,11 +152,12 @@ class Answer:
 
     Attributes:
         restricted: logits and pathway gradient.
-        sparsity: as achieved.
+        sparsity: of the pathway.
         sizes: neurons on the pathway, one number a site.
-        ties, ties_kept: neurons sharing the score at which the ranking was cut, and those of them on the pathway.
+        ties, ties_kept: neurons that are equals where the ranking was cut, and those of them on the pathway.
         p_ratio: the target's probability over its original one.
-        prediction_kept: whether the restricted network predicts what the original one does.
+        fate: of the original network's prediction.
+        before, after: how the target stands in the original and in the restricted network.
         dead_share: of the pathway.
         seconds: what it took.
     """
@@ -166,9 +168,16 @@ class Answer:
     ties: int
     ties_kept: int
     p_ratio: float
-    prediction_kept: bool
+    fate: Fate
+    before: Standing
+    after: Standing
     dead_share: float
     seconds: float
+
+    @property
+    def prediction_kept(self) -> bool:
+        """Return whether the restricted network predicts what the original one does, be it near chance."""
+        return self.fate != "lost"
 
     @property
     def nbytes(self) -> int:

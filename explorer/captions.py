@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.pathway import Off
+from core.metrics import Standing
+from core.pathway import Off, Ranking
 from explorer import figures, markup
 from explorer.answers import Answer, Scene, Scored, Selection
+from explorer.choices import SPARSITIES
+from explorer.scales import ColourScale
 from explorer.view import View
-from explorer.words import duration, number, percent, ratio
+from explorer.words import FATES, duration, number, percent, ratio
 
-__all__ = ["answer_facts", "held", "likeliest", "making", "scale", "scene_facts"]
+__all__ = ["answer_facts", "held", "likeliest", "logits", "making", "runs_out", "scale", "scene_facts"]
 
 
 def scene_facts(scene: Scene) -> dict[str, str]:
@@ -23,13 +26,23 @@ def scene_facts(scene: Scene) -> dict[str, str]:
     }
 
 
-def answer_facts(answer: Answer) -> dict[str, str]:
+def answer_facts(scene: Scene, answer: Answer) -> dict[str, str]:
     """Return what restriction to a pathway does to the answer."""
     return {
-        "Sparsity achieved": percent(answer.sparsity, 2),
         "p ratio": ratio(answer.p_ratio),
-        "Prediction": "kept" if answer.prediction_kept else "not kept",
+        "Prediction": FATES[answer.fate],
+        **logits(scene, answer.before, answer.after),
         "Dead share": percent(answer.dead_share),
+    }
+
+
+def logits(scene: Scene, before: Standing, after: Standing) -> dict[str, str]:
+    """Return the target's logit and its best competitor's, before restriction and after it."""
+    rival, other = (scene.network.class_names[standing.rival] for standing in (before, after))
+    return {
+        "Target's logit": f"{number(before.logit)} → {number(after.logit)}",
+        "Best other's": f"{number(before.rival_logit)} {rival} → {number(after.rival_logit)}"
+        + (f" {other}" if other != rival else ""),
     }
 
 
@@ -38,9 +51,24 @@ def making(selection: Selection, answer: Answer, off: Off) -> dict[str, object]:
     parts: dict[str, object] = {"off the pathway": held(off)}
     if isinstance(selection, Scored):
         if answer.ties:
-            parts["of equal scores at the cut, kept"] = f"{number(answer.ties_kept)} of {number(answer.ties)}"
+            parts["of equals at the cut, kept"] = f"{number(answer.ties_kept)} of {number(answer.ties)}"
         parts["scores in"] = duration(selection.seconds)
     return parts | {"gradient in": duration(answer.seconds)}
+
+
+def runs_out(title: str, ranking: Ranking) -> tuple[float, str, str]:
+    """Return where along the slider a method's scores run out, that in words, and what it means."""
+    at = percent(ranking.runs_out)
+    place = sum(stop < ranking.runs_out for stop in SPARSITIES) / (len(SPARSITIES) - 1)
+    kept = "a pathway never has more neurons than those"
+    if ranking.most > len(ranking.scores):
+        kept = "a pathway keeps these as well, first the active ones, the strongest before the others, then the dead"
+    return (
+        min(place, 1.0),
+        f"{title}'s scores run out at {at}",
+        f"{at} of the neurons score 0: they are dead for this photo, or nothing leads from them to the answer. At "
+        f"lower sparsities {kept}.",
+    )
 
 
 def held(off: Off) -> str:
@@ -63,7 +91,7 @@ def likeliest(scene: Scene, probabilities: Sequence[float], top: int) -> tuple[l
     return [(names[i], probabilities[i], i == scene.target) for i in shown], rest
 
 
-def scale(view: View, end: float, words: str) -> str:
-    """Return the colour scale of a map as HTML; ``words`` say whose it is."""
-    low = "0" if view.style == "magnitude" else number(-end)
-    return markup.colour_bar(low, f"{number(end)} · {words}", figures.colours(view.style))
+def scale(view: View, shown: ColourScale) -> str:
+    """Return the colour scale of a map as HTML."""
+    low = "0" if view.style == "magnitude" else number(-shown.end)
+    return markup.colour_bar(low, number(shown.end), shown.words, figures.colours(view.style), shown.note)

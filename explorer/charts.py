@@ -19,7 +19,9 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.colors import sample_colorscale
 
+from core.metrics import Fate
 from explorer.palette import FAINT, MARK, legible, ramp
+from explorer.words import FATES
 
 __all__ = [
     "Axis",
@@ -43,6 +45,7 @@ Floats = NDArray[np.floating]
 
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star", "pentagon")
 _TICKS = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
+_MARKS: dict[Fate, str] = {"near chance": "-open-dot", "lost": "-open"}
 _MANY = 40  # points of a line; more have smaller markers
 
 
@@ -55,7 +58,8 @@ class Line:
         colour: of line and markers.
         y: one value a point, a share in [0, 1] where the axis is in percent; NaN is a gap.
         x: the points' sparsities; none counts the sites from 0.
-        kept: whether each point kept the prediction, its marker hollow where not; none means all.
+        fates: what became of the prediction at each point: its marker is hollow where that is lost, hollow with a dot
+            where it is near chance; none means kept by all.
         quiet: a reference or a chance level: thin, dotted, without markers.
         in_legend: whether the legend names it.
         turn: its place among all that have markers; None is the next one of those drawn.
@@ -65,13 +69,13 @@ class Line:
     colour: str
     y: Sequence[float]
     x: Sequence[float] = ()
-    kept: Sequence[bool] = ()
+    fates: Sequence[Fate] = ()
     quiet: bool = False
     in_legend: bool = True
     turn: int | None = None
 
     def __post_init__(self) -> None:
-        for name, values in {"x": self.x, "kept": self.kept}.items():
+        for name, values in {"x": self.x, "fates": self.fates}.items():
             if len(values) not in (0, len(self.y)):
                 raise ValueError(f"{self.name} has {len(self.y)} points, but {len(values)} values in {name}.")
 
@@ -112,7 +116,12 @@ def site_lines(lines: Sequence[Line], sites: Sequence[str], at: int, title: str)
 
 
 def sparsity_lines(
-    lines: Sequence[Line], at: float, title: str, percent: bool, level: float | None = None
+    lines: Sequence[Line],
+    at: float,
+    title: str,
+    percent: bool,
+    level: float | None = None,
+    chance: float | None = None,
 ) -> go.Figure:
     """Return what changes with sparsity, one line a strategy, drawn over -log10(1 - sparsity); ``at`` is marked.
 
@@ -124,6 +133,7 @@ def sparsity_lines(
         title: of the vertical axis; where it is in percent the axis adds the unit.
         percent: whether the values are shares, drawn in percent, or ratios.
         level: a value to compare with, as a faint horizontal line.
+        chance: another one, dashed: at or below it a prediction is near chance.
     """
     logarithmic = not percent and max((v for line in lines for v in line.y if isfinite(v)), default=0) > 20
     figure = go.Figure()
@@ -134,9 +144,12 @@ def sparsity_lines(
         _add_line(figure, line, symbol, [_stretched(s) for s in line.x], y, _sparsity_words(line), hover)
     if level is not None:
         figure.add_hline(y=100 * level if percent else level, line={"color": FAINT, "width": 1.5}, layer="below")
-    if not all(all(line.kept) for line in lines):
-        hollow = {"symbol": "circle-open", "color": FAINT, "size": 10, "line": {"width": 2}}
-        figure.add_scatter(x=[None], y=[None], mode="markers", name="prediction not kept", marker=hollow)
+    if chance is not None:
+        figure.add_hline(y=chance, line={"color": FAINT, "width": 1.5, "dash": "dash"}, layer="below")
+    seen = {fate for line in lines for fate in line.fates}
+    for fate in (fate for fate in _MARKS if fate in seen):
+        hollow = {"symbol": f"circle{_MARKS[fate]}", "color": FAINT, "size": 10, "line": {"width": 2}}
+        figure.add_scatter(x=[None], y=[None], mode="markers", name=f"prediction {FATES[fate]}", marker=hollow)
     _over_sparsity(figure, at, max([_TICKS[-1], at, *(s for line in lines for s in line.x)]))
     figure.update_yaxes(title=f"{title}, %" if percent else title)
     figure.update_yaxes({"type": "log", "exponentformat": "power"} if logarithmic else {"rangemode": "tozero"})
@@ -389,8 +402,8 @@ def _stretched(sparsity: float) -> float:
 
 def _sparsity_words(line: Line) -> list[str]:
     """What the hover text says of each point beside its value."""
-    lost = [" · prediction not kept" if not kept else "" for kept in line.kept] or [""] * len(line.x)
-    return [f"sparsity {100 * s:.4g} %{note}" for s, note in zip(line.x, lost, strict=True)]
+    notes = ["" if fate == "kept" else f" · prediction {FATES[fate]}" for fate in line.fates] or [""] * len(line.x)
+    return [f"sparsity {100 * s:.4g} %{note}" for s, note in zip(line.x, notes, strict=True)]
 
 
 def _symbols(lines: Sequence[Line]) -> list[str]:
@@ -410,18 +423,18 @@ def _add_line(
     hover: str,
 ) -> None:
     """Draw a line; where its first marker is hollow, an empty one with a full marker stands for it in the legend."""
-    kept = line.kept or [True] * len(line.y)
+    fates = line.fates or ["kept"] * len(line.y)
     drawn = {"name": line.name, "mode": "lines" if line.quiet else "lines+markers", "connectgaps": False}
     stroke = {"color": line.colour, "width": 1.5 if line.quiet else 2, "dash": "dot" if line.quiet else "solid"}
     size = 8 if len(line.y) <= _MANY else 4
     marker = {"color": line.colour, "size": size, "symbol": symbol, "opacity": 1}
-    first_hollow = not line.quiet and not all(kept[:1])
+    first_hollow = not line.quiet and fates[:1] != ["kept"] and bool(fates)
     figure.add_scatter(
         **drawn, x=list(x), y=y, line=stroke, customdata=words, hovertemplate=hover,
         marker=marker | {
-            "symbol": [symbol if k else f"{symbol}-open" for k in kept],
-            "line": {"width": [0 if k else 2 for k in kept], "color": line.colour},
-            "size": [size if k else size + 2 for k in kept],
+            "symbol": [f"{symbol}{_MARKS.get(fate, '')}" for fate in fates],
+            "line": {"width": [2 if fate in _MARKS else 0 for fate in fates], "color": line.colour},
+            "size": [size + 2 if fate in _MARKS else size for fate in fates],
         },
         legendgroup=len(figure.data), cliponaxis=False, showlegend=line.in_legend and not first_hollow,
         selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 1}},

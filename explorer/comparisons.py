@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from core.gradient import saliency_map, sweep
 from core.membership import Membership, membership
-from core.metrics import Fidelity, fidelity_curve, probability_ratio
+from core.metrics import Fate, Fidelity, Standing, fate, fidelity_curve, probability_ratio, standing
 from core.pathway import Off
 from core.progress import Progress
 from explorer import compute
@@ -53,14 +53,14 @@ class Row:
 
     Attributes:
         maps: (S, H, W) signed saliency maps.
-        sparsities: as achieved.
-        p_ratios, kept: of each, the target's probability ratio and whether the prediction is kept.
+        sparsities: of the pathways.
+        p_ratios, fates: of each, the target's probability ratio and what becomes of the prediction.
     """
 
     maps: NDArray[np.float32]
     sparsities: tuple[float, ...]
     p_ratios: tuple[float, ...]
-    kept: tuple[bool, ...]
+    fates: tuple[Fate, ...]
 
     @property
     def nbytes(self) -> int:
@@ -76,8 +76,9 @@ class Swept:
         maps: (S, H, W) signed saliency maps.
         probabilities: (S, classes), restricted.
         sizes, dead: (S, sites) neurons on the pathway, and the dead ones among them.
-        sparsities: as achieved.
-        p_ratios, kept: of each, the target's probability ratio and whether the prediction is kept.
+        sparsities: of the pathways.
+        p_ratios, fates: of each, the target's probability ratio and what becomes of the prediction.
+        standings: of each, how the target stands in the restricted network.
     """
 
     maps: NDArray[np.float32]
@@ -86,7 +87,8 @@ class Swept:
     dead: NDArray[np.int64]
     sparsities: tuple[float, ...]
     p_ratios: tuple[float, ...]
-    kept: tuple[bool, ...]
+    fates: tuple[Fate, ...]
+    standings: tuple[Standing, ...]
 
     @property
     def nbytes(self) -> int:
@@ -129,8 +131,8 @@ def strip(scene: Scene, rankings: Sequence[Scored], off: Off, waiter: str) -> Er
             answers.append(compute.answer(scene, scored, sparsity, off))
             progress(done, len(STRIP), "gradients")
         maps = np.stack([saliency(answer.restricted) for answer in answers])
-        achieved, ratios = tuple(a.sparsity for a in answers), tuple(a.p_ratio for a in answers)
-        return Row(maps, achieved, ratios, tuple(a.prediction_kept for a in answers))
+        sparsities, ratios = tuple(a.sparsity for a in answers), tuple(a.p_ratio for a in answers)
+        return Row(maps, sparsities, ratios, tuple(a.fate for a in answers))
 
     return _errand(("strip", scene.target, off), rankings, make, len(STRIP), waiter)
 
@@ -147,6 +149,7 @@ def sweeps(scene: Scene, rankings: Sequence[Scored], off: Off, waiter: str) -> E
 def _swept(scene: Scene, scored: Scored, off: Off, progress: Progress) -> Swept:
     ranking = scored.ranking
     found = sweep(scene.network, scene.image, scene.target, ranking, SWEEP, off=off, progress=progress)
+    rows = torch.split(found.logits, 1)  # (1, classes) each
     counts = [membership([ranking.pathway(sparsity)], scene.dead) for sparsity in SWEEP]
     return Swept(
         torch.stack([saliency_map(gradient) for gradient in found.gradients]).float().cpu().numpy(),
@@ -154,8 +157,9 @@ def _swept(scene: Scene, scored: Scored, off: Off, progress: Progress) -> Swept:
         np.concatenate([count.sizes() for count in counts]),
         np.concatenate([count.dead_sizes() for count in counts]),
         found.sparsities,
-        tuple(probability_ratio(one, scene.original.logits, scene.target) for one in torch.split(found.logits, 1)),
-        tuple(int(one.argmax()) == scene.prediction for one in found.logits),
+        tuple(probability_ratio(one, scene.original.logits, scene.target) for one in rows),
+        tuple(fate(one, scene.original.logits) for one in rows),
+        tuple(standing(one, scene.target) for one in rows),
     )
 
 

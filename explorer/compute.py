@@ -26,7 +26,7 @@ from core.errors import Cancelled
 from core.gradient import restrict
 from core.images import Crop, SampleImage, image_hash, open_image, sample_images
 from core.methods import Method, Scores
-from core.metrics import probability_ratio, share_within
+from core.metrics import fate, probability_ratio, share_within, standing
 from core.network import Network, Run
 from core.pathway import Off, Pathway, rank
 from core.progress import Progress, silent
@@ -286,7 +286,9 @@ def _answer(scene: Scene, pathway: Pathway, off: Off) -> Answer:
         pathway.ties,
         pathway.ties_kept,
         probability_ratio(restricted.logits, scene.original.logits, scene.target),
-        int(restricted.logits.argmax()) == scene.prediction,
+        fate(restricted.logits, scene.original.logits),
+        standing(scene.original.logits, scene.target),
+        standing(restricted.logits, scene.target),
         share_within(pathway, scene.dead),
         time.perf_counter() - start,
     )

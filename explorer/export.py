@@ -78,6 +78,11 @@ def _answered(answer: Answer) -> dict[str, object]:
         "sparsity": answer.sparsity,
         "p_ratio": answer.p_ratio,
         "prediction_kept": answer.prediction_kept,
+        "near_chance": answer.fate == "near chance",
+        "logit_before": answer.before.logit,
+        "logit": answer.after.logit,
+        "rival_logit_before": answer.before.rival_logit,
+        "rival_logit": answer.after.rival_logit,
         "dead_share": None if isnan(answer.dead_share) else answer.dead_share,
         "ties": answer.ties,
     }

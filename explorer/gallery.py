@@ -1,4 +1,4 @@
-"""The attributions that are evaluated: their choice, and their maps side by side on one scale."""
+"""The attributions that are evaluated: their choice, and their maps side by side."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from explorer.answers import Scene
 from explorer.attributions import Attributed, Made
 from explorer.choices import ATTRIBUTIONS, MOST_ATTRIBUTIONS
 from explorer.rows import in_rows
+from explorer.scales import ColourScale, colour_scales
 from explorer.waiting import wait
 from explorer.words import duration, number
 
@@ -53,27 +54,30 @@ def _help() -> str:
 
 def show_gallery(scene: Scene, attributed: list[Attributed]) -> None:
     """Show the maps, four in a row, each with what it was made from, or its place in line."""
-    shares = {each.place: _shares(found) for each, found in attributions.made(attributed)}
-    shared = session.view().scale == "shared"
-    end = figures.limit(*shares.values()) if shares else 1.0
+    made = [(each, _shares(found)) for each, found in attributions.made(attributed)]
+    titles, maps, shared = (
+        [each.title for each, _ in made],
+        [values for _, values in made],
+        session.view().scale == "shared",
+    )
+    scales = colour_scales(titles, maps, shared=shared, weaker="more spread out", stronger="more peaked")
+    shown = {each.place: (values, scale) for (each, values), scale in zip(made, scales, strict=True)}
     with st.container(key="panels"):
         for panel, each in in_rows(attributed):
             with panel:
                 if each.made is None:
                     _show_waiting(each)
                     continue
-                values = shares[each.place]
-                own = end if shared else figures.limit(values)
-                scale = f"‰ · {'shared' if shared else 'own'} scale"
-                _show_map(scene, each, each.made, values, own, scale)
+                values, scale = shown[each.place]
+                _show_map(scene, each, each.made, values, replace(scale, words=f"‰, {scale.words}"))
     st.caption(
         "Each map is the attribution of largest magnitude over colour channels, divided by the map's whole, so that "
         "maps in different units stand on one scale: a pixel at 0.1 ‰ holds a ten-thousandth of all there is."
     )
 
 
-def _show_map(scene: Scene, each: Attributed, found: Made, values: figures.Floats, end: float, scale: str) -> None:
-    panels.show_map(scene, each.title, each.detail, values, end, scale, each.colour)
+def _show_map(scene: Scene, each: Attributed, found: Made, values: figures.Floats, scale: ColourScale) -> None:
+    panels.show_map(scene, each.title, each.detail, values, scale, each.colour)
     parts: dict[str, object] = {"made in": duration(found.seconds)}
     if each.name in METHODS:
         parts = {"off the pathway": captions.held(session.view().off)} | parts

@@ -7,7 +7,7 @@ import streamlit as st
 from explorer import comparisons, export, session, widgets
 from explorer.answers import Scene
 from explorer.columns import Column, lacking, offer_rows, selections
-from explorer.panels import scale_ends, show_column
+from explorer.panels import scales_of, show_column
 from explorer.presets import PRESETS, Findings, asked
 from explorer.rows import in_rows
 from explorer.words import plain
@@ -49,12 +49,12 @@ def show_answer_to_preset(scene: Scene, columns: list[Column]) -> None:
 
 def show_grid(scene: Scene, columns: list[Column]) -> None:
     """Show the columns, four in a row, or three where they are more: its choice, then its picture and numbers."""
-    ends = scale_ends(columns)
+    scales = scales_of(columns)
     with st.container(key="panels"):
         for place, column in in_rows(columns, IN_A_ROW if len(columns) <= IN_A_ROW else 3):
             with place:
                 widgets.column(column.place)
-                show_column(scene, column, ends.get(column.place), top=3)
+                show_column(scene, column, scales.get(column.place), top=3)
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         widgets.more_columns()
         rows = [export.row(c.selection, c.answer) for c in columns if c.selection and c.answer]

@@ -9,7 +9,7 @@ from html import escape
 from explorer.figures import data_url
 from explorer.words import percent
 
-__all__ = ["answers", "brand", "colour_bar", "facts", "image", "inert_zone", "legend", "made_from", "panel_title"]
+__all__ = ["answers", "brand", "colour_bar", "facts", "image", "legend", "made_from", "panel_title", "runs_out"]
 
 
 def panel_title(title: str, detail: str = "", colour: str = "") -> str:
@@ -62,15 +62,28 @@ def legend(entries: Mapping[str, str]) -> str:
     return f'<div class="legend">{items}</div>'
 
 
-def inert_zone(share: float, text: str) -> str:
-    """Return a hatched bar under a slider over the share of its length that changes nothing."""
-    return f'<div class="inert"><i style="--share:{100 * share:.1f}%"></i><span>{escape(text)}</span></div>'
+def runs_out(place: float, text: str, card: str, colour: str) -> str:
+    """Return a mark under a slider that opens a card.
+
+    Args:
+        place: along the slider's length, in [0, 1].
+        text: beside the mark.
+        card: what it means.
+        colour: of the mark.
+    """
+    side = "before" if place > 0.5 else "after"
+    return (
+        f'<details class="runs-out {side}" style="--at:{100 * place:.1f}%;--mark:{colour}"><summary>{escape(text)}'
+        f"</summary><p>{escape(card)}</p></details>"
+    )
 
 
-def colour_bar(low: str, high: str, colours: Sequence[str]) -> str:
-    """Return a colour scale with what its ends mean."""
+def colour_bar(low: str, high: str, words: str, colours: Sequence[str], note: str = "") -> str:
+    """Return a colour scale with what its ends mean, whose it is, and what it does not tell."""
     bar = f'<i style="background:linear-gradient(90deg, {", ".join(colours)})"></i>'
-    return f'<div class="scale">{escape(low)}{bar}{escape(high)}</div>'
+    text = " · ".join(part for part in (words, note) if part)
+    said = f"<small>{escape(text)}</small>" if text else ""
+    return f'<div class="scale">{escape(low)}{bar}<b>{escape(high)}</b>{said}</div>'
 
 
 def image(file: bytes, alt: str, dark: bytes | None = None) -> str:

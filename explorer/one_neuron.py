@@ -57,7 +57,7 @@ def _show_map(scene: Scene, title: str, detail: str, values: figures.Floats, col
     row, column = divmod(int(values.argmax()), values.shape[1])
     alt = f"{title}, {detail}: largest, {number(end)}, at row {row}, column {column} of {len(values)}."
     st.image(figures.jpeg(picture, 92), width="stretch", alt=alt)
-    st.html(markup.colour_bar("0", number(end), figures.colours("magnitude")))
+    st.html(markup.colour_bar("0", number(end), "", figures.colours("magnitude")))
 
 
 def _show_scores(scene: Scene, neuron: Neuron) -> None:

@@ -8,15 +8,16 @@ from explorer import captions, comparisons, compute, export, figures, markup, re
 from explorer.answers import Answer, Scene, Selection
 from explorer.columns import Column, show_waiting
 from explorer.downloads import offer_picture
+from explorer.scales import ColourScale, colour_scales
 from explorer.waiting import offer_start
 from explorer.words import duration, number, percent
 
-__all__ = ["offer_map", "scale_ends", "show_answer", "show_column", "show_map", "show_panels"]
+__all__ = ["offer_map", "scales_of", "show_answer", "show_column", "show_map", "show_panels"]
 
 
 def show_panels(scene: Scene, columns: list[Column]) -> None:
     """Show the photo, the plain gradient, and each method's pathway gradient or its place in line."""
-    ends = scale_ends(columns)
+    scales = scales_of(columns)
     with st.container(key="panels"):
         panels = st.columns(4)
         with panels[0]:
@@ -25,40 +26,39 @@ def show_panels(scene: Scene, columns: list[Column]) -> None:
             _show_plain(scene)
         for panel, column in zip(panels[2:], columns, strict=True):
             with panel:
-                show_column(scene, column, ends.get(column.place), top=5)
+                show_column(scene, column, scales.get(column.place), top=5)
     if all(column.selection for column in columns):
         _show_comparison(scene, columns)
 
 
-def scale_ends(columns: list[Column]) -> dict[int, float]:
-    """Return where each column's colour scale ends: all at the same value, or each at its own."""
-    maps = {c.place: readings.saliency(c.answer.restricted) for c in columns if c.answer}
-    if session.view().scale == "shared":
-        return dict.fromkeys(maps, figures.limit(*maps.values()))
-    return {place: figures.limit(values) for place, values in maps.items()}
+def scales_of(columns: list[Column]) -> dict[int, ColourScale]:
+    """Return each column's colour scale, by its place."""
+    there = [(column, readings.saliency(column.answer.restricted)) for column in columns if column.answer]
+    titles, maps = [column.title for column, _ in there], [values for _, values in there]
+    found = colour_scales(titles, maps, shared=session.view().scale == "shared")
+    return {column.place: scale for (column, _), scale in zip(there, found, strict=True)}
 
 
-def show_column(scene: Scene, column: Column, end: float | None, top: int) -> None:
+def show_column(scene: Scene, column: Column, scale: ColourScale | None, top: int) -> None:
     """Show a column's pathway gradient with what it says and was made from, or the column's place in line.
 
     Args:
         scene: what is looked at.
         column: what is shown.
-        end: where its colour scale ends.
+        scale: of its colours.
         top: how many classes are listed.
     """
-    if column.selection is None or column.answer is None or end is None:
+    if column.selection is None or column.answer is None or scale is None:
         show_waiting(scene, column)
         return
     values = readings.saliency(column.answer.restricted)
-    scale = "shared scale" if session.view().scale == "shared" else "own scale"
     detail = f"pathway gradient, {column.strategy.family}"
-    show_map(scene, column.title, detail, values, end, scale, column.colour)
+    show_map(scene, column.title, detail, values, scale, column.colour)
     show_answer(scene, column.answer.restricted.logits.softmax(1)[0].tolist(), top)
-    st.html(markup.facts(captions.answer_facts(column.answer)))
+    st.html(markup.facts(captions.answer_facts(scene, column.answer)))
     _show_making(scene, column, column.selection, column.answer)
     made_from = export.provenance(scene, session.view(), column.selection, column.answer)
-    offer_map(scene, column.title, values, end, made_from, f"column_{column.place}")
+    offer_map(scene, column.title, values, scale.end, made_from, f"column_{column.place}")
 
 
 def _show_photo(scene: Scene) -> None:
@@ -76,27 +76,27 @@ def _show_photo(scene: Scene) -> None:
 
 def _show_plain(scene: Scene) -> None:
     values = readings.saliency(scene.original)
-    end = figures.limit(values)
-    show_map(scene, "Plain gradient", "the original network, all neurons", values, end, "own scale")
+    scale = ColourScale(figures.limit(values), "own scale")
+    show_map(scene, "Plain gradient", "the original network, all neurons", values, scale)
     show_answer(scene, scene.original.logits.softmax(1)[0].tolist(), 5)
     st.html(markup.made_from({"image, activations and gradient in": duration(scene.seconds)}))
-    offer_map(scene, "gradient", values, end, export.provenance(scene, session.view()), "plain")
+    offer_map(scene, "gradient", values, scale.end, export.provenance(scene, session.view()), "plain")
 
 
 def show_map(
-    scene: Scene, title: str, detail: str, values: figures.Floats, end: float, scale: str, colour: str = ""
+    scene: Scene, title: str, detail: str, values: figures.Floats, scale: ColourScale, colour: str = ""
 ) -> None:
-    """Show a saliency map with the colour scale that ends at ``end``."""
+    """Show a saliency map with its colour scale."""
     view = session.view()
     st.html(markup.panel_title(title, detail, colour))
-    picture = figures.over_photo(scene.picture, values, end, view.style, view.opacity)
+    picture = figures.over_photo(scene.picture, values, scale.end, view.style, view.opacity)
     strongest = divmod(int(abs(values).argmax()), values.shape[1])
     alt = (
         f"{title}, {view.style}: strongest at row {strongest[0]}, column {strongest[1]} of {values.shape[0]}; "
-        f"scale ends at {number(end)}."
+        f"scale ends at {number(scale.end)}."
     )
     st.image(figures.jpeg(picture), width="stretch", alt=alt)
-    st.html(captions.scale(view, end, scale))
+    st.html(captions.scale(view, scale))
 
 
 def show_answer(scene: Scene, probabilities: list[float], top: int) -> None:

@@ -60,7 +60,7 @@ class Preset:
     sparsity: float
     needs: tuple[str, ...]
     answer: Callable[[Findings], str]
-    scale: Scale = "shared"
+    scale: Scale = "panel"
 
     def ask(self, view: View) -> View:
         """Return the view that answers the question; network, photo and target stay."""
@@ -104,8 +104,9 @@ def _survival(found: Findings) -> str:
         answer = found.answers[name]
         if not sum(answer.sizes):
             return f"{name} leaves no neuron"
-        kept = "keeps" if answer.prediction_kept else "loses"
-        return f"{name} {kept} the prediction (p ratio {ratio(answer.p_ratio)})"
+        p = f"p {percent(answer.after.probability)}, p ratio {ratio(answer.p_ratio)}"
+        said = {"kept": "keeps the prediction", "near chance": "has it first, but near chance", "lost": "loses it"}
+        return f"{name} {said[answer.fate]} ({p})"
 
     frozen = " Frozen, the others keep the response as it is by construction." if found.off == "frozen" else ""
     return (
@@ -138,6 +139,5 @@ PRESETS = (
         sparsity=0.99,
         needs=("NeuronMCT", "NeuronIntGrad", "GreedyPruning"),
         answer=_survival,
-        scale="panel",
     ),
 )

@@ -24,6 +24,7 @@ from explorer.choices import Neuron
 from explorer.columns import Column, Shown, again, lacking, ready
 from explorer.downloads import offer
 from explorer.report_sites import layers
+from explorer.scales import ColourScale, colour_scales
 from explorer.snippet import prints, snippet, uploaded
 from explorer.view import View
 from explorer.words import duration, number, percent, position_name
@@ -107,9 +108,9 @@ def _subject(scene: Scene, view: View) -> str:
 
 def _panels(scene: Scene, view: View, shown: Sequence[Shown]) -> str:
     maps = [readings.saliency(column.answer.restricted) for column in shown]
-    ends = [figures.limit(*maps)] * len(maps) if view.scale == "shared" else [figures.limit(m) for m in maps]
+    scales = colour_scales([column.title for column in shown], maps, shared=view.scale == "shared")
     panels = [_photo(scene, view), _plain(scene, view)]
-    panels += [_pathway(scene, view, *panel) for panel in zip(shown, maps, ends, strict=True)]
+    panels += [_pathway(scene, view, *panel) for panel in zip(shown, maps, scales, strict=True)]
     return "\n".join(f"<figure>{panel}</figure>" for panel in panels)
 
 
@@ -126,29 +127,28 @@ def _plain(scene: Scene, view: View) -> str:
     values = readings.saliency(scene.original)
     title = markup.panel_title("Plain gradient", "the original network, all neurons")
     seconds = markup.made_from({"image, activations and gradient in": duration(scene.seconds)})
-    pictured = _map(scene, view, "Plain gradient", values, figures.limit(values), "own scale")
+    pictured = _map(scene, view, "Plain gradient", values, ColourScale(figures.limit(values), "own scale"))
     return title + pictured + _answers(scene, scene.original) + seconds
 
 
-def _pathway(scene: Scene, view: View, column: Shown, values: figures.Floats, end: float) -> str:
+def _pathway(scene: Scene, view: View, column: Shown, values: figures.Floats, scale: ColourScale) -> str:
     strategy, answer = column.strategy, column.answer
-    scale = "shared scale" if view.scale == "shared" else "own scale"
-    facts = captions.answer_facts(answer) | {"Neurons kept": number(sum(answer.sizes))}
+    facts = captions.answer_facts(scene, answer) | {"Neurons kept": number(sum(answer.sizes))}
     options = {name.replace("_", " "): value for name, value in strategy.chosen.items()}
     return (
         markup.panel_title(column.title, f"pathway gradient, {strategy.family}", column.colour)
-        + _map(scene, view, column.title, values, end, scale)
+        + _map(scene, view, column.title, values, scale)
         + _answers(scene, answer.restricted)
         + markup.facts(facts)
         + markup.made_from(options | captions.making(column.selection, answer, view.off))
     )
 
 
-def _map(scene: Scene, view: View, title: str, values: figures.Floats, end: float, scale: str) -> str:
-    picture = figures.over_photo(scene.picture, values, end, view.style, view.opacity)
+def _map(scene: Scene, view: View, title: str, values: figures.Floats, scale: ColourScale) -> str:
+    picture = figures.over_photo(scene.picture, values, scale.end, view.style, view.opacity)
     row, column = divmod(int(abs(values).argmax()), values.shape[1])
-    alt = f"{title}, {view.style}: strongest at row {row}, column {column}; scale ends at {number(end)}."
-    return markup.image(figures.png(picture), alt) + captions.scale(view, end, scale)
+    alt = f"{title}, {view.style}: strongest at row {row}, column {column}; scale ends at {number(scale.end)}."
+    return markup.image(figures.png(picture), alt) + captions.scale(view, scale)
 
 
 def _answers(scene: Scene, restricted: Restricted) -> str:

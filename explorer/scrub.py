@@ -17,6 +17,7 @@ import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image
 
+from core.metrics import Fate, chance_line, standing
 from explorer import browser, captions, comparisons, compute, figures, palette, session
 from explorer.answers import Scene, Scored
 from explorer.choices import SPARSITIES, Style, nearest_sparsity
@@ -24,7 +25,7 @@ from explorer.columns import Column
 from explorer.comparisons import SWEEP, Swept
 from explorer.view import View
 from explorer.waiting import gathered
-from explorer.words import number, percent, ratio
+from explorer.words import FATES, number, percent, ratio
 
 __all__ = ["method_payload", "payload", "show_scrub"]
 
@@ -91,8 +92,9 @@ def _note(view: View) -> str:
     """What the drawing means; the component reads the page's sparsity off it."""
     return (
         f'<p class="made-from" data-sparsity="{view.sparsity}">Curves: the target\'s probability over sparsity, the '
-        "original network's dotted. The lanes below are full where the prediction is kept and hatched where it is not; "
-        f"a triangle marks where it flips. Maps: {view.style} of the pathway gradient, each on its own colour scale, "
+        "original network's dotted, and twice what chance gives a class dashed. The lanes below are full where the "
+        "prediction is kept, half as high where it is first but near chance, and hatched where it is lost; a triangle "
+        f"marks where that changes. Maps: {view.style} of the pathway gradient, each on its own colour scale, "
         "whose end is printed. Layers: share of each site's neurons kept, on a square-root scale; hatched pink: the "
         "dead share of those.</p>"
     )
@@ -112,6 +114,7 @@ def payload(scene: Scene, methods: Sequence[Mapping[str, Any]], style: Style) ->
         "sites": [site.name for site in sites],
         "neurons": [site.neurons for site in sites],
         "target": names[scene.target],
+        "chance": chance_line(scene.network.classes),
         "original": float(scene.original.logits.softmax(1)[0, scene.target]),
         "dead": palette.DEAD,
         "scale": figures.colours(style),
@@ -127,26 +130,30 @@ def method_payload(scene: Scene, swept: Swept, style: Style) -> dict[str, Any]:
         _stop(scene, swept, i, end, style) | {"map": url}
         for i, (end, url) in enumerate(zip(ends, _urls(maps), strict=True))
     ]
-    return {"flips": _flips(swept.kept), "stops": stops}
+    return {"flips": _flips(swept.fates), "stops": stops}
 
 
 def _stop(scene: Scene, swept: Swept, i: int, end: float, style: Style) -> dict[str, Any]:
-    p_ratio, kept = ratio(swept.p_ratios[i]), "kept" if swept.kept[i] else "not kept"
+    p_ratio, fate = ratio(swept.p_ratios[i]), FATES[swept.fates[i]]
     likeliest, rest = captions.likeliest(scene, swept.probabilities[i].tolist(), TOP)
     size = int(swept.sizes[i].sum())
     return {
         "p": float(swept.probabilities[i][scene.target]),
-        "kept": swept.kept[i],
+        "kept": swept.fates[i] == "kept",
+        "near": swept.fates[i] == "near chance",
+        "fate": fate,
         "sizes": swept.sizes[i].tolist(),
         "dead": swept.dead[i].tolist(),
         "low": "0" if style == "magnitude" else number(-end),
         "high": number(end),
         "p_ratio": p_ratio,
-        "sparsity": percent(swept.sparsities[i], 2),
+        "logits": list(
+            captions.logits(scene, standing(scene.original.logits, scene.target), swept.standings[i]).items()
+        ),
         "dead_share": percent(int(swept.dead[i].sum()) / size if size else float("nan")),
         "top": [(name, share, percent(share), target) for name, share, target in likeliest],
         "rest": rest,
-        "said": f"p ratio {p_ratio}, prediction {kept}",
+        "said": f"p ratio {p_ratio}, prediction {fate}",
         "map_said": _map_said(swept.maps[i], end),
         "layers_said": _layers_said(scene, swept.sizes[i], swept.dead[i]),
     }
@@ -165,18 +172,15 @@ def _layers_said(scene: Scene, sizes: Counts, dead: Counts) -> str:
     return f"most at {sites[most].name}, {percent(shares[most])}; {number(lost)} of {number(kept)} dead"
 
 
-def _flips(kept: Sequence[bool]) -> str:
-    """Between which stops the prediction flips."""
-    flips = [i for i in range(1, len(kept)) if kept[i] != kept[i - 1]]
+def _flips(fates: Sequence[Fate]) -> str:
+    """Between which stops the prediction is lost, near chance, or kept again."""
+    flips = [i for i in range(1, len(fates)) if fates[i] != fates[i - 1]]
     if not flips:
-        return "prediction kept at every stop" if kept[0] else "prediction kept at no stop"
-    if len(flips) == 1:
-        before, after = SWEEP[flips[0] - 1], SWEEP[flips[0]]
-        return f"prediction {'flips' if kept[0] else 'comes back'} between {_label(before)} and {_label(after)}"
-    if len(flips) == 2:
-        way = "lost, then back" if kept[0] else "back, then lost"
-        return f"prediction {way}: flips after {_label(SWEEP[flips[0] - 1])} and {_label(SWEEP[flips[1] - 1])}"
-    return f"prediction flips {len(flips)} times"
+        return f"prediction {FATES[fates[0]]} at every stop"
+    if len(flips) > 3:
+        return f"prediction {FATES[fates[0]]} at first, changes {len(flips)} times"
+    steps = [f"{FATES[fates[i]]} from {_label(SWEEP[i])}" for i in flips]
+    return f"prediction {FATES[fates[0]]}, {', '.join(steps)}"
 
 
 def _place(sparsity: float) -> float:

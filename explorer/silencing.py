@@ -9,14 +9,15 @@ import streamlit as st
 
 from core.errors import PathwayError
 from core.network import Network
-from explorer import compute, export, figures, markup, navigation, panels, readings, session
+from explorer import captions, compute, export, figures, markup, navigation, panels, readings, session
 from explorer.answers import Answer, Reference, Scene
 from explorer.choices import LINKED_PARTS, Neuron
 from explorer.downloads import offer
 from explorer.knockouts import KnockOut, Part
+from explorer.scales import colour_scales
 from explorer.strategies import Strategy
 from explorer.widgets import settle
-from explorer.words import counted, number, percent, plain, ratio
+from explorer.words import FATES, counted, number, percent, plain, ratio
 
 __all__ = ["edit", "offer_silencing", "redo", "show_before_and_after", "show_tools", "undo"]
 
@@ -155,18 +156,18 @@ def show_before_and_after(scene: Scene) -> None:
     reference = compute.knocked(scene, knock)
     answer = compute.answer(scene, reference, 0.0, "zero")
     before, after = readings.saliency(scene.original), readings.saliency(answer.restricted)
-    end = figures.limit(before, after)
+    scales = colour_scales(("Before", "After"), (before, after), shared=True)
     with st.container(key="panels"):
         left, middle, right = st.columns([1, 1, 1])
         with left:
-            panels.show_map(scene, "Before", "the original network", before, end, "shared scale")
+            panels.show_map(scene, "Before", "the original network", before, scales[0])
             panels.show_answer(scene, scene.original.logits.softmax(1)[0].tolist(), 5)
         with middle:
             what = "kept alone" if knock.only else "silenced"
-            panels.show_map(scene, "After", f"{_said(knock)} {what}", after, end, "shared scale")
+            panels.show_map(scene, "After", f"{_said(knock)} {what}", after, scales[1])
             panels.show_answer(scene, answer.restricted.logits.softmax(1)[0].tolist(), 5)
             _show_facts(scene, reference, answer)
-            _offer_map(scene, knock, answer, after, end)
+            _offer_map(scene, knock, answer, after, scales[1].end)
         with right:
             _show_set(scene)
 
@@ -185,10 +186,9 @@ def _show_facts(scene: Scene, reference: Reference, answer: Answer) -> None:
     st.html(
         markup.facts(
             {
-                "Response before": number(float(scene.original.logits[0, scene.target])),
-                "Response after": number(float(answer.restricted.logits[0, scene.target])),
+                **captions.logits(scene, answer.before, answer.after),
                 "p ratio": ratio(answer.p_ratio),
-                "Prediction": "kept" if answer.prediction_kept else "not kept",
+                "Prediction": FATES[answer.fate],
                 "Neurons off": f"{number(lost)} ({percent(lost / scene.network.neurons)})",
                 "of them dead anyway": number(dead),
             }
@@ -202,6 +202,7 @@ def _offer_map(scene: Scene, knock: KnockOut, answer: Answer, values: figures.Fl
         "silenced" if not knock.only else "kept_alone": [str(part) for part in knock.parts],
         "p_ratio": answer.p_ratio,
         "prediction_kept": answer.prediction_kept,
+        "near_chance": answer.fate == "near chance",
     }
     panels.offer_map(scene, "knock-out", values, end, made_from, "knockout")
 

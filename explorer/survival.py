@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import nan
 from typing import Any
 
 import numpy as np
 import streamlit as st
 from PIL import Image
 
+from core.metrics import chance_line
 from core.pathway import Off
 from explorer import captions, charts, comparisons, compute, export, figures, palette, session
 from explorer.answers import Answer, Scene, Scored
@@ -22,7 +24,7 @@ from explorer.results import Drawn
 from explorer.strip import Cell, strip
 from explorer.view import View
 from explorer.waiting import gathered
-from explorer.words import number, percent, ratio
+from explorer.words import FATES, number, percent, ratio
 
 __all__ = ["show_fidelity", "show_strip"]
 
@@ -40,15 +42,18 @@ def show_fidelity(scene: Scene, columns: list[Column]) -> None:
     with st.container(key="charts_fidelity"):
         left, right = st.columns(2)
     with left:
-        figure = charts.sparsity_lines(ratios, at, "p ratio of the target", percent=False, level=1.0)
+        figure = charts.sparsity_lines(
+            ratios, at, "p ratio of the target", percent=False, level=1.0, chance=_chance(scene)
+        )
         show_chart(figure, "p_ratios", _said(columns, found, "p ratio", at))
     with right:
         figure = charts.sparsity_lines(dead, at, "dead share of the pathway", percent=True)
         show_chart(figure, "dead_shares", _said(columns, found, "dead share", at))
     st.caption(
-        "Over the achieved sparsity. A hollow marker: the prediction is not kept. Dotted: GreedyPruning's own steps, "
-        "taken with what it removed held at zero, and the network's own dead share. A p ratio of 1 is the original "
-        "network's probability; where neurons off the pathway are frozen it is 1 by construction."
+        "A hollow marker: the prediction is not kept; with a dot: it is first, but near chance, with at most twice "
+        "what chance gives each class, as the target has on the dashed line. Dotted: GreedyPruning's own steps, taken "
+        "with what it removed held at zero, and the network's own dead share. A p ratio of 1 is the original network's "
+        "probability; where neurons off the pathway are frozen it is 1 by construction."
     )
     _offer_curves(scene, columns, found)
 
@@ -71,10 +76,10 @@ def _fidelity_lines(
     ratios, dead = [], []
     for column, curve in found:
         x = [point.sparsity for point in curve.points]
-        kept = [point.prediction_kept for point in curve.points]
+        fates = [point.fate for point in curve.points]
         title, colour = column.title, column.colour
-        ratios.append(charts.Line(title, colour, [p.p_ratio for p in curve.points], x, kept))
-        dead.append(charts.Line(title, colour, [p.dead_share for p in curve.points], x, kept))
+        ratios.append(charts.Line(title, colour, [p.p_ratio for p in curve.points], x, fates))
+        dead.append(charts.Line(title, colour, [p.dead_share for p in curve.points], x, fates))
         steps = [step for step in column.scored.trajectory if step.sparsity < 1] if column.scored else []
         if steps:
             x = [step.sparsity for step in steps]
@@ -82,11 +87,17 @@ def _fidelity_lines(
             ratios.append(charts.Line(name, colour, [s.p_ratio for s in steps], x, quiet=True))
             dead.append(charts.Line(name, colour, [s.dead_share for s in steps], x, quiet=True))
     for column, a in _references(columns):
-        ratios.append(charts.Line(column.title, column.colour, [a.p_ratio], [a.sparsity], [a.prediction_kept]))
-        dead.append(charts.Line(column.title, column.colour, [a.dead_share], [a.sparsity], [a.prediction_kept]))
+        ratios.append(charts.Line(column.title, column.colour, [a.p_ratio], [a.sparsity], [a.fate]))
+        dead.append(charts.Line(column.title, column.colour, [a.dead_share], [a.sparsity], [a.fate]))
     own = [scene.dead_share] * 2
     dead.append(charts.Line("the network's own", palette.ink(session.dark()), own, (CURVE[0], CURVE[-1]), quiet=True))
     return ratios, dead
+
+
+def _chance(scene: Scene) -> float:
+    """The p ratio at or below which the target is near chance."""
+    p = float(scene.original.logits.softmax(1)[0, scene.target])
+    return chance_line(scene.network.classes) / p if p else nan
 
 
 def _references(columns: list[Column]) -> list[tuple[Column, Answer]]:
@@ -101,7 +112,7 @@ def _said(columns: list[Column], found: list[tuple[Column, Curve]], what: str, a
     values = []
     for column, point in (*points, *_references(columns)):
         value = ratio(point.p_ratio) if what == "p ratio" else percent(point.dead_share)
-        values.append(f"{column.title} {value}, prediction {'kept' if point.prediction_kept else 'not kept'}")
+        values.append(f"{column.title} {value}, prediction {FATES[point.fate]}")
     return f"{what} over sparsity; at {percent(CURVE[nearest])}: {'; '.join(values)}."
 
 
@@ -112,7 +123,8 @@ def _offer_curves(scene: Scene, columns: list[Column], found: list[tuple[Column,
         return {
             "strategy": column.title, "points": kind, "off": "zero" if kind == "step" else off,
             "sparsity_asked": asked, "sparsity": point.sparsity,
-            "p_ratio": point.p_ratio, "prediction_kept": point.prediction_kept, "dead_share": point.dead_share,
+            "p_ratio": point.p_ratio, "prediction_kept": point.prediction_kept,
+            "near_chance": getattr(point, "fate", None) == "near chance", "dead_share": point.dead_share,
         }  # fmt: skip
 
     rows = []
@@ -150,12 +162,9 @@ def _draw(found: list[tuple[str, str, Row]], style: Style, footer: str, dark: bo
     rows = []
     for title, colour, row in found:
         cells = []
-        points = zip(STRIP, row.maps, row.sparsities, row.p_ratios, row.kept, strict=True)
-        for asked, values, sparsity, p_ratio, kept in points:
+        for values, p_ratio, fate in zip(row.maps, row.p_ratios, row.fates, strict=True):
             end = figures.limit(values)
-            note = f"p ratio {ratio(p_ratio)}\n{'kept' if kept else 'not kept'} · scale {number(end)}"
-            if abs(sparsity - asked) >= 0.0005:
-                note += f"\nachieves {percent(sparsity)}"
+            note = f"p ratio {ratio(p_ratio)}\n{FATES[fate]}\nscale {number(end)}"
             cells.append(Cell(figures.map_picture(values, end, style), note))
         rows.append((title, colour, cells))
     return strip(rows, [percent(sparsity, 0) for sparsity in STRIP], dark, footer)
@@ -182,7 +191,7 @@ def _offer_strip(scene: Scene, columns: list[Column], found: list[tuple[str, str
     arrays = {}
     for title, _, row in found:
         arrays[title] = row.maps
-        for name in ("sparsities", "p_ratios", "kept"):
+        for name in ("sparsities", "p_ratios", "fates"):
             arrays[f"{title}: {name}"] = np.array(getattr(row, name))
     offer_picture(
         stem,

@@ -99,7 +99,7 @@ class View:
     sparsity: float = 0.9
     scrub: bool = False
     off: Literal["zero", "frozen"] = "zero"
-    scale: Scale = "shared"
+    scale: Scale = "panel"
     style: Style = "magnitude"
     opacity: int = 100
     site: int = 0

@@ -311,11 +311,12 @@ def _maps() -> None:
     with columns[1]:
         st.segmented_control(
             "Colour scale",
-            ["shared", "panel"],
+            ["panel", "shared"],
             required=True,
             format_func=lambda scale: "shared" if scale == "shared" else "per panel",
             **field("scale", "default"),
-            help="Shared: one scale for all pathway gradients. Per panel: each ends at its own 99.9th percentile.",
+            help="Per panel: each map ends at its own 99.9th percentile, and how much weaker it is than the first is "
+            "said below. Shared: one scale for all.",
         )
     with columns[2]:
         st.slider(

@@ -7,9 +7,21 @@ from math import isnan
 
 from core.errors import printable
 from core.methods import METHODS
+from core.metrics import Fate
 from core.network import Site
 
-__all__ = ["counted", "duration", "method_name", "number", "percent", "plain", "position_name", "ratio"]
+__all__ = [
+    "FATES",
+    "counted",
+    "duration",
+    "method_name",
+    "number",
+    "percent",
+    "plain",
+    "position_name",
+    "ratio",
+    "times",
+]
 
 _MARKS = re.compile(r"[!-/:-@\[-`{-~]")  # all of ASCII's punctuation, any of which may be escaped
 _LINK = re.compile(r"https?://|www\.|@", re.IGNORECASE)  # what a browser's Markdown makes a link, escaped or not
@@ -46,6 +58,11 @@ def ratio(value: float) -> str:
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
 
 
+def times(factor: float) -> str:
+    """Return a factor above 1."""
+    return f"{factor:,.0f} ×" if factor >= 10 else f"{factor:.1f} ×"
+
+
 def plain(text: str) -> str:
     """Return text so that Markdown shows it as it is, on one line, as no link, list, heading, icon or colour."""
     return " ".join(
@@ -58,6 +75,10 @@ def _code(word: str) -> str:
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", word)), default=0))
     pad = " " if "`" in (word[0], word[-1]) else ""
     return f"{fence}{pad}{word}{pad}{fence}"
+
+
+FATES: dict[Fate, str] = {"kept": "kept", "near chance": "first, but near chance", "lost": "not kept"}
+"""What became of a prediction, in words."""
 
 
 def duration(seconds: float) -> str:

@@ -2,9 +2,8 @@
 
 import streamlit as st
 
-from explorer import markup, session, sources, widgets
+from explorer import captions, markup, session, sources, widgets
 from explorer.answers import Scene
-from explorer.choices import SPARSITIES
 from explorer.columns import Column, find_columns
 from explorer.layers import show_layers
 from explorer.neurons import show_neurons
@@ -12,7 +11,7 @@ from explorer.panels import show_panels
 from explorer.report import offer_report
 from explorer.scrub import show_scrub
 from explorer.turns import TURNS
-from explorer.words import percent, plain
+from explorer.words import plain
 
 
 def main() -> None:
@@ -52,13 +51,9 @@ def show_options() -> None:
 
 def show_sparsity(columns: list[Column]) -> None:
     widgets.sparsity()
-    first = columns[0].scored
-    least = first.ranking.least_sparsity if first else 0.0
-    if least > 0.005:
-        stops = [stop for stop in SPARSITIES if stop < least]
-        share = min(1.0, len(stops) / (len(SPARSITIES) - 1))
-        text = f"{first.name} begins to act at {percent(least)}: so many of its neurons score 0" if first else ""
-        st.html(markup.inert_zone(share, text))
+    for column in columns:
+        if column.scored and column.scored.ranking.runs_out > 0.005:
+            st.html(markup.runs_out(*captions.runs_out(column.title, column.scored.ranking), column.colour))
 
 
 main()

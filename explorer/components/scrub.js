@@ -309,6 +309,8 @@ class Bar {
     for (const p of [0, this.most]) line(brush, [[this.x(0), this.y(p)], [this.x(1), this.y(p)]], theme.faint, 1);
     const y = this.y(this.data.original);
     line(brush, [[this.x(0), y], [this.x(1), y]], theme.muted, 1.2, [2, 4]);
+    const chance = this.y(Math.min(this.data.chance, this.most));
+    line(brush, [[this.x(0), chance], [this.x(1), chance]], theme.muted, 1, [8, 5]);
     write(brush, `probability of ${this.data.target}`, this.x(0), PLOT.top - 6, "left", theme.muted);
     write(brush, `${Math.round(100 * this.most)} %`, this.x(1) + INSET, PLOT.top - 6, "right", theme.muted);
   }
@@ -324,9 +326,9 @@ class Bar {
     const { stops } = this.data;
     const [top, last] = [LANE.top + i * LANE.step, stops.length - 1];
     const edge = (k) => Math.round(this.x(mixed(stops[Math.max(k, 0)].place, stops[Math.min(k + 1, last)].place, 0.5)));
-    method.stops.forEach(({ kept }, k) => {
-      brush.fillStyle = kept ? method.colour : hatch(brush, method.colour, 0.14);
-      brush.fillRect(edge(k - 1), top, edge(k) - edge(k - 1), LANE.height);
+    method.stops.forEach(({ kept, near }, k) => {
+      brush.fillStyle = kept || near ? method.colour : hatch(brush, method.colour, 0.14);
+      brush.fillRect(edge(k - 1), top, edge(k) - edge(k - 1), near ? LANE.height / 2 : LANE.height);
     });
   }
 
@@ -334,7 +336,7 @@ class Bar {
     const { stops } = this.data;
     const top = LANE.top + i * LANE.step;
     for (let k = 1; k < stops.length; k++) {
-      if (method.stops[k].kept === method.stops[k - 1].kept) continue;
+      if (method.stops[k].fate === method.stops[k - 1].fate) continue;
       const x = this.x((stops[k - 1].place + stops[k].place) / 2);
       const triangle = [[x - 6, top - 4], [x + 6, top - 4], [x, top + 5], [x - 6, top - 4]];
       line(brush, triangle, theme.ground, 3, [], theme.text);
@@ -349,7 +351,8 @@ class Method {
     this.map = node("canvas", "map", { role: "img", "aria-label": `${method.title}: pathway gradient` });
     this.layers = node("canvas", "layers", { role: "img", "aria-label": `${method.title}: neurons kept` });
     [this.low, this.high] = [node("span"), node("span")];
-    this.readings = { p_ratio: node("dd"), prediction: node("dd"), sparsity: node("dd"), dead_share: node("dd") };
+    this.readings = { p_ratio: node("dd"), prediction: node("dd"), dead_share: node("dd") };
+    this.logits = method.stops[0].logits.map(() => node("dd"));
     this.answers = Array.from({ length: 5 }, () => node("li", "", {}, node("span"), node("b")));
     this.element = this.assemble(i);
   }
@@ -364,7 +367,8 @@ class Method {
     const pair = (name, value) => node("div", "", {}, node("dt", "", {}, name), value);
     const facts = node("dl", "readings", {}, pair("p ratio", readings.p_ratio));
     facts.append(pair("Prediction", readings.prediction));
-    facts.append(pair("Sparsity achieved", readings.sparsity), pair("Dead share", readings.dead_share));
+    this.logits.forEach((value, k) => facts.append(pair(method.stops[0].logits[k][0], value)));
+    facts.append(pair("Dead share", readings.dead_share));
     const said = node("div", "", {}, facts, node("ol", "answers", {}, ...this.answers));
     const face = node("div", "face", {}, picture, said);
     const [first, last] = [data.sites[0], data.sites.at(-1)].map((name) => node("span", "", {}, name));
@@ -428,9 +432,9 @@ class Method {
     this.low.textContent = stop.low;
     this.high.textContent = `${stop.high} · own scale`;
     readings.p_ratio.textContent = stop.p_ratio;
-    readings.prediction.textContent = stop.kept ? "kept" : "not kept";
+    readings.prediction.textContent = stop.fate;
     readings.prediction.className = stop.kept ? "" : "lost";
-    readings.sparsity.textContent = stop.sparsity;
+    this.logits.forEach((value, k) => (value.textContent = stop.logits[k][1]));
     readings.dead_share.textContent = stop.dead_share;
     answers.forEach((item, k) => answer(item, stop.top[k], k === stop.top.length ? stop.rest : ""));
   }
