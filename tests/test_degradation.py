@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.testing import assert_close
 
 from core.errors import Cancelled, PathwayError
@@ -331,3 +332,18 @@ def test_logits_beyond_the_dtype_are_named():
     network = trace(model, SHAPE)
     with pytest.raises(PathwayError, match="float64"):
         degradation(network, image_of(network) * 1e12, 0, torch.rand(8, 8))
+
+
+def test_what_rounding_leaves_in_a_flat_region_orders_nothing():
+    coarse = torch.zeros(1, 1, 7, 7)
+    coarse[0, 0, 2:4, 2:5] = 1 / 3
+    smooth = F.interpolate(coarse, (56, 56), mode="bilinear", align_corners=False)[0, 0]
+    exact = F.interpolate(coarse.double(), (56, 56), mode="bilinear", align_corners=False)[0, 0]
+    gaps = smooth.flatten().sort().values.diff()
+    assert ((gaps > 0) & (gaps < 1e-7)).any()  # the fault this is about
+    for order in ("lerf", "morf"):
+        assert pixel_ranks(smooth, order).equal(pixel_ranks(exact, order))
+    shaken = smooth + 1e-9 * torch.randn(smooth.shape, generator=torch.Generator().manual_seed(0))
+    assert pixel_ranks(shaken, "lerf").equal(pixel_ranks(smooth, "lerf"))
+    steps = torch.arange(56 * 56.0).view(56, 56)
+    assert pixel_ranks(steps, "lerf").equal(steps.long())  # steps of more than a millionth are kept

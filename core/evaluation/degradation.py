@@ -7,8 +7,9 @@ Deletion is MoRF read as p' itself; insertion starts from the replaced image and
     curve = degradation(network, image, target, attribution.relevance, order="lerf")
     curve.change_area(0.1)      # the paper's "AUC 0-10 %"
 
-Pixels of equal relevance follow one seeded pseudo-random order, so that a flat map is a random order and not a sweep
-from the top left; ``Curve.tied`` says how many there are.
+Relevance is rounded to a millionth of its largest magnitude first: what upsampling and sums leave of rounding, gaps of
+1e-10, would order the pixels of a flat region. Pixels of equal relevance follow one seeded pseudo-random order, so that
+a flat map is a random order and not a sweep from the top left; ``Curve.tied`` says how many there are.
 
 References:
     [Khakzar21] Khakzar et al., Neural Response Interpretation through the Lens of Critical Pathways, CVPR 2021; their
@@ -43,6 +44,7 @@ SHARES = (*(percent / 100 for percent in range(1, 11)), *(tenth / 10 for tenth i
 """1 to 10 % in steps of 1 %, then up to 100 % in steps of 10 %: with 0 a curve of 20 points."""
 
 BLUR = 10  # standard deviation of the Gaussian, pixels
+RESOLUTION = 1e-6  # of the largest relevance
 REACH = 4 * BLUR  # where it is cut off, as scipy.ndimage does
 
 
@@ -165,7 +167,7 @@ def pixel_ranks(relevance: Tensor, order: Order, seed: int = 0) -> Tensor:
     MoRF is LeRF backwards, among ties too.
 
     Args:
-        relevance: (H, W).
+        relevance: (H, W); values that are alike to a millionth of the largest magnitude are ties.
         order: "lerf" or "morf".
         seed: of the order of ties.
 
@@ -177,7 +179,7 @@ def pixel_ranks(relevance: Tensor, order: Order, seed: int = 0) -> Tensor:
             f'Got order {order!r}, wanted "lerf" (least relevant first) or "morf" (most relevant first).'
         )
     shuffled = torch.randperm(relevance.numel(), generator=torch.Generator().manual_seed(seed)).to(relevance.device)
-    rising = shuffled[torch.sort(relevance.flatten()[shuffled], stable=True).indices]
+    rising = shuffled[torch.sort(_rounded(relevance).flatten()[shuffled], stable=True).indices]
     ranks = torch.empty_like(rising)
     ranks[rising if order == "lerf" else rising.flip(0)] = torch.arange(len(rising), device=rising.device)
     return ranks.view(relevance.shape)
@@ -262,5 +264,11 @@ def _points(shares: Sequence[float]) -> tuple[float, ...]:
 
 
 def _tied(relevance: Tensor) -> int:
-    counts = torch.unique(relevance, return_counts=True)[1]
+    counts = torch.unique(_rounded(relevance), return_counts=True)[1]
     return int(counts[counts > 1].sum())
+
+
+def _rounded(relevance: Tensor) -> Tensor:
+    """Return relevance in whole steps of a millionth of its largest magnitude, float64."""
+    most = relevance.abs().max().double()
+    return (relevance.double() / (most * RESOLUTION)).round() if most > 0 else relevance.double()
