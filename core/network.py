@@ -28,7 +28,7 @@ from torch.fx.node import map_aggregate
 
 from core.class_maps import class_maps
 from core.errors import PathwayError
-from core.program import Program, Values, traced_program
+from core.program import Program, Values, call_name, traced_program
 from core.tracing import TRACE_LOCK, ceiling
 
 if TYPE_CHECKING:
@@ -401,7 +401,7 @@ def _tail(program: Program, start: Node) -> _Plan:
 def _sites(program: Program, left_out: set[Node]) -> tuple[Site, ...]:
     ceilings = {n: ceiling(program.model, n) for n in program.nodes if program.facts[n].sees_image}
     relus = {node: top for node, top in ceilings.items() if top is not None}
-    names = [_call_name(node) for node in relus]
+    names = [call_name(node) for node in relus]
     total, seen, sites = Counter(names), Counter[str](), list[Site]()
     for node, name in zip(relus, names, strict=True):
         seen[name] += 1
@@ -421,12 +421,3 @@ def _class_map(site: Site) -> str:
 def _repeated(batch: Tensor, times: int) -> Tensor:
     """A batch so many times in a row; one image's without copying it."""
     return batch.expand(times, *batch.shape[1:]) if len(batch) == 1 else batch.repeat(times, *[1] * (batch.ndim - 1))
-
-
-def _call_name(node: Node) -> str:
-    """The path of a called module, or of the module whose code calls the function."""
-    if node.op == "call_module":
-        return str(node.target)
-    caller = next(reversed(node.meta.get("nn_module_stack") or {"": None}))
-    function = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "relu")
-    return f"{caller}.{function}" if caller else str(function)

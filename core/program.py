@@ -6,7 +6,7 @@ module itself, so that it also works while another thread traces (see ``core.tra
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -19,7 +19,7 @@ from torch.fx.node import map_aggregate
 from core.errors import PathwayError
 from core.tracing import make_out_of_place, trace_graph
 
-__all__ = ["Facts", "Program", "Values", "traced_program"]
+__all__ = ["Facts", "Program", "Values", "call_name", "traced_program", "walk"]
 
 Values = dict[Node, Any]
 
@@ -77,6 +77,27 @@ class Program:
     def parameter(self) -> Tensor:
         """Return one of the model's floating tensors, of any shape, to read device and dtype from."""
         return _parameter(self.model)
+
+
+def walk(program: Program, start: Any, rule: Callable[[Node, Values], Any]) -> Iterator[tuple[Node, Any]]:
+    """Yield every node with the value that a rule gives it, from the input on; values are forgotten when used up."""
+    last = {source: node for node in program.nodes for source in node.all_input_nodes}
+    values: Values = {}
+    for node in program.nodes:
+        values[node] = start if node is program.input else rule(node, values)
+        yield node, values[node]
+        for source in node.all_input_nodes:
+            if last[source] is node:
+                del values[source]
+
+
+def call_name(node: Node) -> str:
+    """Return the path of a called module, or of the module whose code calls the function."""
+    if node.op == "call_module":
+        return str(node.target)
+    caller = next(reversed(node.meta.get("nn_module_stack") or {"": None}))
+    function = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "relu")
+    return f"{caller}.{function}" if caller else str(function)
 
 
 def traced_program(

@@ -15,14 +15,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
+from core.architectures import build
 from core.attribution import Attribution
 from core.baselines import BASELINES, gradients, perturbations
+from core.baselines.feature_map import feature_map
 from core.baselines.perturbations import superpixels, window
 from core.errors import PathwayError
 from core.images import sample_images
 from core.network import Network, trace
 from core.tracing import TRACE_LOCK
-from core.zoo import load_network
+from core.zoo import available_networks, load_network
 from tests.networks import SHAPE, TOYS, ByHand, Residual, Toy, architecture, image_of, seeded, toy
 
 
@@ -176,10 +178,9 @@ def test_grad_cam_equals_its_formula(name):
         for channel in range(site.shape[0]):
             cam += slopes[0, channel].mean() * activation[0, channel].detach()
         wanted = F.interpolate(cam.clamp(min=0)[None, None], SHAPE[1:], mode="bilinear")[0]
-        assert_close(BASELINES["Grad-CAM"](network, image, 0, site=site.index).values, wanted)
-    found = BASELINES["Grad-CAM"](network, image, 0)
-    assert_close(found.values, wanted)  # the last site
-    assert not found.is_gradient
+        found = BASELINES["Grad-CAM"](network, image, 0, site=site.index)
+        assert_close(found.values, wanted)
+        assert not found.is_gradient
 
 
 def test_grad_cam_equals_captums():
@@ -209,8 +210,82 @@ def test_grad_cam_finds_the_last_map_before_dense_layers_and_refuses_vectors():
         with pytest.raises(PathwayError, match="wanted a whole number"):
             BASELINES["Grad-CAM"](vgg, image, 0, site=site)
     flat = trace(nn.Sequential(nn.Flatten(), nn.Linear(192, 3), nn.ReLU(), nn.Linear(3, 2)).eval(), SHAPE)
-    with pytest.raises(PathwayError, match="no site with a map"):
+    with pytest.raises(PathwayError, match="no map of positions"):
         BASELINES["Grad-CAM"](flat, image, 0)
+
+
+class Skips(nn.Module):
+    """A map, a branch of it that a skip goes around, their sum, and a pool."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.inner, self.fc = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3, padding=1), nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.stem(x))
+        x = x + F.relu(self.inner(x))
+        return self.fc(F.max_pool2d(F.dropout(x, training=False), 2).mean((2, 3)))
+
+
+def test_the_default_map_is_none_that_a_skip_goes_around():
+    network = trace(seeded(Skips()), SHAPE)
+    assert [site.name for site in network.sites] == ["relu#1", "relu#2"]
+    assert (feature_map(network).name, feature_map(network).shape) == ("max_pool2d", (4, 3, 3))
+
+
+# Of each family: the last map of features, as a module of the model, and what the default calls it.
+LAST_MAPS = {
+    "alexnet": ("features.11", "features.11"),
+    "densenet": ("features", "relu"),
+    "efficientnet_lite0": ("head.relu", "head.relu"),
+    "fashion_vgg": ("features.19", "features.19"),
+    "googlenet": ("inception5b", "inception5b.cat"),
+    "inception_v3": ("Mixed_7c", "Mixed_7c.cat"),
+    "mnasnet": ("layers.16", "layers.16"),
+    "mobilenet_v2": ("features.18.2", "features.18.2"),
+    "mobilenet_v3_large": ("features.16.2", "features.16.2"),
+    "mobilenet_v3_small": ("features.12.2", "features.12.2"),
+    "regnet": ("trunk_output", "trunk_output.block4."),
+    "resnet": ("layer4", "layer4."),
+    "resnext": ("layer4", "layer4."),
+    "shufflenet": ("conv5", "conv5.2"),
+    "squeezenet1_0": ("features.12", "features.12.cat"),
+    "squeezenet1_1": ("features.12", "features.12.cat"),
+    "vgg": ("features", "features."),
+    "wide_resnet": ("layer4", "layer4."),
+}
+QUICK_FAMILIES = ("googlenet", "mobilenet_v3_small", "resnet18", "squeezenet1_1", "alexnet")
+LISTED = [each.name for each in available_networks() if each.supported]
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[] if n in QUICK_FAMILIES else [pytest.mark.thorough]) for n in LISTED]
+)
+def test_grad_cams_default_is_captums_at_the_last_feature_map(name):
+    path, called = next(last for family, last in LAST_MAPS.items() if name.startswith(family))
+    side = 28 if name == "fashion_vgg" else 128
+    model = seeded(build(name).to_empty(device="cpu"))
+    for module in model.modules():
+        if hasattr(module, "inplace"):
+            module.inplace = False
+    network = trace(model, (3, side, side))
+    where, image = feature_map(network), image_of(network)
+    assert where.name.startswith(called)
+    if name.startswith("vgg"):  # its features end in the max pool behind that ReLU
+        assert isinstance(model.features[-1], nn.MaxPool2d)
+        path = f"features.{len(model.features) - 2}"
+    if name.startswith("densenet"):  # whose last ReLU is a function behind its features, which are the last module
+        model.features = nn.Sequential(*model.features, nn.ReLU())
+    with TRACE_LOCK:
+        cam = captum.attr.LayerGradCam(model, model.get_submodule(path))
+        for target in range(10):  # the first one that something speaks for
+            wanted = cam.attribute(image.clone().requires_grad_(), target=target, relu_attributions=True).detach()
+            if wanted.max() > 0:
+                break
+    assert (wanted.shape[2:], bool(wanted.max() > 0)) == (where.shape[1:], True)
+    wanted = captum.attr.LayerAttribution.interpolate(wanted, (side, side), "bilinear")[0]
+    found = BASELINES["Grad-CAM"](network, image, target).values
+    assert_close(found, wanted, rtol=1e-3, atol=1e-4 * float(wanted.max()))
 
 
 # guided backpropagation

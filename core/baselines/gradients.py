@@ -5,11 +5,11 @@
     InputIntGrad        x · mean_k dF(α_k x)/dx         α_k the midpoints of 50 equal steps
     SmoothGrad          mean_k dF(x + ε_k)/dx           ε_k ~ N(0, σ²), σ = 15 % of the image's range, 50 of them
     GradientSHAP        mean_k y_k · dF(α_k y_k)/dx     y_k = x + ε_k, α_k ~ U(0, 1), σ = 1 %, 50 of them
-    Grad-CAM            relu(Σ_c A_c · mean_position dF/dA_c), upsampled to the image; A a site's activation
+    Grad-CAM            relu(Σ_c A_c · mean_position dF/dA_c), upsampled to the image; A a map of features
 
 InputIntGrad is Captum's. Captum draws SmoothGrad's and GradientSHAP's samples from the generators of torch and NumPy
 that all threads share, so these are written out, each run with a generator of its own; Captum's Grad-CAM hooks a
-module, and here an edit of one run sees the activation.
+module, and the map that is wanted need not be one's output.
 
 References:
     [Simonyan14] Simonyan, Vedaldi, Zisserman, Deep Inside Convolutional Networks, ICLR workshop 2014.
@@ -24,16 +24,19 @@ References:
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.fx import Node
 from torch.nn import functional as F
 
 from core.attribution import Attribution
 from core.baselines.base import Response, batch_size, completeness, gradients
-from core.errors import PathwayError
+from core.baselines.feature_map import feature_map
 from core.gradient import pathway_gradient
-from core.network import Network, Site
+from core.network import Network
+from core.program import Values, walk
 from core.progress import Progress, silent
 
 __all__ = ["N_SAMPLES", "N_STEPS", "grad_cam", "gradient", "gradient_shap", "input_intgrad", "input_mct", "smooth_grad"]
@@ -129,43 +132,30 @@ def grad_cam(
     site: int | None = None,
     progress: Progress = silent,
 ) -> Attribution:
-    """Return Grad-CAM: a site's channels weighted by their mean gradients and summed, (1, H, W), >= 0. [Selvaraju17]
+    """Return Grad-CAM: a map's channels weighted by their mean gradients and summed, (1, H, W), >= 0. [Selvaraju17]
 
     What is negative becomes 0; then bilinear upsampling to the image.
 
     Args:
-        site: index of a site with a map of positions; default the last one whose map has more than one.
+        site: index of a site with a map of positions; default the network's last feature map, see ``feature_map``.
 
     Raises:
-        PathwayError: there is no such site, or it is a vector.
+        PathwayError: there is no such site or map, or it is a vector.
     """
-    where, seen = _feature_site(network, site), []
+    where, seen = feature_map(network, site), []
 
-    def edit(at: Site, activation: Tensor) -> Tensor:
-        if at == where:
-            seen.append(activation.detach().requires_grad_())
-            return seen[0]
-        return activation
+    def rule(node: Node, values: Values) -> Any:
+        value = network.program.call(node, values)
+        if node is not where.node:
+            return value
+        seen.append(value.detach().requires_grad_())
+        return seen[0]
 
     with torch.enable_grad():
-        logits = network.run(image, edit).logits
+        *_, (_, logits) = walk(network.program, network.check_image(image, one=True), rule)
         (slope,) = torch.autograd.grad(logits[0, target], seen[0])
     weights = slope.mean((2, 3), keepdim=True)  # (1, C, 1, 1)
     cam = (weights * seen[0].detach()).sum(1, keepdim=True).relu()  # (1, 1, h, w)
     values = F.interpolate(cam, image.shape[2:], mode="bilinear", align_corners=False)[0]
     progress(1, 1, f"gradient at {where.name}")
     return Attribution(values, is_gradient=False)
-
-
-def _feature_site(network: Network, index: int | None) -> Site:
-    maps = [site for site in network.sites if len(site.shape) == 3]
-    if index is None:
-        wide = [site for site in maps if site.shape[1] * site.shape[2] > 1]
-        if not wide:
-            raise PathwayError(f"{network.name} has no site with a map of positions, which Grad-CAM wants.")
-        return wide[-1]
-    found = next((site for site in maps if site.index == index), None)
-    if found is None:
-        known = f"from 0 to {len(network.sites) - 1}, a site with a map of positions"
-        raise PathwayError(f"Got site={index!r} for Grad-CAM, wanted a whole number {known} in {network.name}.")
-    return found

@@ -11,7 +11,7 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,9 +22,9 @@ from torch.fx import Node
 from core.calls import MAX_POOLS, kind_of
 from core.linearity.boundaries import Boundaries, Windows, pool_boundaries, relu_boundaries
 from core.linearity.double import Case
-from core.program import Program, Values
+from core.program import Program, Values, walk
 
-__all__ = ["AffineMap", "affine_map", "walk"]
+__all__ = ["AffineMap", "affine_map"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,15 +111,3 @@ def _offsets(program: Program, zeros: Tensor) -> dict[Node, Tensor]:
     for _ in walk(program, zeros, record):
         pass
     return offsets
-
-
-def walk(program: Program, start: Any, rule: Callable[[Node, Values], Any]) -> Iterator[tuple[Node, Any]]:
-    """Yield every node with the value that a rule gives it, from the input on; values are forgotten when used up."""
-    last = {source: node for node in program.nodes for source in node.all_input_nodes}
-    values: Values = {}
-    for node in program.nodes:
-        values[node] = start if node is program.input else rule(node, values)
-        yield node, values[node]
-        for source in node.all_input_nodes:
-            if last[source] is node:
-                del values[source]

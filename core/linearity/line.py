@@ -15,12 +15,11 @@ from torch.fx import Node
 
 from core.calls import MAX_POOLS, kind_of
 from core.errors import PathwayError
-from core.linearity.affine import walk
 from core.linearity.boundaries import pool_winners
 from core.linearity.double import Case, double_case
 from core.network import Network
 from core.pathway import Off, Pathway
-from core.program import Values
+from core.program import Values, walk
 from core.progress import Progress, silent
 
 __all__ = ["Line", "along", "linearisation", "moved"]
