@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from core.bends import covered, other_bends
 from core.metrics import Standing
+from core.network import Network
 from core.pathway import Off, Ranking
 from explorer import figures, markup
 from explorer.answers import Answer, Scene, Scored, Selection
@@ -13,7 +15,7 @@ from explorer.scales import ColourScale
 from explorer.view import View
 from explorer.words import FATES, duration, number, percent, ratio
 
-__all__ = ["answer_facts", "held", "likeliest", "logits", "making", "runs_out", "scale", "scene_facts"]
+__all__ = ["answer_facts", "held", "likeliest", "logits", "making", "not_covered", "runs_out", "scale", "scene_facts"]
 
 
 def scene_facts(scene: Scene) -> dict[str, str]:
@@ -24,6 +26,16 @@ def scene_facts(scene: Scene) -> dict[str, str]:
         "Neurons": number(scene.network.neurons),
         "Dead for this photo": percent(scene.dead_share),
     }
+
+
+def not_covered(network: Network) -> dict[str, str]:
+    """Return what of a network no score and no pathway covers, and why."""
+    others = other_bends(network)
+    named = ", ".join(f"{number(count)} of {kind}" for kind, count in others.items())
+    parts = {f"no site: {each.name}": each.reason for each in network.left_out}
+    if others:
+        parts["sites cover"] = f"{percent(covered(network))} of the values that bend; not {named}"
+    return parts
 
 
 def answer_facts(scene: Scene, answer: Answer) -> dict[str, str]:

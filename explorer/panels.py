@@ -70,7 +70,10 @@ def _show_photo(scene: Scene) -> None:
         st.html(markup.made_from({"": sample.credit}))
     st.html(
         markup.facts(captions.scene_facts(scene) | {"Device": str(scene.network.device)})
-        + markup.made_from({"weights": scene.network.weights_hash or "unnamed", "image": scene.key[3]})
+        + markup.made_from(
+            captions.not_covered(scene.network)
+            | {"weights": scene.network.weights_hash or "unnamed", "image": scene.key[3]}
+        )
     )
 
 

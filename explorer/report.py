@@ -120,6 +120,8 @@ def _photo(scene: Scene, view: View) -> str:
     alt = f"The photo as {scene.network.name} sees it{f': {sample.alt}' if sample else '.'}"
     title = markup.panel_title("Photo", "the square the network sees")
     said = markup.made_from({"": credit}) + markup.facts(captions.scene_facts(scene))
+    left_out = captions.not_covered(scene.network)
+    said += markup.made_from(left_out) if left_out else ""
     return title + markup.image(figures.png(scene.picture), alt) + said
 
 

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from core.baselines import BASELINES
+from core.bends import other_bends
 from core.datasets import Dataset, open_dataset
 from core.errors import PathwayError
 from core.evaluation import SHARES, layers, subset_sizes
@@ -222,5 +223,7 @@ def _manifest(study: Study, network: Network, data: Dataset, command: str) -> di
             "name": network.name,
             "weights_hash": network.weights_hash,
             "sites": {site.name: site.neurons for site in network.sites},
+            "left_out": {each.name: each.reason for each in network.left_out},
+            "other_activations": other_bends(network),
         },
     }

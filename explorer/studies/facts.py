@@ -56,6 +56,13 @@ def _show_run(each: Studied) -> None:
         )
     if run.sparsities and each.sparsity is None:
         st.warning("This run has no pathways at the sparsity chosen, so that parts of this page leave it out.")
+    for name, reason in run.manifest["network"].get("left_out", {}).items():
+        st.caption(f"No site: {plain(name)}, {plain(reason)}.")
+    others = run.manifest["network"].get("other_activations", {})
+    if others:
+        st.caption(
+            f"Not covered by sites: {', '.join(f'{number(n)} values of {plain(kind)}' for kind, n in others.items())}."
+        )
     with st.expander("Command"):
         st.code(run.manifest.get("command") or "not recorded", language="bash", wrap_lines=True)
         st.caption(plain(run.manifest.get("versions", "")))
