@@ -259,11 +259,13 @@ def _show_localised(scene: Scene, mask: Tensor, attributed: list[Attributed]) ->
     show_chart(
         charts.bars_with_level(titles, energies, colours, chance, "relevance on the object"), "localisation", alt
     )
+    reach = number(TOLERANCE * min(mask.shape))
     said = "; ".join(f"{title} {HITS[hit]}" for title, hit in zip(titles, hits, strict=True))
     st.caption(
         "Higher is better: the share of all relevance that lies on the object; the line is the object's share of the "
         f"picture, {percent(chance)}, what relevance without regard to it would have. Pointing game, the most relevant "
-        f"pixel within {TOLERANCE} pixels of the object, which a random one is with {percent(near)}: {said}."
+        f"pixel closer to the object than {reach} pixels ({percent(TOLERANCE)} of the shorter side), which a random "
+        f"one is with {percent(near)}: {said}."
     )
     rows = [
         {"attribution": title, "energy_inside": energy, "chance": chance, "pointing_game": hit, "pointing_chance": near}

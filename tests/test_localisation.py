@@ -44,25 +44,36 @@ def test_the_pointing_game_is_torchrays(seed, tolerance):
     v, u = divmod(int(relevance.argmax()), 30)
     rows, columns = torch.meshgrid((torch.arange(20.0) - v) ** 2, (torch.arange(30.0) - u) ** 2, indexing="ij")
     accept = (rows + columns) < tolerance**2
-    assert pointing_game(relevance, mask, tolerance) is bool((mask & accept).any())
+    assert pointing_game(relevance, mask, tolerance / 20) is bool((mask & accept).any())  # of the shorter side
 
 
 def test_hits_and_misses_by_hand():
     mask = box_mask(40, 60, (30, 10, 40, 20))
     assert pointing_game(spot(10, 30), mask) is True
-    assert pointing_game(spot(10, 30 - 14), mask) is True
-    assert pointing_game(spot(10, 30 - 15), mask) is False  # closer than 15
+    assert pointing_game(spot(10, 30 - 14), mask, 15 / 40) is True
+    assert pointing_game(spot(10, 30 - 15), mask, 15 / 40) is False  # closer than 15
     assert pointing_game(spot(19, 39), mask, 0) is True
     assert pointing_game(spot(20, 39), mask, 0) is False
-    assert pointing_game(spot(20, 39), mask, 1) is False
-    assert pointing_game(spot(20, 39), mask, 1.1) is True
-    assert TOLERANCE == 15
+    assert pointing_game(spot(20, 39), mask, 1 / 40) is False
+    assert pointing_game(spot(20, 39), mask, 1.1 / 40) is True
+    assert pointing_game(spot(21, 39), mask) is True  # 2 pixels off: closer than 15 / 224 of 40, which is 2.7
+    assert pointing_game(spot(22, 39), mask) is False
+
+
+@pytest.mark.parametrize(("side", "reached"), [(28, 1), (112, 7), (224, 14), (448, 29)])
+def test_the_tolerance_is_the_usual_15_pixels_at_224_and_as_large_a_share_elsewhere(side, reached):
+    mask = box_mask(side, side, (0, 0, side, side // 4))
+    for off, hit in ((reached, True), (reached + 1, False)):
+        relevance = torch.zeros(side, side)
+        relevance[side // 4 - 1 + off, 3] = 1
+        assert pointing_game(relevance, mask) is hit
+    assert chance_level(mask, TOLERANCE) == (side // 4 + reached) / side
 
 
 def test_chance_is_the_share_of_pixels_that_hit():
     for seed in range(3):
         mask = random_case(seed)[1]
-        for tolerance in (0, 2.5, 7):
+        for tolerance in (0, 2.5 / 20, 7 / 20):
             hits = [pointing_game(torch.eye(600)[place].view(20, 30), mask, tolerance) for place in range(600)]
             assert chance_level(mask, tolerance) == pytest.approx(sum(map(bool, hits)) / 600)
         assert chance_level(mask) == pytest.approx(float(mask.double().mean()))

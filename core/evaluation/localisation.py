@@ -7,7 +7,8 @@ Relevance without regard to the object has an energy of the mask's share of the 
 pixel would: ``chance_level`` says both.
 
 References:
-    [Zhang18] Zhang et al., Top-down Neural Attention by Excitation Backprop, IJCV 2018: the pointing game, 15 pixels.
+    [Zhang18] Zhang et al., Top-down Neural Attention by Excitation Backprop, IJCV 2018: the pointing game, 15 pixels
+        whatever the image's size; here the tolerance grows with the image.
     [Fong19] Fong et al., Understanding Deep Networks via Extremal Perturbations, ICCV 2019, and its code, TorchRay.
     [Wang20] Wang et al., Score-CAM, CVPR Workshops 2020: the energy.
 """
@@ -24,8 +25,8 @@ from core.evaluation.maps import check_map
 
 __all__ = ["TOLERANCE", "box_mask", "chance_level", "energy_inside", "pointing_game"]
 
-TOLERANCE = 15
-"""Pixels of the network's input."""
+TOLERANCE = 15 / 224
+"""Share of the shorter side of the network's input: the usual 15 pixels of 224; they would be all of 28 pixels."""
 
 
 def energy_inside(relevance: Tensor, mask: Tensor) -> float:
@@ -50,7 +51,7 @@ def pointing_game(relevance: Tensor, mask: Tensor, tolerance: float = TOLERANCE,
     Args:
         relevance: (H, W), finite, >= 0, as ``Attribution.relevance``.
         mask: (H, W), bool, True on the object.
-        tolerance: pixels; a pixel closer to the mask than this is a hit too.
+        tolerance: share of the shorter side; a pixel closer to the mask than this is a hit too.
         seed: of the choice among several pixels that are most relevant.
 
     Raises:
@@ -122,8 +123,8 @@ def _checked_mask(mask: Tensor) -> Tensor:
 
 
 def _near(mask: Tensor, tolerance: float) -> Tensor:
-    """The pixels in the mask or closer to it than the tolerance, centre to centre."""
+    """The pixels in the mask or closer to it than the tolerance, a share of the shorter side, centre to centre."""
     from scipy.ndimage import distance_transform_edt  # slow to import
 
     distance = torch.from_numpy(distance_transform_edt(~mask.numpy()))
-    return mask | (distance < tolerance)
+    return mask | (distance < round(tolerance * min(mask.shape), 9))  # 15 of 224 pixels are 15, however it rounds

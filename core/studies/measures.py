@@ -15,7 +15,17 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from core.attribution import Attribute, Attribution
-from core.evaluation import Curve, degradation, deletion, energy_inside, insertion, pointing_game, sanity_check
+from core.evaluation import (
+    TOLERANCE,
+    Curve,
+    chance_level,
+    degradation,
+    deletion,
+    energy_inside,
+    insertion,
+    pointing_game,
+    sanity_check,
+)
 from core.evaluation.sensitivity import Removals, removals, sensitivity_n
 from core.linearity import linear_radius
 from core.metrics import chance_overlap, fate, overlap, probability_ratio, share_within, site_overlaps
@@ -158,6 +168,7 @@ def _localisation(case: Case, attribution: Attribution, _: Attribute) -> Iterato
     yield Found("energy_inside", energy_inside(attribution.relevance, case.mask))
     hit = pointing_game(attribution.relevance, case.mask)
     yield Found("pointing_game", nan if hit is None else float(hit))
+    yield Found("pointing_chance", chance_level(case.mask, TOLERANCE))
     yield Found("mask_share", float(case.mask.double().mean()))
 
 
