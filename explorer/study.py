@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import shlex
 import sys
 from collections.abc import Sequence
@@ -146,8 +145,9 @@ def _roar_parser() -> argparse.ArgumentParser:
 def _roar(chosen: argparse.Namespace, command: str) -> int:
     from tqdm import tqdm
 
-    from core.studies import Store, summarise
+    from core.studies import Store
     from core.studies.roar import Roar, remove_and_retrain
+    from explorer.study_summary import roar_lines
 
     plan = Roar(
         dataset=chosen.images,
@@ -167,9 +167,8 @@ def _roar(chosen: argparse.Namespace, command: str) -> int:
         failed = remove_and_retrain(
             plan, chosen.out, partial(_engine, chosen), command=command, mapped=_told(maps), trained=_told(trainings)
         )
-    table = summarise(Store(chosen.out).rows(measure=["roar_accuracy"]), ["method", "options", "x"])
-    for row in table.sort_values(["x", "method"]).itertuples():
-        print(f"{row.method or 'unchanged':28} {row.x:5.0%} removed: accuracy {row.mean:.4f} ({row.images} seeds)")
+    tested = Store(chosen.out).manifest["dataset"]["test"]
+    print("\n".join(roar_lines(chosen.out, tested)))
     return 1 if failed else 0
 
 
@@ -243,20 +242,10 @@ def _told(bar: tqdm[Any]) -> Progress:
 
 
 def _show(folder: str, outcome: Outcome) -> None:
-    """Print the means of a finished study."""
-    from core.studies import SCALARS, Store, summarise, written
+    """Print the means of a finished study, how its methods differ, and what it took."""
+    from explorer.study_summary import study_lines
 
-    table = summarise(Store(folder).rows(measure=list(SCALARS), site=[""]))
-    print(f"\n{'measure':22} {'method':28} {'sparsity':>8} {'with':22} {'mean':>9}  95 % interval")
-    for measure in SCALARS:
-        for row in table[table["measure"] == measure].itertuples():
-            title = written(row.method, row.options)
-            sparsity = "" if math.isnan(row.sparsity) else f"{row.sparsity:g}"
-            other = row.other if measure.endswith("overlap") else ""
-            print(
-                f"{measure:22} {title:28} {sparsity:>8} {other:22} {row.mean:9.4g}  "
-                f"{row.low:.4g} to {row.high:.4g} ({row.images} images)"
-            )
+    print("\n".join(study_lines(folder)))
     pace = f", {outcome.computed / outcome.seconds:.3g} images a second" if outcome.computed else ""
     print(f"\n{outcome.images:,} images in {folder}, {outcome.computed:,} of them now{pace}.")
     if outcome.errors:

@@ -11,15 +11,20 @@ works is an engine (``engine``), and results are Parquet files written at once o
 
 from __future__ import annotations
 
+from core.studies.comparison import LEVEL, comparable, compared, holm
 from core.studies.engine import DaskEngine, Engine, Serial
+from core.studies.intervals import interval, kind_of, wilson
 from core.studies.plan import MAPS, MEASURES, Strategy, Study, written
 from core.studies.running import Estimate, Loader, Outcome, estimate, run
 from core.studies.store import Store
-from core.studies.summary import PLACES, SCALARS, interval, summarise, summarised
+from core.studies.summary import AGREED, OF_PAIRS, PLACES, SCALARS, summarise, summarised, why_no_interval
 
 __all__ = [
+    "AGREED",
+    "LEVEL",
     "MAPS",
     "MEASURES",
+    "OF_PAIRS",
     "PLACES",
     "SCALARS",
     "DaskEngine",
@@ -31,10 +36,16 @@ __all__ = [
     "Store",
     "Strategy",
     "Study",
+    "comparable",
+    "compared",
     "estimate",
+    "holm",
     "interval",
+    "kind_of",
     "run",
     "summarise",
     "summarised",
+    "why_no_interval",
+    "wilson",
     "written",
 ]

@@ -1,10 +1,19 @@
 """Do images of one class share pathways? Overlaps of every image's pathway with those of all other images.
 
 For each image: the mean overlap with the pathways of the other images of its class, and with those of images of other
-classes; for each pair of classes the mean over their pairs of images. All at one strategy and sparsity.
+classes; for each pair of classes the mean over their pairs of images; and over all pairs of images of one class, and of
+two, the mean and its 95 % interval, of all classes together and of each. All at one strategy and sparsity.
+
+Pairs share their images and are not independent: to resample them as if they were gives intervals half as wide as they
+should be. The interval is a bootstrap over images: an image that is drawn k times has weight k, a pair of images
+weight k_i k_j, and the means are taken anew. [Snijders99]
 
 Pathways lie here as bits, eight neurons a byte: what two have in common is one ``&`` and a count. Methods that rank
 without looking at the image (Random) are left out: all images share their pathway.
+
+References:
+    [Snijders99] Snijders and Borgatti, Non-Parametric Standard Errors and Tests for Network Statistics, Connections
+        22(2), 1999: the bootstrap of vertices.
 """
 
 from __future__ import annotations
@@ -17,11 +26,14 @@ from numpy.typing import NDArray
 
 from core.methods import METHODS
 from core.network import Network
+from core.studies.intervals import ENDS, FEWEST, Floats, draws
 from core.studies.plan import Study
 from core.studies.rows import Rows
 from core.studies.store import Store
 
-__all__ = ["agreement", "overlaps_of_all"]
+__all__ = ["agreement", "overlaps_of_all", "pair_means"]
+
+TOGETHER = 50  # resamples that are worked on together
 
 
 def agreement(study: Study, store: Store, network: Network, dataset: str) -> pa.Table:
@@ -67,6 +79,54 @@ def _agree(rows: Rows, names: dict[str, Any], found: pa.Table, network: Network)
         for other in classes[place:]:
             pairs = overlaps[np.ix_(labels == one, labels == other)]
             rows.add("class_overlap", _mean(pairs), label=one, other=other, **names)
+    for label, measures in pair_means(overlaps, labels).items():
+        for measure, ends in measures.items():
+            for part, value in zip(("mean", "low", "high"), ends, strict=True):
+                rows.add(f"{measure}_{part}", value, label=label, **names)
+
+
+def pair_means(overlaps: Floats, labels: NDArray[np.str_]) -> dict[str, dict[str, tuple[float, float, float]]]:
+    """Return mean and 95 % interval of the overlaps of pairs of one class and of two; a bootstrap over images.
+
+    Args:
+        overlaps: (images, images), symmetric; NaN, as on the diagonal, is no pair.
+        labels: (images,), each image's class.
+
+    Returns:
+        Per class, and under "" of all together, "same_class_overlap" and "other_class_overlap": mean, low, high; NaN of
+        no pairs, and no interval below five images (of a class: five of its own).
+    """
+    classes, places = np.unique(labels, return_inverse=True)
+    members = (places[None] == np.arange(len(classes))[:, None]).astype(float)  # (classes, images)
+    there = ~np.isnan(overlaps)
+    tables = np.nan_to_num(overlaps), there.astype(float)
+    counts = np.concatenate([np.ones((1, len(labels))), draws(len(labels))])  # the images themselves come first
+    chunks = [counts[start : start + TOGETHER] for start in range(0, len(counts), TOGETHER)]
+    sums, pairs = (np.concatenate([_between_classes(chunk, members, table) for chunk in chunks]) for table in tables)
+    own = np.eye(len(classes), dtype=bool)
+    found = {}
+    own_sizes = [(label, [at], int(size)) for at, (label, size) in enumerate(zip(classes, members.sum(1), strict=True))]
+    for label, of, size in [("", list(range(len(classes))), len(labels)), *own_sizes]:
+        found[str(label)] = {
+            measure: _with_ends(
+                (sums * chosen)[:, of].sum((1, 2)), (pairs * chosen)[:, of].sum((1, 2)), bool(size >= FEWEST)
+            )
+            for measure, chosen in (("same_class_overlap", own), ("other_class_overlap", ~own))
+        }
+    return found
+
+
+def _between_classes(counts: Floats, members: Floats, table: Floats) -> Floats:
+    """Return sums over pairs of images of two classes, each as often as both are drawn, (n, classes, classes)."""
+    weights = counts[:, None] * members  # (n, classes, images)
+    return (weights.reshape(-1, len(table)) @ table).reshape(weights.shape) @ weights.transpose(0, 2, 1)
+
+
+def _with_ends(sums: Floats, pairs: Floats, enough: bool) -> tuple[float, float, float]:
+    """Return the first mean, and the quantiles of the others where there are enough images."""
+    means = np.divide(sums, pairs, out=np.full(len(sums), np.nan), where=pairs > 0)
+    low, high = np.nanquantile(means[1:], ENDS) if enough and pairs[0] else (np.nan, np.nan)
+    return float(means[0]), float(low), float(high)
 
 
 def overlaps_of_all(masks: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -39,7 +39,7 @@ MEASURES = {
     "deletion": "probability while the most relevant pixels are deleted",
     "sensitivity-n": "correlation of attributions with what the response loses, by number of pixels",
     "sanity": "likeness of maps once layers are randomised, from the last one up",
-    "localisation": "energy inside the object's mask and pointing game, for images with transparency",
+    "localisation": "energy inside the object's mask and pointing game, each with chance, for images with transparency",
     "class-agreement": "overlap of a pathway with those of its own class and with those of other classes",
 }
 MAPS = ("lerf", "morf", "insertion", "deletion", "sensitivity-n", "sanity", "localisation")

@@ -1,29 +1,20 @@
-"""A study in few numbers: means over its images, with bootstrap confidence intervals.
+"""A study in few numbers: means over its images, with confidence intervals.
 
-The images are the sample: each is drawn with replacement, as often as there are, a thousand times; the interval holds
-the middle 95 % of the means so found. [Efron79]
-
-The images drawn depend on nothing but how many there are, so all groups of equally many images share one matrix of how
-often each is drawn, and their means are one product; ``interval`` is the same for one group, written out.
-
-References:
-    [Efron79] Efron, Bootstrap Methods: Another Look at the Jackknife, Annals of Statistics 7(1), 1979.
+The images are the sample; ``core.studies.intervals`` has the interval that suits each measure. Overlaps of images with
+each other share their images, so that their intervals come from ``core.studies.agreement``, which sees every pair.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
-from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from numpy.typing import NDArray
 
-__all__ = ["PLACES", "SCALARS", "interval", "intervals", "summarise", "summarised"]
+from core.studies.intervals import FEWEST, centre, intervals, kind_of
 
-Floats = NDArray[np.float64]
+__all__ = ["AGREED", "OF_PAIRS", "PLACES", "SCALARS", "summarise", "summarised", "why_no_interval"]
 
 PLACES = ["method", "options", "sparsity", "measure", "other", "site", "x"]
 """The columns that rows of one number have in common; over the images of each group the mean is taken."""
@@ -31,12 +22,16 @@ PLACES = ["method", "options", "sparsity", "measure", "other", "site", "x"]
 SCALARS = (
     *("p_ratio", "prediction_kept", "near_chance", "dead_share", "overlap", "chance_overlap", "linear_radius"),
     *(f"{name}_area" for name in ("lerf", "morf", "insertion", "deletion")),
-    *("lerf_area_10", "morf_area_10", "energy_inside", "pointing_game", "same_class_overlap", "other_class_overlap"),
+    *("lerf_area_10", "morf_area_10", "energy_inside", "mask_share", "pointing_game"),
+    *("pointing_chance", "same_class_overlap", "other_class_overlap"),
 )
 """The measures that are one number an image, a pathway or a pair, in the order in which people read them."""
 
-RESAMPLES, ENDS = 1000, (0.025, 0.975)
-MOST = 2000  # images whose draws are kept; more are resampled group by group
+OF_PAIRS = ("same_class_overlap", "other_class_overlap")
+"""The measures of pairs of images, whose mean and interval are rows of their own: ``_mean``, ``_low``, ``_high``."""
+
+AGREED = {f"{measure}_{part}": (measure, part) for measure in OF_PAIRS for part in ("mean", "low", "high")}
+"""Those rows' measures, each with what it is of."""
 
 
 def summarise(rows: pa.Table, by: Sequence[str] = PLACES) -> pd.DataFrame:
@@ -47,13 +42,15 @@ def summarise(rows: pa.Table, by: Sequence[str] = PLACES) -> pd.DataFrame:
         by: columns that make a group.
 
     Returns:
-        The columns ``by``, and mean, low, high, median, achieved (mean achieved sparsity) and images.
+        The columns ``by``, and those of ``summarised``.
     """
-    wanted = list(dict.fromkeys([*by, "measure", "value", "achieved"]))
+    wanted = list(dict.fromkeys([*by, "label", "measure", "value", "achieved"]))
     table = rows.select(wanted).to_pandas(types_mapper=None)
     table = table[table["value"].notna()]
     for column in table.select_dtypes("category"):
         table[column] = table[column].astype(str)
+    if "label" not in by:  # of all classes together
+        table = table[~table["measure"].isin(AGREED) | (table["label"] == "")]
     if "other" in by:  # a radius's is the site that limits it, another one for each image
         table["other"] = table["other"].mask(table["measure"] == "linear_radius", "")
     return summarised(table, by)
@@ -63,10 +60,17 @@ def summarised(rows: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """Return mean, its 95 % interval, median and number of images of every group, in the order in which they come.
 
     Args:
-        rows: with the columns ``by``, and value and achieved.
-        by: columns that make a group.
+        rows: with the columns ``by``, and measure, value and achieved; of the rows of ``OF_PAIRS``'s means and
+            intervals, one for each group.
+        by: columns that make a group, of one measure each.
+
+    Returns:
+        The columns ``by``; mean, low, high and median; achieved (mean achieved sparsity); images; and how many of
+        their values are in no geometric mean: zeros and infinite. The mean of p ratios and radii is the geometric one.
     """
-    columns = [*by, "mean", "low", "high", "median", "achieved", "images"]
+    columns = [*by, "mean", "low", "high", "median", "achieved", "images", "zeros", "infinite"]
+    of_all = rows["measure"].isin(AGREED)
+    given, rows = rows[of_all], rows[~of_all]
     if rows.empty:
         return pd.DataFrame(columns=columns)
     codes = rows.groupby(list(by), observed=True, sort=False, dropna=False).ngroup().to_numpy()
@@ -77,55 +81,55 @@ def summarised(rows: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     found = rows[list(by)].iloc[order[firsts]].reset_index(drop=True)
     for column in found.select_dtypes("category"):
         found[column] = found[column].astype(str)
-    ends = intervals(values)
-    return found.assign(
-        mean=[float(each.mean()) for each in values],
+    measures = rows["measure"].iloc[order[firsts]].astype(str).tolist()
+    kinds = [kind_of(measure) for measure in measures]
+    ends = np.full((len(values), 2), np.nan)
+    for kind in set(kinds):
+        at = [place for place, own in enumerate(kinds) if own == kind and measures[place] not in OF_PAIRS]
+        if at:
+            ends[at] = intervals([values[place] for place in at], kind)
+    found = found.assign(
+        mean=[centre(each, kind) for each, kind in zip(values, kinds, strict=True)],
         low=ends[:, 0],
         high=ends[:, 1],
         median=[float(np.median(each)) for each in values],
         achieved=[float(each.mean()) for each in achieved],
         images=[len(each) for each in values],
+        zeros=[int((each == 0).sum()) if kind == "geometric" else 0 for each, kind in zip(values, kinds, strict=True)],
+        infinite=[int(np.isinf(each).sum()) for each in values],
     )[columns]
+    return found if given.empty else _with_given(found, measures, given, by)
 
 
-def interval(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the bootstrap confidence interval of a mean, 95 %; NaN of fewer than two values. [Efron79]
+def _with_given(found: pd.DataFrame, measures: Sequence[str], given: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """Return summaries whose means and intervals are those that rows give, where they do."""
+    keys = [column for column in by if column != "measure"]
+    known = {
+        (*AGREED[str(row["measure"])], *_places(row, keys)): float(row["value"]) for row in given.to_dict("records")
+    }
+    rows = list(zip(measures, found.to_dict("records"), strict=True))
+    parts = {
+        part: [known.get((measure, part, *_places(row, keys)), row[part]) for measure, row in rows]
+        for part in ("mean", "low", "high")
+    }
+    return found.assign(**parts)
+
+
+def _places(row: dict[str, object], keys: Sequence[str]) -> tuple[str, ...]:
+    return tuple(str(row[key]) for key in keys)  # NaN, too, is itself then
+
+
+def why_no_interval(images: int, measure: str, *, left_out: int = 0) -> str:
+    """Return in words why a mean has no interval.
 
     Args:
-        values: (images,), finite.
+        images: how many it is of.
+        measure: what it is of.
+        left_out: of those, zeros and infinite values of a geometric mean.
     """
-    if len(values) < 2:
-        return float("nan"), float("nan")
-    draws = np.random.default_rng(0).integers(len(values), size=(RESAMPLES, len(values)))
-    with np.errstate(invalid="ignore"):  # infinite values: a radius that nothing bounds
-        means = values[draws].mean(1)
-        low, high = np.quantile(means, ENDS)
-    return float(low), float(high)
-
-
-def intervals(groups: Sequence[Floats]) -> Floats:
-    """Return the ends of the 95 % bootstrap interval of each group's mean, (groups, 2); NaN of fewer than two values.
-
-    Args:
-        groups: the values of each.
-    """
-    ends = np.full((len(groups), 2), np.nan)
-    places: dict[int, list[int]] = defaultdict(list)
-    for place, group in enumerate(groups):
-        if len(group) < 2 or len(group) > MOST or not np.isfinite(group).all():
-            ends[place] = interval(group)
-        else:
-            places[len(group)].append(place)
-    for size, at in places.items():
-        means = _draws(size) @ np.stack([groups[place] for place in at], 1) / size  # (resamples, groups)
-        ends[at] = np.quantile(means, ENDS, axis=0).T
-    return ends
-
-
-@lru_cache(maxsize=4)
-def _draws(size: int) -> Floats:
-    """Return how often each image is drawn, (resamples, images)."""
-    drawn = np.random.default_rng(0).integers(size, size=(RESAMPLES, size))
-    places = drawn + size * np.arange(RESAMPLES)[:, None]
-    counts = np.bincount(places.ravel(), minlength=RESAMPLES * size).reshape(RESAMPLES, size)
-    return counts.astype(float)
+    count = images - left_out
+    if count < FEWEST:
+        return f"n = {count}: too few for an interval"
+    if measure in OF_PAIRS:
+        return f"n = {count}: no interval in this run's files"
+    return f"n = {count}: all values are equal, hence no interval"

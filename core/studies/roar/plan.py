@@ -23,7 +23,7 @@ class Roar:
         methods: strategies as ``Strategy.parse`` reads them, names of baselines, or ``RANDOM``.
         sparsity: of the strategies' pathways.
         fractions: of pixels removed, rising, in (0, 1].
-        seeds: trainings of each kind.
+        seeds: trainings of each kind; one alone has no spread.
         epochs: of a training.
         train: images trained on, a seeded choice.
         test: images tested on.
@@ -35,7 +35,7 @@ class Roar:
     methods: tuple[str, ...] = ("NeuronMCT", "Gradient", RANDOM)
     sparsity: float = 0.9
     fractions: tuple[float, ...] = (0.1, 0.3, 0.5, 0.7, 0.9)
-    seeds: int = 1
+    seeds: int = 3
     epochs: int = 6
     train: int = 20_000
     test: int = 5_000

@@ -1,0 +1,174 @@
+"""Confidence intervals of a mean over few images, 95 %, as they suit what is averaged.
+
+    interval(values)                       # bootstrap-t: any numbers, such as dead shares
+    interval(kept, "share")                # Wilson's: values of 0 and 1
+    interval(radii, "geometric")           # of the geometric mean, by way of logarithms
+
+The percentile bootstrap, which is simpler, covers too seldom at the sizes in use: 0.85 at five images, 0.90 at eleven.
+Bootstrap-t draws the images with replacement, as often as there are, a thousand times, and takes the quantiles of
+t* = (mean* - mean) / standard error*, so that the spread of small samples and their skew are both in it. It covers 0.93
+to 0.96 at 5, 11 and 30 images of normal values and of skewed shares, 0.90 to 0.92 of log-normal ones. Where more than
+a fortieth of the samples drawn are all of one value, and above 100 images, it is Student's t.
+
+There is no interval below five values, and none where all are equal (but of shares, which Wilson's knows).
+
+The images drawn depend on nothing but how many there are, so all groups of equally many images share one matrix of how
+often each is drawn, and their means are one product.
+
+References:
+    [Efron93] Efron and Tibshirani, An Introduction to the Bootstrap, 1993, section 12.5: bootstrap-t.
+    [Wilson27] Wilson, Probable Inference, the Law of Succession, and Statistical Inference, JASA 22(158), 1927.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "ENDS",
+    "FEWEST",
+    "Floats",
+    "Kind",
+    "centre",
+    "draws",
+    "interval",
+    "intervals",
+    "kind_of",
+    "student",
+    "usable",
+    "wilson",
+]
+
+Floats = NDArray[np.float64]
+Kind = Literal["mean", "share", "geometric"]
+
+FEWEST = 5
+"""Values of which there is an interval."""
+
+KINDS: dict[str, Kind] = {
+    **dict.fromkeys(("prediction_kept", "near_chance", "pointing_game"), "share"),
+    **dict.fromkeys(("p_ratio", "linear_radius"), "geometric"),
+}
+RESAMPLES, ENDS = 1000, (0.025, 0.975)
+MOST = 100  # images that are resampled
+
+
+def kind_of(measure: str) -> Kind:
+    """Return how a measure is averaged: "share" of 0 and 1, "geometric" of radii and p ratios, "mean" of all others."""
+    return KINDS.get(measure, "mean")
+
+
+def usable(values: Floats, kind: Kind) -> Floats:
+    """Return the values that are averaged: of a geometric mean the positive and finite ones, else all."""
+    return values[(values > 0) & np.isfinite(values)] if kind == "geometric" else values
+
+
+def centre(values: Floats, kind: Kind) -> float:
+    """Return the mean, or the geometric mean of the values that are positive and finite; NaN of none.
+
+    Args:
+        values: (images,), without NaN.
+        kind: of the mean.
+    """
+    values = usable(values, kind)
+    if not len(values):
+        return float("nan")
+    return float(np.exp(np.log(values).mean()) if kind == "geometric" else values.mean())
+
+
+def interval(values: Floats, kind: Kind = "mean") -> tuple[float, float]:
+    """Return the 95 % confidence interval of a mean; NaN where there is none. [Efron93] [Wilson27]
+
+    Args:
+        values: (images,), without NaN.
+        kind: of the mean.
+    """
+    low, high = intervals([values], kind)[0]
+    return float(low), float(high)
+
+
+def intervals(groups: Sequence[Floats], kind: Kind = "mean") -> Floats:
+    """Return the ends of each group's interval, (groups, 2), as ``interval`` does.
+
+    Args:
+        groups: the values of each.
+        kind: of their means.
+    """
+    if kind == "geometric":
+        return np.exp(intervals([np.log(usable(group, kind)) for group in groups]))
+    ends = np.full((len(groups), 2), np.nan)
+    places: dict[int, list[int]] = defaultdict(list)
+    for place, group in enumerate(groups):
+        if len(group) >= FEWEST and np.isfinite(group).all():
+            places[len(group)].append(place)
+    for size, at in places.items():
+        values = np.stack([groups[place] for place in at], 1)  # (images, groups)
+        if kind == "share":
+            ends[at] = [wilson(hits, size) for hits in values.sum(0)]
+        else:
+            ends[at] = student(values) if size > MOST else _bootstrap_t(values)
+    return ends
+
+
+def wilson(hits: float, count: int) -> tuple[float, float]:
+    """Return Wilson's 95 % interval of a share, hits of count. [Wilson27]"""
+    from scipy.stats import binomtest  # slow to import
+
+    found = binomtest(round(hits), count).proportion_ci(method="wilson")
+    return float(found.low), float(found.high)
+
+
+def student(values: Floats) -> Floats:
+    """Return Student's 95 % interval of each column's mean, (columns, 2); NaN where all its values are equal.
+
+    Args:
+        values: (images, columns), finite, at least two images.
+    """
+    from scipy.special import stdtrit
+
+    size, means, spreads = len(values), values.mean(0), _spreads(values)
+    reach = stdtrit(size - 1, ENDS[1]) * spreads / np.sqrt(size)
+    return np.stack([means - reach, means + reach], 1)
+
+
+def _bootstrap_t(values: Floats) -> Floats:
+    """Return the bootstrap-t interval of each column's mean, (columns, 2), or Student's; see the module."""
+    size, means, spreads = len(values), values.mean(0), _spreads(values)
+    units = (values - means) / spreads
+    counts = draws(size)
+    drawn = counts @ units
+    drawn /= size  # (resamples, columns)
+    variances = counts @ (units * units)
+    variances /= size
+    variances -= drawn * drawn
+    variances[variances < 1e-9] = 0  # one value alone was drawn, but for rounding
+    with np.errstate(divide="ignore", invalid="ignore"):
+        drawn /= np.sqrt(variances / (size - 1))  # t*, infinite for such samples
+        np.nan_to_num(drawn, copy=False, posinf=np.inf, neginf=-np.inf)  # 0 / 0: that value is the mean
+        high, low = np.quantile(drawn, ENDS, axis=0)
+    ends = np.stack([means - low * spreads / np.sqrt(size), means - high * spreads / np.sqrt(size)], 1)
+    lost = ~np.isfinite(ends).all(1)
+    ends[lost] = student(values[:, lost])
+    return ends
+
+
+def _spreads(values: Floats) -> Floats:
+    """Return each column's standard deviation, NaN where all its values are equal."""
+    spreads = values.std(0, ddof=1)
+    spreads[np.ptp(values, axis=0) == 0] = np.nan
+    return spreads
+
+
+@lru_cache(maxsize=4)
+def draws(size: int) -> Floats:
+    """Return how often each image is drawn, (resamples, images), the same every time."""
+    drawn = np.random.default_rng(0).integers(size, size=(RESAMPLES, size))
+    places = drawn + size * np.arange(RESAMPLES)[:, None]
+    counts = np.bincount(places.ravel(), minlength=RESAMPLES * size).reshape(RESAMPLES, size)
+    return counts.astype(float)
