@@ -181,6 +181,7 @@ READERS: dict[str, Any] = {
     "label": _text,
     "closer": _text,
     "spread": _name,
+    "compared": _name,
     "lesson": _name,
     "step": _index,
     "present": _switch,

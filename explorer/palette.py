@@ -15,7 +15,7 @@ from plotly.colors import unlabel_rgb
 
 __all__ = [
     "DEAD", "FAINT", "FAMILIES", "GRAPHIC", "MARK", "TEXT", "background", "contrast", "ink", "legible", "line", "muted",
-    "page", "pale", "quiet", "ramp", "rgb", "shades", "standing_out",
+    "page", "pale", "quiet", "ramp", "rgb", "shades", "signs", "standing_out",
 ]  # fmt: skip
 
 # A family's own colour, then those of its further columns; ``standing_out`` fits them to the page.
@@ -93,6 +93,13 @@ def pale(colour: str, dark: bool) -> str:
 def ramp(dark: bool) -> list[str]:
     """Return the colours of shares of 0, a half and 1 in a matrix: the larger, the further from the page."""
     return ["#262B38", "#666CAB", "#C8CCF8"] if dark else ["#E9EAF1", "#8E93BD", "#3B3F78"]
+
+
+def signs(dark: bool) -> list[str]:
+    """Return the colours of lower, faintly lower, equal, faintly higher and higher in a matrix of differences."""
+    if dark:
+        return ["#E08A6C", "#382B2B", background(dark), "#222F40", "#74AEE6"]
+    return ["#A94A2F", "#F6E6E0", background(dark), "#E0EAF5", "#2A66A5"]
 
 
 def page(dark: bool) -> str:

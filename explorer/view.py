@@ -80,6 +80,7 @@ class View:
         label: class whose images the studies are about, "" for all.
         closer: strategy that the studies look at closely, as they are titled.
         spread: measure whose images are shown one by one.
+        compared: measure by which the studies' methods are compared with each other.
         lesson: name of the one that is followed, "" for none.
         step: of the lesson, from 1.
         present: whether controls are hidden and type and pictures large.
@@ -127,6 +128,7 @@ class View:
     label: str = ""
     closer: str = "NeuronMCT"
     spread: str = "p_ratio"
+    compared: str = "p_ratio"
     lesson: str = ""
     step: int = 1
     present: bool = False

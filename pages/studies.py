@@ -4,6 +4,7 @@ import streamlit as st
 
 from explorer.studies.choice import choose, sidebar
 from explorer.studies.classes import show_classes
+from explorer.studies.differences import show_differences
 from explorer.studies.facts import show_empty, show_facts
 from explorer.studies.fidelity import show_fidelity, show_radii
 from explorer.studies.images import show_images
@@ -14,7 +15,7 @@ from explorer.studies.runs import find_runs
 
 PARTS = (
     *(show_facts, show_overlaps, show_dead, show_sites, show_fidelity, show_degradation, show_sensitivity),
-    *(show_classes, show_images, show_radii, show_roar),
+    *(show_classes, show_differences, show_images, show_radii, show_roar),
 )
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from core.studies import interval
-from core.studies.summary import intervals, summarised
+from core.studies.summary import summarised
 from explorer import charts
 from explorer.charts import Axis, Line
 from explorer.studies import runs
@@ -26,18 +26,11 @@ NAN, INF = float("nan"), float("inf")
 # ------------------------------------------------------------------------------------------------------------ numbers
 
 
-def test_intervals_are_cores_whatever_the_sizes_of_the_groups():
-    random = np.random.default_rng(1)
-    groups = [random.normal(size=n) for n in (5, 1, 200, 5, 2500, 2)] + [np.array([1.0, INF]), np.array([0.0, 0.0])]
-    with np.errstate(invalid="ignore"):
-        expected = np.array([interval(group) for group in groups])
-    np.testing.assert_allclose(intervals(groups), expected, rtol=1e-12)
-
-
 def test_summaries_by_hand():
     rows = pd.DataFrame(
         {
             "who": pd.Categorical(["b", "a", "b", "a", "b"], ["a", "b", "unused"]),
+            "measure": "dead_share",
             "x": [NAN, 1.0, NAN, 1.0, NAN],
             "value": [1.0, 10.0, 2.0, 20.0, 6.0],
             "achieved": [0.9, NAN, 0.8, NAN, 0.7],
@@ -50,7 +43,9 @@ def test_summaries_by_hand():
     assert found["images"].tolist() == [3, 2]
     assert found["achieved"].tolist() == pytest.approx([0.8, NAN], nan_ok=True)
     assert np.isnan(found["x"][0])
-    assert (found["low"][0], found["high"][0]) == interval(np.array([1.0, 2.0, 6.0]))
+    assert np.isnan(found[["low", "high"]]).all().all()  # too few
+    six = pd.concat([rows, rows.assign(value=rows["value"] + 1)])
+    assert tuple(summarised(six, ["who"]).loc[0, ["low", "high"]]) == interval(np.array([1.0, 2.0, 6.0, 2.0, 3.0, 7.0]))
     assert list(summarised(rows[:0], ["who"]).columns) == ["who", *found.columns[2:]]
 
 

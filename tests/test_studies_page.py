@@ -12,15 +12,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
+from scipy import stats
 from streamlit.testing.v1 import AppTest
 
 from core.studies import Loader, Serial, Store, Strategy, Study, interval, run
 from core.studies.roar import RANDOM, Roar
 from core.studies.rows import Rows
 from explorer import session
-from explorer.palette import ramp
+from explorer.palette import ramp, signs
 from explorer.paper import tables
 from explorer.studies import runs, showing
 from explorer.words import percent, ratio
@@ -36,6 +39,7 @@ SECTIONS = [
     "What if the pixels that matter, or do not, are replaced?",
     "Do attributions add up to what the response loses?",
     "Do images of one class share pathways?",
+    "Which methods differ, image by image?",
     "How far do single images lie apart?",
     "How far around an image is the network linear?",
 ]
@@ -136,15 +140,16 @@ def test_matrices_have_the_colours_of_the_page_they_are_on(at_home, monkeypatch)
     for dark in (False, True):
         monkeypatch.setattr(session, "dark", lambda dark=dark: dark)
         shown = ramps(studies(runs="small"))
-        assert len(shown) == 2  # of methods, and of classes
-        assert all([colour for _, colour in each] == ramp(dark) for each in shown)
+        assert len(shown) == 3  # of methods, of classes, and of differences
+        expected = [ramp(dark), ramp(dark), signs(dark)]
+        assert [[colour for _, colour in each] for each in shown] == expected
 
 
 def test_every_part_is_shown_with_its_numbers_in_words_and_what_they_are_of(at_home, rows):
     at = studies(runs="small~roar")
     assert sections(at) == [*SECTIONS, ROAR]
     charts = at.get("plotly_chart")
-    assert len(charts) == 13
+    assert len(charts) == 14
     assert all(len(chart.proto.alt) > 60 for chart in charts)
     assert all(
         "fashion_vgg on fashion-mnist, 7 images" in c.proto.alt for c in charts[1:-1] if "paper" not in c.proto.alt
@@ -154,11 +159,62 @@ def test_every_part_is_shown_with_its_numbers_in_words_and_what_they_are_of(at_h
     assert warnings(at) == ""
     dead = values(rows, "dead_share", method="Random", sparsity=0.9)
     low, high = interval(dead)
-    said = f"{percent(dead.mean())} ({percent(low)} to {percent(high)})"
+    said = f"{percent(dead.mean())} ({percent(low)} to {percent(high)}, n = 7)"
     assert f"Random, ours, fashion_vgg on fashion-mnist, {said}" in alts(at)
     assert "Random in the paper 59.5 %" in alts(at)
     ratios = values(rows, "p_ratio", method="NeuronMCT", sparsity=0.8)
-    assert f"NeuronMCT at 80.0 % median {ratio(float(np.median(ratios)))}, mean {ratio(ratios.mean())}" in alts(at)
+    assert (
+        f"NeuronMCT at 80.0 % median {ratio(float(np.median(ratios)))}, geometric mean {ratio(stats.gmean(ratios))}"
+        in alts(at)
+    )
+
+
+def test_methods_are_compared_on_the_same_images(at_home, rows):
+    at = studies(runs="small", compared="dead_share")
+    found = table(at, "mean difference", "p adjusted (Holm)")
+    assert len(found) == 3
+    row = found[(found["first"] == "Random") & (found["second"] == "NeuronMCT")].iloc[0]
+    one, other = (values(rows, "dead_share", method=method, sparsity=0.9) for method in ("Random", "NeuronMCT"))
+    assert row["mean difference"] == pytest.approx((one - other).mean())
+    assert row["p"] == pytest.approx(stats.ttest_rel(one, other).pvalue)
+    assert row["images"] == 7
+    assert f"Random against NeuronMCT {100 * (one - other).mean():+.1f} (" in alts(at)
+    assert "adjusted by Holm's method for 3 comparisons" in captions(at)
+    at.selectbox(key="study_compared").set_value("p_ratio")
+    ran(at)
+    assert view(at).compared == "p_ratio"
+    ratios = table(at, "ratio of geometric means").iloc[0]
+    ours = [
+        values(rows, "p_ratio", method=method, sparsity=0.9) for method in (ratios["first"].split(" ")[0], "NeuronMCT")
+    ]
+    assert ratios["ratio of geometric means"] == pytest.approx(stats.gmean(ours[0]) / stats.gmean(ours[1]))
+
+
+def test_too_few_images_are_said(at_home):
+    at = studies(runs="other", compared="dead_share")
+    assert "n = 3: too few for a test" in alts(at)
+    assert "(n = 3: too few for an interval)" in alts(at)
+    assert "n = 3 each (no interval below n = 5)" in captions(at)
+
+
+def test_agreement_has_its_own_intervals_and_older_files_none(at_home, rows, tmp_path, monkeypatch):
+    of_all = {
+        part: values(rows, f"same_class_overlap_{part}", method="NeuronMCT", sparsity=0.9, label="")
+        for part in ("mean", "low", "high")
+    }
+    mean, low, high = (percent(float(v[0])) for v in of_all.values())
+    at = studies(runs="small")
+    assert f"NeuronMCT with its own class {mean} ({low} to {high}, n = " in alts(at)
+    shutil.copytree(at_home / "small", tmp_path / "old")
+    file = tmp_path / "old" / "agreement.parquet"
+    before = pq.read_table(file)
+    kept = ~before.to_pandas()["measure"].astype(str).str.contains("_overlap_")
+    pq.write_table(before.filter(pa.array(kept)), file)
+    monkeypatch.setenv("PATHWAY_STUDIES", str(tmp_path / "old"))
+    at = studies(runs="old")
+    assert warnings(at) == ""
+    assert "no interval in this run's files" in alts(at)
+    assert "this run's files hold no intervals" in captions(at)
 
 
 def test_the_facts_of_a_run(at_home):
@@ -168,7 +224,7 @@ def test_the_facts_of_a_run(at_home):
     assert "<dd>90 %, 99.5 %</dd>" in facts
     assert "NeuronIntGrad (n steps=2)" in captions(at) or "NeuronIntGrad (n_steps=2)" in captions(at)
     assert "python -m explorer study --out other" in [code.value for code in at.code]
-    assert sections(at) == [SECTIONS[i] for i in (0, 2, 3, 4, 8)]  # those that this run measured
+    assert sections(at) == [SECTIONS[i] for i in (0, 2, 3, 4, 8, 9)]  # those that this run measured
 
 
 def test_the_papers_areas_and_overlaps_stand_beside_ours(at_home, rows):
@@ -195,6 +251,11 @@ def test_roar_stands_beside_the_papers(at_home):
     row = ours[(ours["method"] == RANDOM) & (ours["removed"] == 0.5)].iloc[0]
     assert (row["accuracy"], row["lowest"], row["highest"], row["trainings"]) == pytest.approx((0.8, 0.79, 0.81, 2))
     assert "one training a point, other networks and data than ours" in captions(at)
+    assert row["standard deviation"] == pytest.approx(0.02 / 2**0.5)
+    test_set = stats.binomtest(400, 500).proportion_ci(method="wilson")  # 0.8 of 500 test images
+    assert (row["test low"], row["test high"]) == pytest.approx((test_set.low, test_set.high))
+    assert "measured on 500 test images, the test set's own error" in captions(at)
+    assert "from the lowest to the highest training" in captions(at)
     theirs = next(t.value for t in at.dataframe if "30 %" in t.value.columns)
     assert theirs.iloc[5][["data", "method", "0 %", "90 %"]].tolist() == [
         "CIFAR-10, ResNet8",

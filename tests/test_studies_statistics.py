@@ -1,4 +1,4 @@
-"""Intervals against SciPy, statsmodels and simulations of what they cover; paired tests; overlaps of pairs of images."""
+"""Intervals against SciPy, statsmodels and simulations of their coverage; paired tests; overlaps of pairs of images."""
 
 from __future__ import annotations
 

@@ -93,6 +93,7 @@ def views(draw: st.DrawFn) -> View:
         label=draw(st.just("") | titles),
         closer=draw(titles),
         spread=draw(names),
+        compared=draw(names),
         lesson=draw(st.sampled_from(["", "pathway", "no-such"])),
         step=draw(st.integers(0, 99)),
         present=draw(st.booleans()),
@@ -123,7 +124,8 @@ def test_every_field_of_a_view_is_in_its_parameters():
         box=(10, 20, 100, 70), parts=(Part(9, 4, whole=True), Part(3, 70, whole=False)), only=True,
         painted=("Random", "Original"), painted_at=0.9, start="grey", regularisers=(), paint_steps=7, paint_seed=3,
         ray="coffee", ray_of=2, runs=("photos", "my run.2"), studied_at=0.995, label="T-shirt/top",
-        closer="NeuronIntGrad (n_steps=5)", spread="dead_share", lesson="dead-neurons", step=2, present=True,
+        closer="NeuronIntGrad (n_steps=5)", spread="dead_share", compared="energy_inside", lesson="dead-neurons",
+        step=2, present=True,
     )  # fmt: skip
     assert all(getattr(other, field.name) != getattr(View(), field.name) for field in fields(View))
     assert other.params() == {
@@ -137,7 +139,7 @@ def test_every_field_of_a_view_is_in_its_parameters():
         "painted": "Random~Original", "painted_at": "0.9", "start": "grey", "regularisers": "", "paint_steps": "7",
         "paint_seed": "3", "ray": "coffee", "ray_of": "2", "runs": "photos~my run.2", "studied_at": "0.995",
         "label": "T-shirt/top", "closer": "NeuronIntGrad (n_steps=5)", "spread": "dead_share",
-        "lesson": "dead-neurons", "step": "2", "present": "True",
+        "compared": "energy_inside", "lesson": "dead-neurons", "step": "2", "present": "True",
     }  # fmt: skip
 
 

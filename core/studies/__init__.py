@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from core.studies.comparison import LEVEL, comparable, compared, holm
 from core.studies.engine import DaskEngine, Engine, Serial
-from core.studies.intervals import interval, kind_of, wilson
+from core.studies.intervals import FEWEST, interval, kind_of, wilson
 from core.studies.plan import MAPS, MEASURES, Strategy, Study, written
 from core.studies.running import Estimate, Loader, Outcome, estimate, run
 from core.studies.store import Store
@@ -21,6 +21,7 @@ from core.studies.summary import AGREED, OF_PAIRS, PLACES, SCALARS, summarise, s
 
 __all__ = [
     "AGREED",
+    "FEWEST",
     "LEVEL",
     "MAPS",
     "MEASURES",

@@ -160,7 +160,7 @@ def _bootstrap_t(values: Floats) -> Floats:
 
 def _spreads(values: Floats) -> Floats:
     """Return each column's standard deviation, NaN where all its values are equal."""
-    spreads = values.std(0, ddof=1)
+    spreads: Floats = values.std(0, ddof=1)
     spreads[np.ptp(values, axis=0) == 0] = np.nan
     return spreads
 
@@ -170,5 +170,5 @@ def draws(size: int) -> Floats:
     """Return how often each image is drawn, (resamples, images), the same every time."""
     drawn = np.random.default_rng(0).integers(size, size=(RESAMPLES, size))
     places = drawn + size * np.arange(RESAMPLES)[:, None]
-    counts = np.bincount(places.ravel(), minlength=RESAMPLES * size).reshape(RESAMPLES, size)
-    return counts.astype(float)
+    counts: Floats = np.bincount(places.ravel(), minlength=RESAMPLES * size).astype(float)
+    return counts.reshape(RESAMPLES, size)

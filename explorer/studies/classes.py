@@ -11,11 +11,12 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
+from core.studies import AGREED
 from explorer import session
 from explorer.studies.charts import Group, class_matrix, interval_bars
 from explorer.studies.choice import Studied, coloured, gathered
 from explorer.studies.showing import (
-    INTERVAL,
+    OF_PAIRED,
     Drawn,
     heading,
     listed,
@@ -23,6 +24,7 @@ from explorer.studies.showing import (
     ordered,
     records,
     show,
+    sizes,
 )  # fmt: skip
 from explorer.widgets import settle
 from explorer.words import percent, plain
@@ -34,7 +36,7 @@ MEASURES = {"same_class_overlap": "with its own class", "other_class_overlap": "
 
 def show_classes(studied: Sequence[Studied]) -> None:
     """Show how much pathways share within and between classes, and one method's classes against each other."""
-    found = gathered(studied, *MEASURES)
+    found = [(each, _of_label(each, rows)) for each, rows in gathered(studied, *MEASURES, *AGREED)]
     if not found:
         return
     st.markdown("## Do images of one class share pathways?")
@@ -47,6 +49,11 @@ def show_classes(studied: Sequence[Studied]) -> None:
             show("class agreement", [each], tuple(colours.items()), partial(_draw_bars, each, rows, colours))
         with right:
             _show_matrix(each, colours)
+
+
+def _of_label(each: Studied, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of images, and of the means and intervals those of the class chosen or of all together."""
+    return rows[~rows["measure"].isin(AGREED) | (rows["label"] == each.label)]
 
 
 def choose_closer(names: Sequence[str], key: str, label: str) -> str:
@@ -71,12 +78,14 @@ def _draw_bars(each: Studied, rows: pd.DataFrame, colours: dict[str, str]) -> Dr
         said += [
             f"{r.who} {words} {mean_words(r, percent)}" for r in own.dropna(subset="mean").reset_index().itertuples()
         ]
-    about = each.about(int(rows["index"].nunique()), at=each.sparsity)
+    about = each.about(int(rows.loc[rows["index"] >= 0, "index"].nunique()), at=each.sparsity)
+    known = rows["measure"].isin(AGREED).any()
+    whiskers = f"whiskers: {OF_PAIRED}" if known else "this run's files hold no intervals"
     return Drawn(
         interval_bars(names, groups, "overlap of pathways"),
         f"Mean overlap of an image's pathway with those of other images, {about}: {'; '.join(said)}.",
-        f"Ours: {plain(about)}; whiskers: {INTERVAL}. Intersection over union of two images' pathways. Random pathways "
-        "do not depend on the image and are left out.",
+        f"Ours: {plain(about)}; {whiskers}; {plain(sizes(means))}. Intersection over union of two images' pathways. "
+        "Random pathways do not depend on the image and are left out.",
         records(
             means, each.run.name, who="method", measure="measure", mean="overlap", low="low", high="high",
             median="median", images="images",

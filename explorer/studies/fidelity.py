@@ -15,7 +15,8 @@ from explorer.studies.charts import whiskered
 from explorer.studies.choice import Studied, coloured, gathered
 from explorer.studies.runs import ORIGINAL
 from explorer.studies.showing import (
-    INTERVAL,
+    OF_GEOMETRIC,
+    OF_SHARE,
     Drawn,
     as_line,
     ends,
@@ -26,6 +27,7 @@ from explorer.studies.showing import (
     records,
     show,
     show_each,
+    sizes,
 )  # fmt: skip
 from explorer.words import counted, number, percent, plain, ratio
 
@@ -55,7 +57,7 @@ def _draw_ratios(each: Studied, rows: pd.DataFrame, colours: dict[str, str]) -> 
     means, names = listed(rows, ["who", "sparsity"], colours), ordered(rows, colours)
     lines = [as_line(means, who, colours, "sparsity", "median") for who in names]
     quiet = [
-        replace(as_line(means, who, colours, "sparsity"), name=f"{who}, mean", quiet=True, in_legend=False)
+        replace(as_line(means, who, colours, "sparsity"), name=f"{who}, geometric mean", quiet=True, in_legend=False)
         for who in names
     ]
     at = each.sparsity if each.sparsity is not None else each.run.sparsities[0]
@@ -63,15 +65,16 @@ def _draw_ratios(each: Studied, rows: pd.DataFrame, colours: dict[str, str]) -> 
     whiskered(figure.data[len(names) : 2 * len(names)], [ends(means, who, "sparsity") for who in names])
     about = each.about(int(rows["index"].nunique()))
     said = [
-        f"{r.who} at {percent(r.sparsity)} median {ratio(r.median)}, mean {mean_words(r, ratio)}"
+        f"{r.who} at {percent(r.sparsity)} median {ratio(r.median)}, geometric mean {mean_words(r, ratio)}"
         for r in means.itertuples()
     ]
     return Drawn(
         figure,
         f"Probability ratio over sparsity, {about}: {'; '.join(said)}.",
         f"Ours: {plain(about)}. Probability of the class explained in the pathway over that in the whole network. "
-        f"Solid: median; dotted: mean, with {INTERVAL}. The faint line: unchanged.",
-        _records(means, each, "p ratio"),
+        f"Solid: median; dotted: geometric mean, with {OF_GEOMETRIC}; {plain(sizes(means))}. The faint line: "
+        "unchanged.",
+        _records(means, each, "p ratio, geometric mean"),
     )  # fmt: skip
 
 
@@ -86,7 +89,8 @@ def _draw_kept(each: Studied, rows: pd.DataFrame, colours: dict[str, str]) -> Dr
     return Drawn(
         figure,
         f"Share of images whose prediction the pathway keeps, {about}: {'; '.join(said)}.",
-        f"Ours: {plain(about)}; whiskers: {INTERVAL}. Kept: the pathway's first class is the whole network's.",
+        f"Ours: {plain(about)}; whiskers: {OF_SHARE}; {plain(sizes(means))}. Kept: the pathway's first class is the "
+        "whole network's.",
         _records(means, each, "prediction kept"),
     )  # fmt: skip
 
@@ -94,7 +98,7 @@ def _draw_kept(each: Studied, rows: pd.DataFrame, colours: dict[str, str]) -> Dr
 def _records(means: pd.DataFrame, each: Studied, what: str) -> list[dict[str, object]]:
     return records(
         means, each.run.name, who="method", sparsity="sparsity", achieved="achieved sparsity", mean=what, low="low",
-        high="high", median="median", images="images",
+        high="high", median="median", images="images", left_out="zero or infinite",
     )  # fmt: skip
 
 
@@ -114,7 +118,8 @@ def _draw_radii(each: Studied, rows: pd.DataFrame, colours: dict[str, str]) -> D
         **{title: [float(quartiles[share][who]) for who in means["who"]] for share, title in titles.items()},
     )
     said = [
-        f"{row.who} median {_length(row.median)}" + (f", 0 in {counted(row.ties, 'image')}" if row.ties else "")
+        f"{row.who} median {_length(row.median)}, geometric mean {mean_words(row, _length)}"
+        + (f", 0 in {counted(row.ties, 'image')}" if row.ties else "")
         for row in table.itertuples()
     ]
     about = each.about(int(rows["index"].nunique()), at=each.sparsity)
@@ -130,10 +135,12 @@ def _draw_radii(each: Studied, rows: pd.DataFrame, colours: dict[str, str]) -> D
         f"Linear radius, {about}: {'; '.join(said)}.",
         f"Ours: {plain(about)}{original}. Inside a ball of this radius the restricted network is exactly affine. A "
         f"radius of 0 is an exact tie at a boundary; it stands at the axis's left edge. Images of radius 0: "
-        f"{plain('; '.join(ties) or 'none')}.",
+        f"{plain('; '.join(ties) or 'none')}; {plain(sizes(means))}. Geometric means in the table.",
         records(
-            table, each.run.name, who="method", median="median", **{"lower quartile": "lower quartile"},
-            **{"upper quartile": "upper quartile"}, ties="images of radius 0", images="images",
+            table, each.run.name, who="method", mean="geometric mean", low="low", high="high", median="median",
+            **{"lower quartile": "lower quartile"},
+            **{"upper quartile": "upper quartile"}, ties="images of radius 0", infinite="infinite radii",
+            images="images",
         ),
     )  # fmt: skip
 

@@ -22,35 +22,38 @@ from explorer.studies.showing import Drawn, chart_key, heading, offer_images, or
 from explorer.widgets import settle
 from explorer.words import number, percent, plain, ratio
 
-__all__ = ["show_images"]
+__all__ = ["SPREAD", "Measure", "show_images"]
 
 DRAWN = 400  # images of a method that are drawn; of more, the most extreme ones and a seeded choice
 EXTREME = 4
 
 
 @dataclass(frozen=True)
-class _Measure:
+class Measure:
+    """How a measure is called and put; ``of`` is the kind of measure that a plan asks for."""
+
     title: str
     of: str
     percent: bool = True
     logarithmic: bool = False
 
     def say(self, value: float) -> str:
+        """Return a value as people read it."""
         return percent(value) if self.percent else ratio(value) if self.title == "p ratio" else number(value)
 
 
 SPREAD = {
-    "p_ratio": _Measure("p ratio", "fidelity", percent=False),
-    "dead_share": _Measure("dead share", "fidelity"),
-    "overlap": _Measure("overlap", "overlap"),
-    "linear_radius": _Measure("linear radius", "linear-radius", percent=False, logarithmic=True),
-    "lerf_area_10": _Measure("LeRF area up to 10 %", "lerf", percent=False),
-    "morf_area_10": _Measure("MoRF area up to 10 %", "morf", percent=False),
-    "insertion_area": _Measure("insertion area", "insertion", percent=False),
-    "deletion_area": _Measure("deletion area", "deletion", percent=False),
-    "energy_inside": _Measure("relevance on the object", "localisation"),
-    "same_class_overlap": _Measure("overlap with the own class", "class-agreement"),
-    "other_class_overlap": _Measure("overlap with other classes", "class-agreement"),
+    "p_ratio": Measure("p ratio", "fidelity", percent=False),
+    "dead_share": Measure("dead share", "fidelity"),
+    "overlap": Measure("overlap", "overlap"),
+    "linear_radius": Measure("linear radius", "linear-radius", percent=False, logarithmic=True),
+    "lerf_area_10": Measure("LeRF area up to 10 %", "lerf", percent=False),
+    "morf_area_10": Measure("MoRF area up to 10 %", "morf", percent=False),
+    "insertion_area": Measure("insertion area", "insertion", percent=False),
+    "deletion_area": Measure("deletion area", "deletion", percent=False),
+    "energy_inside": Measure("relevance on the object", "localisation"),
+    "same_class_overlap": Measure("overlap with the own class", "class-agreement"),
+    "other_class_overlap": Measure("overlap with other classes", "class-agreement"),
 }
 
 
@@ -125,7 +128,7 @@ def _by_number(rows: pd.DataFrame, key: str) -> tuple[str, int] | None:
     return str(own.iloc[0]["who"]), int(index)
 
 
-def _draw(each: Studied, rows: pd.DataFrame, measure: _Measure, colours: dict[str, str]) -> Drawn:
+def _draw(each: Studied, rows: pd.DataFrame, measure: Measure, colours: dict[str, str]) -> Drawn:
     names = ordered(rows, colours)
     logarithmic = measure.logarithmic or (measure is SPREAD["p_ratio"] and float(rows["value"].max()) > 20)
     columns = [_points(each.run, rows[rows["who"] == who], who, colours[who], measure) for who in names]
@@ -151,7 +154,7 @@ def _table(run: Run, rows: pd.DataFrame, title: str) -> list[dict[str, object]]:
     return [{"run": run.name} | row for row in found]
 
 
-def _points(run: Run, rows: pd.DataFrame, who: str, colour: str, measure: _Measure) -> Points:
+def _points(run: Run, rows: pd.DataFrame, who: str, colour: str, measure: Measure) -> Points:
     low, middle, high = np.quantile(rows["value"], [0.25, 0.5, 0.75])
     if len(rows) > DRAWN:
         rising = rows.sort_values("value", kind="stable")
@@ -182,7 +185,7 @@ def _mark(each: Studied) -> int:
     return abs(hash((each.run.name, each.sparsity, each.label))) % 10**6
 
 
-def _show_extremes(each: Studied, rows: pd.DataFrame, measure: _Measure) -> None:
+def _show_extremes(each: Studied, rows: pd.DataFrame, measure: Measure) -> None:
     """Show the images of the lowest and of the highest values, each with the way to it."""
     rising = rows.sort_values("value", kind="stable")
     with st.container(key=f"charts_extremes_{each.place}"):

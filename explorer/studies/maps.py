@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from core.studies import FEWEST
 from explorer import charts, session
 from explorer.charts import Axis
 from explorer.measures import CHANGES, NEAR, ORDERS, choose_near, pixel_axis
@@ -30,6 +31,7 @@ from explorer.studies.showing import (
     records,
     show,
     show_each,
+    sizes,
 )  # fmt: skip
 from explorer.widgets import settle
 from explorer.words import number, percent, plain
@@ -86,8 +88,8 @@ def _draw_curves(each: Studied, rows: pd.DataFrame, order: str, near: bool, colo
     return Drawn(
         figure,
         f"{ORDERS[order][0]}, {about}; at {percent(end, 0)} of the pixels: {'; '.join(said)}.",
-        f"{ORDERS[order][1]} Ours: {plain(about)}; mean over images, shaded {INTERVAL}; pixels replaced by "
-        "the mean colour.",
+        f"{ORDERS[order][1]} Ours: {plain(about)}; mean over images, shaded {INTERVAL}; {plain(sizes(means))}; pixels "
+        "replaced by the mean colour.",
         records(
             means, each.run.name, who="method", x="share of pixels", mean="change" if changes else "probability",
             low="low", high="high", median="median", images="images",
@@ -103,9 +105,10 @@ def _show_areas(each: Studied, order: str, near: bool, colours: dict[str, str]) 
     printed = measure == "lerf_area_10"
     methods = paper.methods_of([each])
     rows: list[dict[str, Any]] = []
-    for row in listed(found[0][1], ["who"], colours).itertuples():
+    means = listed(found[0][1], ["who"], colours)
+    for row in means.itertuples():
         theirs = paper.least_relevant(methods.get(row.who, "")) if printed else {}
-        own = {"method": row.who, "ours": row.mean, "low": row.low, "high": row.high, "images": row.images}
+        own = {"method": row.who, "ours": row.mean, "low": row.low, "high": row.high, "n": row.images}
         rows.append({"run": each.run.name} | own | {f"paper, {title}": value for title, value in theirs.items()})
     end = NEAR if measure.endswith("_10") else 1.0
     better = "higher is better" if order in ("morf", "insertion") else "lower is better"
@@ -115,16 +118,21 @@ def _show_areas(each: Studied, order: str, near: bool, colours: dict[str, str]) 
     theirs_words = (
         f" ImageNet, CIFAR-10, Birdsnap: {paper.LERF}; the pathways' sparsity is not printed." if printed else ""
     )
-    st.caption(f"Ours: {plain(about)}; 95 %: {INTERVAL}.{theirs_words}")
+    st.caption(f"Ours: {plain(about)}; 95 %: {INTERVAL}, none below n = {FEWEST}.{theirs_words}")
     offer_files(rows, f"{ORDERS[order][0]} areas", [each])
 
 
 def _shown(row: dict[str, Any]) -> dict[str, str]:
     own = {
         "method": row["method"], "ours": f"{row['ours']:.4f}",
-        "95 %": "" if isnan(row["low"]) else f"{row['low']:.4f}\u2060–\u2060{row['high']:.4f}",
+        "n": str(row["n"]),
+        "95 %": "none" if isnan(row["low"]) else f"{row['low']:.4f}\u2060–\u2060{row['high']:.4f}",
     }  # fmt: skip
-    return own | {k: "" if v is None else f"{v:.4f}" for k, v in row.items() if k.startswith("paper")}
+    return (
+        own
+        | {"n": str(row["n"])}
+        | {k: "" if v is None else f"{v:.4f}" for k, v in row.items() if k.startswith("paper")}
+    )
 
 
 def show_sensitivity(studied: Sequence[Studied]) -> None:
@@ -144,7 +152,8 @@ def _draw_sensitivity(each: Studied, rows: pd.DataFrame, colours: dict[str, str]
         figure,
         f"Correlation over the number of removed pixels, {about}; mean over n: {'; '.join(said)}.",
         f"Closer to 1 is better: the attributions of n pixels then say what the response loses without them. Ours: "
-        f"{plain(about)}; mean over images, shaded {INTERVAL}. No numbers of the paper's are at hand for it.",
+        f"{plain(about)}; mean over images, shaded {INTERVAL}; {plain(sizes(means))}. No numbers of the paper's "
+        "are at hand for it.",
         records(
             means, each.run.name, who="method", x="n", mean="correlation", low="low", high="high", images="images"
         ),

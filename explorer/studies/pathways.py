@@ -27,6 +27,7 @@ from explorer.studies.showing import (
     ordered,
     records,
     show,
+    sizes,
 )  # fmt: skip
 from explorer.words import percent, plain
 
@@ -85,7 +86,7 @@ def _draw_matrix(each: Studied, rows: pd.DataFrame, pairs: pd.DataFrame, dark: b
         charts.overlap_matrix(names, overlaps, chances, dark),
         f"Mean overlap of every two methods, {about}: {'; '.join(said)}.",
         f"Ours: {plain(about)}. Mean over images of intersection over union of the neurons kept; small, what two "
-        "independent choices of the same sizes would share.",
+        f"independent choices of the same sizes would share. Pairs of methods: {plain(sizes(pairs))}.",
         records(
             pairs, each.run.name, first="first", second="second", mean="overlap", low="low", high="high",
             median="median", chance="chance", images="images",
@@ -134,6 +135,7 @@ def _draw_dead(found: Sequence[tuple[Studied, pd.DataFrame]], colours: dict[str,
     printed = [paper.dead_share(methods.get(name, "")) for name in names]
     values = [float("nan") if v is None else v for v in printed]
     groups = [Group("paper, as printed", [palette.FAMILIES["baseline"]] * len(names), values)]
+    counts: list[str] = []
     table: list[dict[str, object]] = [
         {"run": "the paper's poster", "method": n, "dead share": v} for n, v in zip(names, printed, strict=True)
         if v is not None
@@ -151,12 +153,14 @@ def _draw_dead(found: Sequence[tuple[Studied, pd.DataFrame]], colours: dict[str,
             )
         )
         there = means.dropna(subset="mean").reset_index()
+        counts.append(plain(sizes(there)))
         said += [f"{row.who}, {group}, {mean_words(row, percent)}" for row in there.itertuples()]
         table += records(
             there, each.run.name, who="method", mean="dead share", low="low", high="high", median="median",
             images="images",
         )  # fmt: skip
-    ours = "; ".join(plain(each.about(int(rows["index"].nunique()), at=each.sparsity)) for each, rows in found)
+    abouts = [plain(each.about(int(rows["index"].nunique()), at=each.sparsity)) for each, rows in found]
+    ours = "; ".join(f"{about}, {count}" for about, count in zip(abouts, counts, strict=True))
     return Drawn(
         interval_bars(names, groups, "dead neurons on the pathway"),
         f"Dead share of pathways: {'; '.join(said)}.",
@@ -198,7 +202,7 @@ def _draw_over_depth(each: Studied, rows: pd.DataFrame, title: str, colours: dic
     return Drawn(
         figure,
         f"{title} at each of {len(sites)} sites, {about}: {'; '.join(said)}.",
-        f"Ours: {plain(about)}; mean over images, shaded {INTERVAL}.",
+        f"Ours: {plain(about)}; mean over images, shaded {INTERVAL}; {plain(sizes(means))}.",
         records(
             means.sort_values(["who", "x"]), each.run.name, who="method", site="site", mean=title, low="low",
             high="high", images="images",

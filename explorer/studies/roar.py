@@ -8,10 +8,11 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
+from core.studies import wilson
 from explorer import charts
 from explorer.charts import Axis, Line
 from explorer.studies import paper
-from explorer.studies.charts import banded
+from explorer.studies.charts import banded, whiskered
 from explorer.studies.choice import Studied, coloured, gathered
 from explorer.studies.showing import (
     Drawn,
@@ -19,7 +20,7 @@ from explorer.studies.showing import (
     offer_files,
     show,
 )  # fmt: skip
-from explorer.words import counted, percent, plain
+from explorer.words import counted, number, percent, plain
 
 __all__ = ["show_roar"]
 
@@ -47,40 +48,60 @@ def show_roar(studied: Sequence[Studied]) -> None:
 def _draw_ours(each: Studied, rows: pd.DataFrame, colours: dict[str, str]) -> Drawn:
     untouched = rows.loc[rows["x"] == 0, "value"]
     groups = rows[rows["x"] > 0].groupby(["who", "x"], observed=True)["value"]
-    means = groups.agg(["mean", "min", "max", "count"]).reset_index()
-    lines, between, said = [], [], []
+    means = groups.agg(["mean", "min", "max", "std", "count"]).reset_index()
+    tested = int(each.run.manifest["dataset"]["test"])
+    lines, between, errors, said = [], [], [], []
     for who in [name for name in colours if name in set(means["who"])]:
         own = means[means["who"] == who].sort_values("x")
         start = [float(untouched.mean())] if len(untouched) else []
         lines.append(Line(who, colours[who], (*start, *own["mean"]), (*([0.0] * len(start)), *own["x"])))
         ends = [([float(untouched.min())], [float(untouched.max())])] if len(untouched) else [([], [])]
         between.append((ends[0][0] + own["min"].tolist(), ends[0][1] + own["max"].tolist()))
+        errors.append(_errors(lines[-1].y, tested))
         said += [f"{who} at {percent(r.x, 0)} removed {percent(r.mean)}" for r in own.itertuples()]
     figure = charts.curves(lines, Axis("pixels removed", percent=True), Axis("test accuracy", percent=True), height=360)
     banded(figure, between, percent=True)
+    whiskered(figure.data[-len(lines) :] if lines else (), errors, percent=True)
     whole = (
         f"unchanged images {percent(float(untouched.mean()))}" if len(untouched) else "unchanged images not there yet"
     )
-    seeds = counted(int(rows["other"].nunique()), "training")
+    trainings = int(rows["other"].nunique())
+    seeds = counted(trainings, "training")
+    spread = "shaded: from the lowest to the highest training" if trainings > 1 else "one training alone has no spread"
+    if trainings == 1:
+        said.append("one training of each kind, so no spread")
     return Drawn(
         figure,
         f"Test accuracy after removing the most relevant pixels and training anew, {each.about()}: {whole}; "
         f"{'; '.join(said)}.",
-        f"Ours: {plain(each.about())}, {seeds} of each kind; {plain(whole)}. Lines: mean; shaded: from the lowest "
-        "to the highest training. Lower is better: what a good map points at is missed.",
-        [{"run": each.run.name, "method": "", "removed": 0.0, **_unchanged(untouched)}] * bool(len(untouched))
+        f"Ours: {plain(each.about())}, {seeds} of each kind; {plain(whole)}. Lines: mean; {spread}; "
+        f"whiskers: Wilson's 95 % interval of an accuracy measured on {number(tested)} test images, the test set's own "
+        "error. Lower is better: what a good map points at is missed.",
+        [{"run": each.run.name, "method": "", "removed": 0.0, **_unchanged(untouched, tested)}] * bool(len(untouched))
         + [
             {"run": each.run.name, "method": r.who, "removed": r.x, "accuracy": r.mean, "lowest": r.min,
-             "highest": r.max, "trainings": r.count}
+             "highest": r.max, "standard deviation": r.std, "trainings": r.count, **_test_error(r.mean, tested)}
             for r in means.itertuples(name="Accuracy")
         ],
     )  # fmt: skip
 
 
-def _unchanged(values: pd.Series) -> dict[str, object]:
+def _errors(accuracies: Sequence[float], tested: int) -> tuple[list[float], list[float]]:
+    """Return where the intervals of accuracies measured on so many images begin and end."""
+    ends = [wilson(accuracy * tested, tested) for accuracy in accuracies]
+    return [low for low, _ in ends], [high for _, high in ends]
+
+
+def _test_error(accuracy: float, tested: int) -> dict[str, object]:
+    low, high = wilson(accuracy * tested, tested)
+    return {"test low": low, "test high": high, "test images": tested}
+
+
+def _unchanged(values: pd.Series, tested: int) -> dict[str, object]:
     return {
         "accuracy": float(values.mean()), "lowest": float(values.min()), "highest": float(values.max()),
-        "trainings": len(values),
+        "standard deviation": float(values.std()), "trainings": len(values),
+        **_test_error(float(values.mean()), tested),
     }  # fmt: skip
 
 

@@ -7,13 +7,14 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from math import isnan
 from typing import Any, Literal
 
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from core.studies import summarised
+from core.studies import FEWEST, kind_of, summarised, why_no_interval
 from explorer import browser, compute, export
 from explorer.charts import Line
 from explorer.downloads import offer, offer_table
@@ -22,11 +23,15 @@ from explorer.studies.choice import Studied, coloured, gathered
 from explorer.words import plain
 
 __all__ = [
-    "INTERVAL", "Drawn", "as_line", "chart_key", "ends", "heading", "listed", "made_from", "mean_words", "offer_files",
-    "offer_images", "ordered", "records", "shared", "show", "show_each",
+    "INTERVAL", "OF_GEOMETRIC", "OF_PAIRED", "OF_SHARE", "Drawn", "as_line", "chart_key", "ends", "heading", "listed",
+    "made_from", "mean_words", "offer_files", "offer_images", "ordered", "records", "shared", "show", "show_each",
+    "sizes",
 ]  # fmt: skip
 
-INTERVAL = "the 95\u00a0% bootstrap interval of the mean over images"
+INTERVAL = "the 95\u00a0% bootstrap-t interval of the mean over images"
+OF_SHARE = "Wilson's 95\u00a0% interval of the share of images"
+OF_GEOMETRIC = "the 95\u00a0% interval of the geometric mean over images"
+OF_PAIRED = "the 95\u00a0% bootstrap interval of the mean over pairs, drawn by image"
 Number = Callable[[float], str]
 
 
@@ -174,7 +179,9 @@ def ordered(rows: pd.DataFrame, colours: Mapping[str, str]) -> list[str]:
 
 def listed(rows: pd.DataFrame, by: Sequence[str], colours: Mapping[str, str]) -> pd.DataFrame:
     """Return the summaries of rows by method and more, methods in the order in which they are shown."""
-    found = summarised(rows, by)
+    found = summarised(rows, list(dict.fromkeys([*by, "measure"])))
+    geometric = found["measure"].map(lambda measure: kind_of(measure) == "geometric").astype(bool)
+    found["left_out"] = (found["zeros"] + found["infinite"]).where(geometric, 0).astype(int)
     places = {who: place for place, who in enumerate(colours)}
     return found.sort_values("who", key=lambda who: who.map(places), kind="stable").reset_index(drop=True)
 
@@ -194,10 +201,39 @@ def ends(rows: pd.DataFrame, who: str, x: Literal["x", "sparsity"]) -> tuple[lis
 
 
 def mean_words(row: Any, say: Number) -> str:
-    """Return a mean with its interval in words; ``say`` puts a number."""
-    if row.low != row.low or row.low == row.high:
-        return say(row.mean)
-    return f"{say(row.mean)} ({say(row.low)} to {say(row.high)})"
+    """Return a mean with its interval and number of images in words; ``say`` puts a number.
+
+    Args:
+        row: of a summary of ``listed``.
+        say: puts a number.
+    """
+    if isnan(row.low):
+        return f"{say(row.mean)} ({why_no_interval(row.images, row.measure, left_out=row.left_out)})"
+    left = f", {row.left_out} of them 0 or infinite and left out" if row.left_out else ""
+    return f"{say(row.mean)} ({say(row.low)} to {say(row.high)}, n = {row.images}{left})"
+
+
+def sizes(rows: pd.DataFrame) -> str:
+    """Return in words how many images the means of a summary are of, and which are of fewer than most.
+
+    Args:
+        rows: of ``listed``, with who, and other where means are of two methods.
+    """
+    most = int(rows["images"].mode().max())
+    pairs = rows.assign(name=[_name(row) for row in rows.itertuples()])
+    fewer = pairs[pairs["images"] != most].groupby("name", sort=False)["images"].agg(["min", "max"])
+    said = [f"{name} {_range(int(low), int(high))}" for name, low, high in fewer.itertuples()]
+    words = f"n = {most}" + (f"; {', '.join(said)}" if said else " each")
+    return words + (f" (no interval below n = {FEWEST})" if rows["images"].min() < FEWEST else "")
+
+
+def _name(row: Any) -> str:
+    other = getattr(row, "other", "")
+    return f"{row.who} & {other}" if other else str(row.who)
+
+
+def _range(low: int, high: int) -> str:
+    return f"{low}" if low == high else f"{low} to {high}"
 
 
 def records(rows: pd.DataFrame, run: str, **columns: str) -> list[dict[str, object]]:
