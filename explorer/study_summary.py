@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import isfinite, isnan, nan
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -24,7 +25,7 @@ from core.studies import (
 __all__ = ["roar_lines", "study_lines"]
 
 
-def study_lines(folder: str) -> list[str]:
+def study_lines(folder: str | Path) -> list[str]:
     """Return the means of a study's measures with their intervals, then the differences of every two methods."""
     rows = Store(folder).rows(measure=[*SCALARS, *AGREED], site=[""])
     table = summarise(rows)
@@ -56,7 +57,7 @@ def _share(sparsity: float) -> str:
 
 def _differences(rows: pd.DataFrame) -> list[str]:
     """Return a matrix for each measure and sparsity: rows minus, or over, columns."""
-    rows = rows[rows["value"].notna() & rows["measure"].map(comparable)]
+    rows = rows[rows["value"].notna() & rows["measure"].astype(str).map(comparable).astype(bool)]
     pairs = zip(rows["method"], rows["options"], strict=True)
     rows = rows.assign(who=[written(str(method), str(options)) for method, options in pairs])
     lines = []
@@ -95,7 +96,7 @@ def _cell(row: dict[str, Any]) -> str:
     return f"{row['difference']:.3g}{mark}({row['images'] - row['left_out']})"
 
 
-def roar_lines(folder: str, tested: int) -> list[str]:
+def roar_lines(folder: str | Path, tested: int) -> list[str]:
     """Return mean accuracies with their spread over seeds, and the test set's own error.
 
     Args:

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from core import load_network
 from core.datasets import Pictures
@@ -25,6 +26,7 @@ from core.studies.roar.maps import _Chunk, _places
 from core.studies.roar.material import Load, Material, pictures_of
 from core.studies.roar.retraining import _changed
 from core.training import Recipe, train
+from explorer.study_summary import roar_lines
 
 PLAIN = Preprocessing(8, 8, mean=(0.5,) * 3, std=(0.5,) * 3)
 PLAN = Roar(methods=("NeuronMCT", "Gradient", RANDOM), fractions=(0.25, 0.75), epochs=8, train=96, test=48)
@@ -101,6 +103,12 @@ def test_seeds_are_trainings_of_their_own(plan, tmp_path):
     remove_and_retrain(few, tmp_path, Serial)
     table = Store(tmp_path).rows().to_pandas()
     assert table["other"].tolist() == ["seed 0", "seed 0", "seed 1", "seed 1"]
+    found = table[table["x"] == 0.5]["value"]
+    (line,) = (line for line in roar_lines(tmp_path, 48) if line.startswith(RANDOM))
+    ends = stats.binomtest(round(found.mean() * 48), 48).proportion_ci(method="wilson")
+    assert f"2 seeds from {found.min():.4f} to {found.max():.4f}, standard deviation {found.std():.4f}" in line
+    assert line.endswith(f"48 test images alone: {ends.low:.4f} to {ends.high:.4f})")
+    assert Roar().seeds == 3
     assert (tmp_path / "base.safetensors").exists()  # no embedded network knows these classes
 
 

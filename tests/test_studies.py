@@ -6,6 +6,7 @@ import dataclasses
 import io
 import json
 import math
+import re
 from functools import partial
 from itertools import combinations
 
@@ -51,6 +52,7 @@ from core.studies.agreement import overlaps_of_all
 from core.studies.measuring import measure
 from core.studies.plan import Item, Task
 from core.studies.rows import SCHEMA
+from explorer.study_summary import study_lines
 
 NETWORK = load_network("fashion_vgg", device="cpu")
 DATA = open_dataset("fashion-mnist")
@@ -492,6 +494,21 @@ def test_a_summary_is_means_over_images_with_intervals(small):
     assert (row["mean"], row["median"], row["images"]) == (pytest.approx(geometric), chosen.median(), 5)
     assert row["low"] <= row["mean"] <= row["high"]
     assert len(table) == 6
+
+
+def test_what_the_command_prints_of_a_study(small):
+    lines = study_lines(small.folder)
+    rows = frame(small, measure=["dead_share"], site=[""])
+    rows = rows[rows["sparsity"] == 0.8]
+    values = {method: own.set_index("index")["value"] for method, own in rows.groupby("method", observed=True)}
+    mean = f"{values['Random'].mean():.4g}"
+    said = [line for line in lines if line.startswith("dead_share") and "Random" in line and " 0.8 " in line]
+    assert len(said) == 1
+    assert re.search(rf" {mean}  \S+ to \S+ \(n = 5\)$", said[0])
+    start = lines.index("\ndead_share, sparsity 0.8")
+    last = next(line for line in lines[start:] if line.startswith("Random"))
+    difference = (values["Random"] - values["NeuronMCT"]).mean()
+    assert re.search(rf"^Random +{difference:.3g}[* ]\(5\)", last)
 
 
 def test_a_radius_is_one_number_whatever_limits_it():

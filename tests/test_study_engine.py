@@ -73,7 +73,9 @@ def cluster(tmp_path_factory) -> Iterator[tuple[str, list[subprocess.Popen]]]:
 def serial(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("serial")
     output, _ = ended(driver(folder, 24))
-    assert re.search(r"^dead_share +GreedyPruning:steps=10 +0\.9 .* \(24 images\)$", output, re.M)
+    assert re.search(r"^dead_share +GreedyPruning:steps=10 +0\.9 .* \(n = 24\)$", output, re.M)
+    assert re.search(r"^dead_share, sparsity 0\.9$", output, re.M)
+    assert "adjusted by Holm's method within its table" in output
     assert "24 images in" in output
     return folder
 
