@@ -41,6 +41,7 @@ def not_covered(network: Network) -> dict[str, str]:
 def answer_facts(scene: Scene, answer: Answer) -> dict[str, str]:
     """Return what restriction to a pathway does to the answer."""
     return {
+        "Sparsity": percent(answer.sparsity, 2),
         "p ratio": ratio(answer.p_ratio),
         "Prediction": FATES[answer.fate],
         **logits(scene, answer.before, answer.after),
@@ -52,8 +53,8 @@ def logits(scene: Scene, before: Standing, after: Standing) -> dict[str, str]:
     """Return the target's logit and its best competitor's, before restriction and after it."""
     rival, other = (scene.network.class_names[standing.rival] for standing in (before, after))
     return {
-        "Target's logit": f"{number(before.logit)} → {number(after.logit)}",
-        "Best other's": f"{number(before.rival_logit)} {rival} → {number(after.rival_logit)}"
+        "Target logit": f"{number(before.logit)} → {number(after.logit)}",
+        "Best other logit": f"{number(before.rival_logit)} {rival} → {number(after.rival_logit)}"
         + (f" {other}" if other != rival else ""),
     }
 

@@ -105,8 +105,8 @@ def _survival(found: Findings) -> str:
         if not sum(answer.sizes):
             return f"{name} leaves no neuron"
         p = f"p {percent(answer.after.probability)}, p ratio {ratio(answer.p_ratio)}"
-        said = {"kept": "keeps the prediction", "near chance": "has it first, but near chance", "lost": "loses it"}
-        return f"{name} {said[answer.fate]} ({p})"
+        said = {"kept": "keeps", "near chance": "at a probability near chance has first", "lost": "loses"}
+        return f"{name} {said[answer.fate]} the prediction ({p})"
 
     frozen = " Frozen, the others keep the response as it is by construction." if found.off == "frozen" else ""
     return (

@@ -121,27 +121,30 @@ def test_the_axis_reaches_as_far_as_the_points_and_the_mark():
 
 def test_points_that_lost_the_prediction_are_hollow():
     lines = [
-        Line("NeuronMCT", BLUE, [1.0, 0.5], [0.5, 0.9], [True, False]),
-        Line("Random", GREY, [0.2, 0.1], [0.5, 0.9], [False, True]),
+        Line("NeuronMCT", BLUE, [1.0, 0.5, 0.1], [0.5, 0.9, 0.95], ["kept", "near chance", "lost"]),
+        Line("Random", GREY, [0.2, 0.1], [0.5, 0.9], ["lost", "kept"]),
         Line("DGR(init=1)", ORANGE, [0.2, 0.1], [0.5, 0.9]),
     ]
-    figure = charts.sparsity_lines(lines, at=0.5, title="p ratio", percent=False, level=1.0)
-    drawn = [trace for trace in figure.data if len(trace.x) == 2]
-    assert [list(trace.y) for trace in drawn] == [[1.0, 0.5], [0.2, 0.1], [0.2, 0.1]]
+    figure = charts.sparsity_lines(lines, at=0.5, title="p ratio", percent=False, level=1.0, chance=0.2)
+    drawn = [trace for trace in figure.data if len(trace.x) > 1]
+    assert [list(trace.y) for trace in drawn] == [[1.0, 0.5, 0.1], [0.2, 0.1], [0.2, 0.1]]
     assert [trace.marker.symbol for trace in drawn] == [
-        ("circle", "circle-open"), ("square-open", "square"), ("diamond", "diamond"),
+        ("circle", "circle-open-dot", "circle-open"), ("square-open", "square"), ("diamond", "diamond"),
     ]  # fmt: skip
+    assert drawn[0].customdata[1] == "sparsity 90 % · prediction first, but near chance"
     assert drawn[1].customdata == ("sparsity 50 % · prediction not kept", "sparsity 90 %")
     legend = {trace.name: trace.marker.symbol for trace in figure.data if trace.showlegend is not False}
     assert legend == {
-        "NeuronMCT": ("circle", "circle-open"), "Random": "square", "DGR(init=1)": ("diamond", "diamond"),
+        "NeuronMCT": ("circle", "circle-open-dot", "circle-open"), "Random": "square",
+        "DGR(init=1)": ("diamond", "diamond"), "prediction first, but near chance": "circle-open-dot",
         "prediction not kept": "circle-open",
     }  # fmt: skip  # a legend shows a trace's first symbol
-    assert [(shape.y0, shape.y1) for shape in figure.layout.shapes if shape.y0 == shape.y1] == [(1, 1)]
+    assert [(shape.y0, shape.y1) for shape in figure.layout.shapes if shape.y0 == shape.y1] == [(1, 1), (0.2, 0.2)]
+    assert [shape.line.dash for shape in figure.layout.shapes if shape.y0 == shape.y1] == [None, "dash"]
 
 
 def test_where_all_are_kept_nothing_says_otherwise():
-    figure = charts.sparsity_lines([Line("a", BLUE, [1.0], [0.5], [True])], 0.5, "p ratio", percent=False)
+    figure = charts.sparsity_lines([Line("a", BLUE, [1.0], [0.5], ["kept"])], 0.5, "p ratio", percent=False)
     assert [trace.name for trace in figure.data] == ["a"]
 
 
@@ -167,7 +170,7 @@ def test_a_long_line_has_small_markers():
     assert [set(trace.marker.size) for trace in figure.data] == [{8}, {4}]
 
 
-@pytest.mark.parametrize("wrong", [{"x": [0.5]}, {"kept": [True, False, True]}])
+@pytest.mark.parametrize("wrong", [{"x": [0.5]}, {"fates": ["kept", "lost", "kept"]}])
 def test_a_line_has_as_many_of_each(wrong):
     with pytest.raises(ValueError, match="a has 2 points, but"):
         Line("a", BLUE, [0.1, 0.2], **wrong)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.gradient import response
 from core.images import sample_images
 from core.methods import METHODS
 from core.metrics import chance_overlap, dead_neurons, dead_share, fidelity, overlap, site_overlaps
@@ -87,21 +89,39 @@ def test_the_page_shows_every_part(nothing_made):
     assert all(c.proto.alt for c in at.get("plotly_chart"))
 
 
+def shown_logit(value: float) -> str:
+    return f"{value:.3g}"
+
+
+def best_others(names: Sequence[str], target: int, before: list[float], after: list[float]) -> str:
+    (b, before_name), (a, after_name) = (
+        max((logit, name) for i, (logit, name) in enumerate(zip(logits, names, strict=True)) if i != target)
+        for logits in (before, after)
+    )
+    return f"{shown_logit(b)} {before_name} → {shown_logit(a)}" + (
+        f" {after_name}" if after_name != before_name else ""
+    )
+
+
 def test_the_numbers_under_each_picture_are_cores(pathways):
     network = load_network("squeezenet1_1")
     image = network.preprocess(sample_images()["chelsea"].open())
-    target = int(network.run(image).logits.argmax())
+    logits = network.run(image).logits[0].tolist()
+    target = logits.index(max(logits))
     shown = facts(compared(QUICK))
     assert len(shown) == 4
     for found, pathway in zip(shown, pathways.values(), strict=True):
         expected = fidelity(network, image, target, pathway)
+        restricted = response(network, image, pathway)[0].tolist()
         assert found == {
-            "Sparsity achieved": percent(pathway.sparsity, 2),
+            "Sparsity": percent(pathway.sparsity, 2),
             "p ratio": ratio(expected.p_ratio),
             "Prediction": "kept" if expected.prediction_kept else "not kept",
+            "Target logit": f"{shown_logit(logits[target])} → {shown_logit(restricted[target])}",
+            "Best other logit": best_others(network.class_names, target, logits, restricted),
             "Dead share": percent(dead_share(network, image, pathway)),
         }
-    assert [found["Dead share"] for found in shown] == ["54.7 %", "0.0 %", "0.0 %", "54.8 %"]
+    assert [found["Dead share"] for found in shown] == ["56.6 %", "0.0 %", "0.0 %", "56.7 %"]
 
 
 def test_the_overlaps_on_the_page_are_cores(pathways):

@@ -20,6 +20,7 @@ from core.methods import METHODS
 from core.metrics import chance_overlap, fidelity, overlap
 from core.network import trace
 from core.pathway import rank
+from core.scores import Scores
 from explorer import comparisons, compute
 from explorer.answers import Scene, Scored, Selection
 from explorer.comparisons import CURVE, STRIP, Curve
@@ -128,7 +129,7 @@ def test_two_members_are_cores_overlap_and_chance(scene):
 
 
 def test_the_overlap_of_nothing_with_nothing_is_not_a_number(scene):
-    none = rank([torch.zeros(site.shape) for site in scene.network.sites])
+    none = rank(Scores([torch.zeros(site.shape) for site in scene.network.sites], keeps_zeros=False))
     nothing = Scored(("nothing",), Strategy("Random"), none, (), 0.0)
     found = comparisons.members(scene, [nothing, nothing], 0.5)
     assert np.isnan(found.overlaps()).all()
@@ -151,11 +152,10 @@ def test_members_are_made_once_for_the_same_neurons(scene):
 
 def test_members_at_sparsities_that_keep_the_same_neurons_are_one(scene):
     mct, active = scored(scene, "NeuronMCT"), compute.reference(scene, Strategy("ActiveSubnet"))
-    least = mct.ranking.least_sparsity
-    assert least > 0.2
-    made = comparisons.members(scene, [mct, active], least)
-    assert comparisons.members(scene, [mct, active], 0.0) is made
-    assert comparisons.members(scene, [mct, active], least + 0.1) is not made
+    made = comparisons.members(scene, [mct, active], 0.8)
+    assert mct.size(0.8) == mct.size(0.8001) == mct.size(0.8 + 0.3 / scene.network.neurons)
+    assert comparisons.members(scene, [mct, active], 0.8001) is made
+    assert comparisons.members(scene, [mct, active], 0.9) is not made
 
 
 def test_members_of_another_photo_are_their_own(scene):
@@ -183,7 +183,7 @@ def test_a_curve_is_the_fidelity_at_every_sparsity(kind, off):
         for point, sparsity in zip(part.points, CURVE, strict=True):
             wanted = fidelity(scene.network, scene.image, 1, one.ranking.pathway(sparsity), off=off)
             assert point.p_ratio == pytest.approx(wanted.p_ratio, rel=1e-5)
-            assert point.prediction_kept == wanted.prediction_kept
+            assert point.fate == wanted.fate
             assert (point.dead_share, point.sparsity) == (wanted.dead_share, wanted.sparsity)
     if off == "frozen":
         assert all(point.p_ratio == pytest.approx(1, rel=1e-5) for part in found.parts for point in part.points)
@@ -216,14 +216,14 @@ def test_a_strip_is_the_pathway_gradient_at_every_sparsity(kind, off):
     for row, one in zip(comparisons.strip(scene, rankings, off, "me").parts, rankings, strict=True):
         assert row.maps.shape == (8, 8, 8)
         assert (row.maps.dtype, row.nbytes) == (np.float32, 8 * 8 * 8 * 4)
-        assert len(row.p_ratios) == len(row.kept) == len(STRIP) == 8
-        for values, p_ratio, kept, sparsity in zip(row.maps, row.p_ratios, row.kept, STRIP, strict=True):
+        assert len(row.p_ratios) == len(row.fates) == len(STRIP) == 8
+        for values, p_ratio, became, sparsity in zip(row.maps, row.p_ratios, row.fates, STRIP, strict=True):
             pathway = one.ranking.pathway(sparsity)
             gradient = pathway_gradient(scene.network, scene.image, 1, pathway, off=off)
             np.testing.assert_allclose(values, saliency_map(gradient).numpy(), rtol=1e-5, atol=1e-8)
             wanted = fidelity(scene.network, scene.image, 1, pathway, off=off)
             assert p_ratio == pytest.approx(wanted.p_ratio, rel=1e-5)
-            assert kept == wanted.prediction_kept
+            assert became == wanted.fate
 
 
 def test_the_papers_sparsities_and_99_percent():

@@ -10,13 +10,14 @@ import pytest
 import torch
 from PIL import Image
 
-from core.gradient import Restricted
+from core.gradient import Restricted, response
 from core.images import Crop, Preprocessing
 from core.membership import membership
 from core.methods import METHODS
-from core.metrics import fidelity
+from core.metrics import Fate, Standing, fidelity
 from core.network import trace
 from core.pathway import Pathway, rank
+from core.scores import Scores
 from explorer import compute
 from explorer.answers import Answer, Scene, Scored
 from explorer.choices import SPARSITIES
@@ -44,7 +45,6 @@ def test_what_is_asked_and_what_is_compared_for_it():
             "columns": "Original~NeuronMCT~NeuronIntGrad~GreedyPruning",
             "pair": "1-3",
             "sparsity": "0.99",
-            "scale": "panel",
         },
     ]
 
@@ -177,7 +177,11 @@ def test_the_answer_about_survival_is_cores_fidelity(kind):
         answers[name] = compute.answer(scene, scored, 0.99, "zero")
         found = fidelity(scene.network, scene.image, scene.target, ranking.pathway(0.99))
         number = f"{found.p_ratio:.2f}" if found.p_ratio >= 0.1 else f"{found.p_ratio:.2g}"
-        fates.append(f"{name} {'keeps' if found.prediction_kept else 'loses'} the prediction (p ratio {number})")
+        logits = response(scene.network, scene.image, ranking.pathway(0.99))
+        kept = "keeps" if float(logits.softmax(1).max()) > 2 / 4 else "at a probability near chance has first"
+        said = kept if int(logits.argmax()) == scene.prediction else "loses"
+        p = f"{100 * found.after.probability:.1f} %"
+        fates.append(f"{name} {said} the prediction (p {p}, p ratio {number})")
     assert SURVIVAL.answer(findings(scene, pathways_of(scene, 0.99), ORDERS[0], answers)) == (
         f"With one neuron in a hundred, {fates[0]}, {fates[1]} and {fates[2]}. The maps show what of the photo these "
         "neurons still answer to."
@@ -231,28 +235,31 @@ def test_where_no_dead_neuron_enters_no_site_is_named(residual):
     assert DEAD.answer(found).endswith("Of NeuronMCT's pathway 0.0 % is, of GreedyPruning's 0.0 %.")
 
 
-def fate(p_ratio: float, kept: bool, sizes: tuple[int, ...] = (3, 2), dead_share: float = 0.0) -> Answer:
-    restricted = Restricted(torch.zeros(1, 4), torch.zeros(3, 8, 8))
-    return Answer(restricted, 1 - sum(sizes) / 512, sizes, 0, 0, p_ratio, kept, dead_share, 0.0)
+def fate(p_ratio: float, became: Fate, p: float) -> Answer:
+    restricted, sizes = Restricted(torch.zeros(1, 4), torch.zeros(3, 8, 8)), (3, 2)
+    before, after = Standing(0.3, 2.0, 1, 1.0), Standing(p, 1.0, 2, 0.5)
+    return Answer(restricted, 1 - sum(sizes) / 512, sizes, 0, 0, p_ratio, became, before, after, 0.0, 0.0)
 
 
 def test_the_answer_about_survival_by_hand(residual):
     answers = {
-        "GreedyPruning": fate(0.0123, False), "NeuronMCT": fate(2.6, True), "NeuronIntGrad": fate(0.5, True),
+        "GreedyPruning": fate(0.0123, "lost", 0.004), "NeuronMCT": fate(2.6, "kept", 0.78),
+        "NeuronIntGrad": fate(0.5, "near chance", 0.15),
     }  # fmt: skip
     found = replace(by_hand(residual, marked([], []), NeuronMCT=marked([1], [])), answers=answers)
     assert SURVIVAL.answer(found) == (
-        "With one neuron in a hundred, NeuronMCT keeps the prediction (p ratio 2.60), NeuronIntGrad keeps the "
-        "prediction (p ratio 0.50) and GreedyPruning loses the prediction (p ratio 0.012). The maps show what of the "
-        "photo these neurons still answer to."
+        "With one neuron in a hundred, NeuronMCT keeps the prediction (p 78.0 %, p ratio 2.60), NeuronIntGrad at a "
+        "probability near chance has first the prediction (p 15.0 %, p ratio 0.50) and GreedyPruning loses the "
+        "prediction (p 0.4 %, p ratio 0.012). The maps show what of the photo these neurons still answer to."
     )
 
 
 def test_a_method_whose_pathway_is_empty_leaves_nothing(residual):
     strategy = Strategy.of("NeuronMCT")
-    none = rank([torch.zeros(site.shape) for site in residual.network.sites])
+    zeros = [torch.zeros(site.shape) for site in residual.network.sites]
+    none = rank(Scores(zeros, keeps_zeros=False))  # as a released rule may leave it
     empty = compute.answer(residual, Scored(("none",), strategy, none, (), 0.0), 0.99, "zero")
     assert sum(empty.sizes) == 0
-    answers = {"NeuronMCT": empty, "NeuronIntGrad": fate(0.5, True), "GreedyPruning": fate(0.5, True)}
+    answers = {"NeuronMCT": empty, "NeuronIntGrad": fate(0.5, "kept", 0.2), "GreedyPruning": fate(0.5, "kept", 0.2)}
     found = replace(by_hand(residual, marked([], []), NeuronMCT=marked([], [])), answers=answers)
     assert "NeuronMCT leaves no neuron, NeuronIntGrad keeps" in SURVIVAL.answer(found)

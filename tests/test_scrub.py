@@ -6,7 +6,7 @@ import io
 import json
 import time
 from base64 import b64decode
-from dataclasses import replace
+from dataclasses import astuple, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,6 +22,7 @@ from core.methods import METHODS
 from core.metrics import dead_neurons, dead_share, fidelity
 from core.network import trace
 from core.pathway import rank
+from core.scores import Scores
 from explorer import comparisons, compute, figures
 from explorer.answers import Scene, Scored
 from explorer.choices import SPARSITIES
@@ -69,7 +70,7 @@ def swept(scene: Scene, by: Scored, off: Any = "zero") -> Swept:
 
 def nothing(scene: Scene) -> Scored:
     """A ranking that keeps no neuron."""
-    none = rank([torch.zeros(site.shape) for site in scene.network.sites])
+    none = rank(Scores([torch.zeros(site.shape) for site in scene.network.sites], keeps_zeros=False))
     return Scored(("nothing",), Strategy("Random"), none, (), 0.0)
 
 
@@ -121,7 +122,8 @@ def test_a_sweep_is_what_core_says_of_each_pathway_alone(nothing_made, kind, off
         np.testing.assert_allclose(part.probabilities[i], logits.softmax(1)[0].numpy(), rtol=1e-4)
         wanted = fidelity(scene.network, scene.image, 1, pathway, off=off)
         assert part.p_ratios[i] == pytest.approx(wanted.p_ratio, rel=1e-4)
-        assert (part.kept[i], part.sparsities[i]) == (wanted.prediction_kept, wanted.sparsity)
+        assert (part.fates[i], part.sparsities[i]) == (wanted.fate, wanted.sparsity)
+        assert astuple(part.standings[i]) == pytest.approx(astuple(wanted.after), rel=1e-4, abs=1e-5)
         assert part.sizes[i].tolist() == list(pathway.sizes)
         lost = [int((mask & d).count_nonzero()) for mask, d in zip(pathway.masks, dead, strict=True)]
         assert part.dead[i].tolist() == lost
@@ -166,13 +168,14 @@ def test_the_browser_is_sent_the_numbers_of_core(scene, style):
     for stop, sparsity in zip(stops, SWEEP, strict=True):
         pathway = by.ranking.pathway(sparsity)
         wanted = fidelity(scene.network, scene.image, 1, pathway)
-        kept = "kept" if wanted.prediction_kept else "not kept"
+        became = {"kept": "kept", "near chance": "first, but near chance", "lost": "not kept"}[wanted.fate]
         assert stop["sizes"] == list(pathway.sizes)
         assert stop["dead_share"] == percent(dead_share(scene.network, scene.image, pathway))
-        assert stop["sparsity"] == percent(pathway.sparsity, 2)
+        assert [name for name, _ in stop["logits"]] == ["Target logit", "Best other logit"]
+        assert stop["logits"][0][1] == f"{wanted.before.logit:.3g} → {wanted.after.logit:.3g}"
         assert stop["p_ratio"] == ratio(wanted.p_ratio)
-        assert stop["said"] == f"p ratio {ratio(wanted.p_ratio)}, prediction {kept}"
-        assert stop["kept"] == wanted.prediction_kept
+        assert stop["said"] == f"p ratio {ratio(wanted.p_ratio)}, prediction {became}"
+        assert (stop["fate"], stop["kept"], stop["near"]) == (became, became == "kept", wanted.fate == "near chance")
         probabilities = response(scene.network, scene.image, pathway).softmax(1)[0]
         assert stop["p"] == pytest.approx(float(probabilities[1]), rel=1e-4)
         best = probabilities.argsort(descending=True).tolist()
@@ -209,7 +212,7 @@ def test_an_empty_pathway_has_a_payload_that_browsers_can_read(scene):
     part = method_payload(scene, swept(scene, nothing(scene)), "magnitude")
     json.dumps(payload(scene, [part], "magnitude"), allow_nan=False)
     assert {stop["dead_share"] for stop in part["stops"]} == {"–"}
-    assert {stop["sparsity"] for stop in part["stops"]} == {"100.00 %"}
+    assert {sum(stop["sizes"]) for stop in part["stops"]} == {0}
     assert {stop["layers_said"] for stop in part["stops"]} == {
         f"most at {scene.network.sites[0].name}, 0.0 %; 0 of 0 dead"
     }
@@ -229,21 +232,21 @@ def test_classes_that_are_alike_are_a_number(scene):
     assert ([name for name, *_ in stop["top"]], stop["rest"]) == (list("hgfed"), "")
 
 
+KEPT, NEAR, LOST = "kept", "near chance", "lost"
 FLIPS = {
-    "prediction kept at every stop": [True] * 25,
-    "prediction kept at no stop": [False] * 25,
-    "prediction flips between 0 % and 30 %": [True] + [False] * 24,
-    "prediction flips between 98.6 % and 99 %": [True] * 24 + [False],
-    "prediction comes back between 0 % and 30 %": [False] + [True] * 24,
-    "prediction lost, then back: flips after 0 % and 30 %": [True, False] + [True] * 23,
-    "prediction back, then lost: flips after 30 % and 98.6 %": [False] * 2 + [True] * 22 + [False],
-    "prediction flips 3 times": [True, False, True] + [False] * 22,
+    "prediction kept at every stop": [KEPT] * 25,
+    "prediction not kept at every stop": [LOST] * 25,
+    "prediction kept, not kept from 30 %": [KEPT] + [LOST] * 24,
+    "prediction kept, first, but near chance from 98.6 %, not kept from 99 %": [KEPT] * 23 + [NEAR, LOST],
+    "prediction not kept, kept from 30 %": [LOST] + [KEPT] * 24,
+    "prediction kept, not kept from 30 %, kept from 50 %": [KEPT, LOST] + [KEPT] * 23,
+    "prediction kept at first, changes 4 times": [KEPT, LOST, KEPT, NEAR] + [LOST] * 21,
 }
 
 
-@pytest.mark.parametrize(("words", "kept"), FLIPS.items(), ids=FLIPS)
-def test_it_is_said_where_the_prediction_flips(scene, words, kept):
-    part = replace(swept(scene, scored(scene)), kept=tuple(kept))
+@pytest.mark.parametrize(("words", "fates"), FLIPS.items(), ids=FLIPS)
+def test_it_is_said_where_the_prediction_flips(scene, words, fates):
+    part = replace(swept(scene, scored(scene)), fates=tuple(fates))
     assert method_payload(scene, part, "magnitude")["flips"] == words
 
 
