@@ -217,7 +217,7 @@ def test_what_a_link_says_is_shown_as_text():
 @pytest.mark.parametrize(
     ("params", "left"),
     [
-        ({"site": "999"}, {"site": "25"}),
+        ({"site": "999"}, {"site": "24"}),
         ({"neuron": "999-0"}, {}),
         ({"neuron": "0-999999999"}, {}),
         ({"target": "1000"}, {}),

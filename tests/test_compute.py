@@ -236,14 +236,13 @@ def test_the_predicted_target_and_the_same_one_named_share_scores(network, scene
 
 def test_sparsities_that_keep_the_same_neurons_share_an_answer(network, scene):
     mct, random = scored(scene, "NeuronMCT"), scored(scene, "Random")
-    least = mct.ranking.least_sparsity
-    assert 0.2 < least < 0.9
-    inert = [compute.answer(scene, mct, sparsity, "zero") for sparsity in (0.0, least / 2, least)]
-    assert inert[0] is inert[1] is inert[2]
-    assert inert[0].sparsity == least
-    assert compute.answer(scene, mct, least + 2 / network.neurons, "zero") is not inert[0]
-    assert compute.answer(scene, mct, 0.0, "frozen") is not inert[0]
-    assert compute.answer(scene, random, 0.0, "zero") is not compute.answer(scene, random, least / 2, "zero")
+    step = 1 / network.neurons
+    one, same, next_one = (compute.answer(scene, mct, 0.5 + k * step, "zero") for k in (0.0, 0.3, 1.0))
+    assert one is same
+    assert one.sparsity == 0.5
+    assert (next_one is not one, sum(next_one.sizes)) == (True, sum(one.sizes) - 1)
+    assert compute.answer(scene, mct, 0.5, "frozen") is not one
+    assert compute.answer(scene, random, 0.5, "zero") is not one
 
 
 def test_a_references_answer_is_one_at_any_sparsity(scene):

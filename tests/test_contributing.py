@@ -66,7 +66,7 @@ def test_the_page_is_drawn_and_in_the_navigation(tmp_path, monkeypatch):
     at = ran(at)
     assert "How much of the network is silent here?" in "\n".join(text.value for text in at.markdown)
     (table,) = at.table
-    assert len(table.value) == 26
+    assert len(table.value) == 25
 
 
 @pytest.mark.usefixtures("own_queue")

@@ -18,6 +18,7 @@ from PIL import Image
 from core.images import Preprocessing, image_hash
 from core.network import Network, trace
 from core.pathway import rank
+from core.scores import Scores
 from explorer import compute, export
 from explorer.answers import Answer, Scene, Scored, Selection
 from explorer.strategies import Strategy
@@ -126,6 +127,11 @@ def test_provenance_names_everything_it_takes_to_make_it_again(network):
         "off": "frozen",
         "p_ratio": pytest.approx(1.0),
         "prediction_kept": True,
+        "near_chance": False,
+        "logit_before": pytest.approx(float(scene.original.logits[0, scene.target])),
+        "logit": pytest.approx(float(answer.restricted.logits[0, scene.target])),
+        "rival_logit_before": pytest.approx(rival(scene, scene.original.logits)),
+        "rival_logit": pytest.approx(rival(scene, answer.restricted.logits)),
         "dead_share": pytest.approx(answer.dead_share),
         "ties": 0,
     }
@@ -156,8 +162,12 @@ def asked(scene: Scene, strategy: Strategy) -> Answered:
 
 def nothing(scene: Scene) -> Answered:
     """A pathway without neurons, whose dead share is not a number, as cancelled work may have left it."""
-    none = rank([torch.zeros(site.shape) for site in scene.network.sites])
+    none = rank(Scores([torch.zeros(site.shape) for site in scene.network.sites], keeps_zeros=False))
     return answered(scene, Scored(("export", "none"), Strategy.of("DGR(init=r)", seed=7), none, (), 1.23456, False))
+
+
+def rival(scene: Scene, logits: torch.Tensor) -> float:
+    return max(logit for i, logit in enumerate(logits[0].tolist()) if i != scene.target)
 
 
 def come_back(made: dict[str, object]) -> dict[str, object]:
@@ -177,12 +187,15 @@ def test_provenance_of_a_comparison_names_each_strategy_in_its_order(scene):
     for part in made["columns"]:
         assert set(part) == {
             "method", "options", "method_seconds", "complete", "sparsity", "p_ratio", "prediction_kept", "dead_share",
-            "ties",
+            "ties", "near_chance", "logit_before", "logit", "rival_logit_before", "rival_logit",
         }  # fmt: skip
     original, none, random, active = made["columns"]
     assert original == {
         "method": "Original", "options": {}, "method_seconds": 0.0, "complete": True, "sparsity": 0.0, "p_ratio": 1.0,
-        "prediction_kept": True, "dead_share": pytest.approx(scene.dead_share), "ties": 0,
+        "prediction_kept": True, "dead_share": pytest.approx(scene.dead_share), "ties": 0, "near_chance": False,
+        "logit_before": original["logit"], "logit": pytest.approx(float(scene.original.logits[0, scene.target])),
+        "rival_logit_before": original["rival_logit"],
+        "rival_logit": pytest.approx(rival(scene, scene.original.logits)),
     }  # fmt: skip
     assert (none["method"], none["options"]) == ("DGR(init=r)", {"iterations": 0, "per_channel": 0, "seed": 7})
     assert (none["method_seconds"], none["complete"]) == (1.2346, False)

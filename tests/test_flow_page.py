@@ -131,11 +131,11 @@ def test_what_is_not_drawn_is_counted():
     assert f"{len(flow.edges) - drawn:,} weaker ones" in said
     alt = at.get("plotly_chart")[0].proto.alt
     assert f"{drawn} links" in alt
-    assert "Flow into the logit 11.5" in alt
+    assert "Flow into the logit 10." in alt
 
 
 def found_flow_of(at: AppTest) -> Flow:
-    chosen = [v for v in held() if isinstance(v, Flow) and len(v.channels) == 26]
+    chosen = [v for v in held() if isinstance(v, Flow) and len(v.channels) == 25]
     return chosen[-1]
 
 

@@ -18,14 +18,15 @@ WHOLE = (0, 0, 8, 8)
 
 
 class Headed(nn.Module):
-    """``body(x, *parts)`` and a ReLU, its only site."""
+    """``body(x, *parts)`` and a ReLU, its only site, whose positions and channels the two logits mix."""
 
     def __init__(self, body: Callable[..., Tensor], *parts: nn.Module) -> None:
         super().__init__()
         self.body, self.parts = body, nn.ModuleList(parts)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.relu(self.body(x, *self.parts)).flatten(1)
+        values = F.relu(self.body(x, *self.parts)).flatten(1)
+        return torch.stack([values.sum(1), -values.sum(1)], 1)
 
 
 def traced(*layers: nn.Module) -> Network:

@@ -125,7 +125,7 @@ def test_it_holds_the_numbers_that_the_page_shows(chosen):
         probability = float(answer.restricted.logits.softmax(1).max())
         assert percent(probability) in words
         (rank,) = readings.neuron_row(scene, column.selection, (), VIEW.neuron).ranks
-        assert rank is None or f"{rank + 1:,} of 2,589,352" in words
+        assert rank is None or f"{rank + 1:,} of 2,420,352" in words
         for size, site in zip(answer.sizes, scene.network.sites, strict=True):
             assert percent(size / site.neurons, 2) in words
             assert site.name in words

@@ -133,8 +133,8 @@ def read(html: str) -> Tags:
         markup.answers([(HOSTILE, 0.5, True)], 5),
         markup.made_from({HOSTILE: HOSTILE}),
         markup.legend({HOSTILE: "#0072B2"}),
-        markup.inert_zone(0.5, HOSTILE),
-        markup.colour_bar(HOSTILE, HOSTILE, ["#000000", "#FFFFFF"]),
+        markup.runs_out(0.5, HOSTILE, HOSTILE, "#000000"),
+        markup.colour_bar(HOSTILE, HOSTILE, HOSTILE, ["#000000", "#FFFFFF"], HOSTILE),
     ],
 )
 def test_text_stays_text(html):
