@@ -65,7 +65,7 @@ def _show_overlaps_over_depth(scene: Scene, columns: list[Column], table: Member
         if not np.isnan(overlaps).all():
             said.append(f"{title} from {percent(float(np.nanmin(overlaps)))} to {percent(float(np.nanmax(overlaps)))}")
     name, chosen = columns[first].title, columns[first].place == session.view().pair[0]
-    figure = charts.site_lines(lines, sites, session.view().site, f"overlap with {name}")
+    figure = charts.site_lines(lines, sites, session.view().site_in(scene.network), f"overlap with {name}")
     alt = f"Overlap with {name} at each of {len(sites)} sites: {'; '.join(said)}."
     show_chart(figure, "overlap_lines", alt)
     whose = "the first of the pair chosen below" if chosen else "while the first of the pair is not there"
@@ -87,7 +87,7 @@ def show_dead(scene: Scene, columns: list[Column]) -> None:
     lines = [charts.Line(c.title, c.colour, shares[i].tolist()) for i, c in enumerate(columns)]
     lines.append(charts.Line("the network's own", palette.ink(session.dark()), own, quiet=True))
     said = "; ".join(f"{c.title} {percent(float(overall[i]))}" for i, c in enumerate(columns))
-    figure = charts.site_lines(lines, sites, session.view().site, "dead share of the pathway")
+    figure = charts.site_lines(lines, sites, session.view().site_in(scene.network), "dead share of the pathway")
     alt = f"Dead share at each site. Overall: {said}; the network's own {percent(scene.dead_share)}."
     show_chart(figure, "dead_lines", alt)
     st.caption(

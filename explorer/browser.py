@@ -70,7 +70,13 @@ def picture_picker(
 
 
 def mask_picker(
-    source: str, alt: str, cells: tuple[int, int], key: str, *, on_picked: Callable[[int, int], None]
+    source: str,
+    alt: str,
+    cells: tuple[int, int],
+    lines: tuple[int, int],
+    key: str,
+    *,
+    on_picked: Callable[[int, int], None],
 ) -> None:
     """Draw a picture of a mask in which a click, or Enter, picks a cell.
 
@@ -78,10 +84,11 @@ def mask_picker(
         source: the picture, a data URL.
         alt: what it shows, in words.
         cells: how many it has across and down.
+        lines: how many channels stand side by side, and one below the other, parted by a grid.
         key: the component's.
         on_picked: given the cell's column and row.
     """
-    picture = '<button type="button" class="mask" hidden><img><i></i></button><span role="status"></span>'
+    picture = '<button type="button" class="mask" hidden><img><span></span><i></i></button><span role="status"></span>'
 
     def picked() -> None:
         cell = st.session_state[key].picked or {}
@@ -89,7 +96,14 @@ def mask_picker(
 
     _component("mask_picker", picture)(
         key=key,
-        data={"source": source, "alt": alt, "width": cells[0], "height": cells[1]},
+        data={
+            "source": source,
+            "alt": alt,
+            "width": cells[0],
+            "height": cells[1],
+            "columns": lines[0],
+            "rows": lines[1],
+        },
         on_picked_change=picked,
     )
 

@@ -31,6 +31,7 @@ __all__ = [
     "membership_positions",
     "mosaic",
     "mosaic_cells",
+    "mosaic_grid",
     "mosaic_neuron",
     "outlined",
     "over_photo",
@@ -184,6 +185,11 @@ def mosaic_cells(planes: tuple[int, int, int]) -> tuple[int, int]:
         return across + 1, -(-planes[0] // across) + 1
     columns, rows = _grid(planes)
     return columns * (planes[2] + 1), rows * (planes[1] + 1)
+
+
+def mosaic_grid(planes: tuple[int, int, int]) -> tuple[int, int]:
+    """Return how many channels of (C, H, W) stand side by side in a mosaic, and one below the other."""
+    return (1, 1) if planes[1:] == (1, 1) else _grid(planes)
 
 
 def mosaic_neuron(planes: tuple[int, int, int], across: int, down: int) -> tuple[int, int, int] | None:

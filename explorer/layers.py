@@ -24,7 +24,7 @@ def show_layers(scene: Scene, columns: list[Column]) -> None:
     if not columns:
         return
     sites = scene.network.sites
-    at = session.view().site
+    at = session.view().site_in(scene.network)
     shares = {
         c.strategy.name: [size / site.neurons for size, site in zip(c.answer.sizes, sites, strict=True)]
         for c in columns
@@ -38,10 +38,8 @@ def show_layers(scene: Scene, columns: list[Column]) -> None:
     )
     show_site_chart(strip, "strip", alt)
     widgets.site(scene.network)
-    with st.container(key="pair"):
-        for place, column in zip(st.columns(2), columns, strict=False):
-            with place:
-                _show_mask(scene, column, at)
+    for column in columns:
+        _show_mask(scene, column, at)
 
 
 def _show_mask(scene: Scene, column: Column, at: int) -> None:

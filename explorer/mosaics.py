@@ -18,4 +18,11 @@ def show_mosaic(file: bytes, site: Site, alt: str, key: str) -> None:
             return
         navigation.open_neuron((site.index, site.position(*place)))
 
-    browser.mask_picker(figures.data_url(file), alt, figures.mosaic_cells(site.planes), key, on_picked=picked)
+    browser.mask_picker(
+        figures.data_url(file),
+        alt,
+        figures.mosaic_cells(site.planes),
+        figures.mosaic_grid(site.planes),
+        key,
+        on_picked=picked,
+    )

@@ -39,7 +39,7 @@ def show_neurons(scene: Scene, columns: list[Column]) -> None:
         return
     view = session.view()
     widgets.ranking_scope()
-    site = view.site if view.only_site else None
+    site = view.site_in(scene.network) if view.only_site else None
     top = compute.RESULTS.get(
         ("top neurons", scene.key, tuple(each.key for each in scored), site),
         lambda: _Top(readings.top_neurons(scene, scored[0], scored[1:], site, TOP_NEURONS)),

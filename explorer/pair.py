@@ -64,7 +64,7 @@ def _show_split_over_depth(
         if dead.any():
             parts[f"{name} but dead"] = dead.tolist()
             shades.append(palette.pale(colour, session.dark()))
-    figure = charts.membership_bars(parts, shades, sites, session.view().site)
+    figure = charts.membership_bars(parts, shades, sites, session.view().site_in(scene.network))
     most = [
         f"{name} most at {sites[int(values.argmax())]}, {percent(float(values.max()))}"
         for name, values in zip(names, shares.sum(1), strict=True)
@@ -84,8 +84,8 @@ def _show_split_over_depth(
 
 def _show_split_at_site(scene: Scene, chosen: list[Column], names: tuple[str, ...]) -> None:
     view, dark = session.view(), session.dark()
-    site = scene.network.sites[view.site]
-    first, second = (readings.site_planes(scene, s, view.sparsity, view.site) for s in selections(chosen))
+    site = scene.network.sites[view.site_in(scene.network)]
+    first, second = (readings.site_planes(scene, s, view.sparsity, site.index) for s in selections(chosen))
     colours = (chosen[0].colour, chosen[1].colour)
     parts = (first.mask & ~second.mask, first.mask & second.mask, second.mask & ~first.mask)
     said = ", ".join(f"{name} {number(int(part.sum()))}" for name, part in zip(names, parts, strict=True))
@@ -113,7 +113,7 @@ def _show_split_at_site(scene: Scene, chosen: list[Column], names: tuple[str, ..
 
 def _offer_masks(scene: Scene, chosen: list[Column], whole: Image.Image) -> None:
     view, made_from, find = session.view(), made_from_all(scene, chosen), again(scene, chosen)
-    site = scene.network.sites[view.site].name
+    site = scene.network.sites[view.site_in(scene.network)].name
     offer_picture(
         export.file_name(view.image, scene.network.name, *(column.title for column in chosen)),
         lambda: figures.png(whole, made_from | {"site": site}),

@@ -28,7 +28,7 @@ def layers(scene: Scene, view: View, shown: Sequence[Shown]) -> str:
         return '<p class="note">No method had finished.</p>'
     names = {f"{column.title}{', hatched' if place else ''}": column.colour for place, column in enumerate(shown)}
     masks = "".join(f"<figure>{_masks(scene, view, column)}</figure>" for column in shown)
-    at = f'<h2 class="site">Masks at {escape(scene.network.sites[view.site].name)}</h2>'
+    at = f'<h2 class="site">Masks at {escape(scene.network.sites[view.site_in(scene.network)].name)}</h2>'
     return (
         markup.legend(names)
         + _strip(scene, view, shown)
@@ -49,7 +49,12 @@ def _strip(scene: Scene, view: View, shown: Sequence[Shown]) -> str:
     most = {title: max(range(len(values)), key=values.__getitem__) for title, values in shares.items()}
     top = next(stop for stop in STOPS if stop >= max(map(max, shares.values())))
     slot = (RIGHT - LEFT) / len(sites)
-    drawn = [HATCH, _grid(top), _site_numbers(len(sites), slot), _frame(LEFT + view.site * slot, slot)]
+    drawn = [
+        HATCH,
+        _grid(top),
+        _site_numbers(len(sites), slot),
+        _frame(LEFT + view.site_in(scene.network) * slot, slot),
+    ]
     for place, column in enumerate(shown):
         drawn += _bars(scene, column, place, 0.82 * slot / len(shown), top)
     alt = "Share of neurons kept at each site. " + " ".join(
@@ -104,11 +109,11 @@ def _table(scene: Scene, view: View, shown: Sequence[Shown]) -> str:
     heads = "".join(f'<th class="share">{escape(column.title)}</th>' for column in shown)
     head = f'<tr><th>#</th><th class="name">Site</th><th>Neurons</th><th>Dead</th>{heads}</tr>'
     shares = [_shares(scene, column) for column in shown]
-    rows = []
+    rows, at = [], view.site_in(scene.network)
     for site, dead in zip(scene.network.sites, scene.dead, strict=True):
         cells = "".join(_share_cell(v[site.index], max(v), c.colour) for c, v in zip(shown, shares, strict=True))
         rows.append(
-            f"<tr{' class=at' if site.index == view.site else ''}><td>{site.index}</td>"
+            f"<tr{' class=at' if site.index == at else ''}><td>{site.index}</td>"
             f'<td class="name">{escape(site.name)}</td><td>{number(site.neurons)}</td>'
             f"<td>{percent(int(dead.count_nonzero()) / site.neurons)}</td>{cells}</tr>"
         )
@@ -123,8 +128,8 @@ def _share_cell(share: float, most: float, colour: str) -> str:
 
 def _masks(scene: Scene, view: View, column: Shown) -> str:
     """Which neurons of the chosen site stay: by position, and every channel."""
-    site = scene.network.sites[view.site]
-    planes = readings.site_planes(scene, column.selection, view.sparsity, view.site)
+    site = scene.network.sites[view.site_in(scene.network)]
+    planes = readings.site_planes(scene, column.selection, view.sparsity, view.site_in(scene.network))
     kept, dead = int(planes.mask.sum()), int((planes.mask & planes.dead).sum())
     share = percent(kept / site.neurons)
     words = f"{number(kept)} of {number(site.neurons)} kept ({share}), {number(dead)} of them dead"

@@ -105,7 +105,7 @@ def show_tools(scene: Scene) -> None:
             st.button(
                 "Add NeuronMCT's strongest channels",
                 on_click=lambda: edit(lambda k: k.adding(_strongest(find(), int(st.session_state["knock_count"])))),
-                help=f"Those of {network.sites[session.view().site].name} by the sum of their scores.",
+                help=f"Those of {network.sites[session.view().site_in(network)].name} by the sum of their scores.",
             )
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         st.button("Undo", icon=":material/undo:", disabled=not _past(), on_click=undo)
@@ -127,7 +127,7 @@ def _emptied(knock: KnockOut) -> KnockOut:
 
 def _strongest(scene: Scene, count: int) -> list[Part]:
     scored = compute.ask_scores(scene, Strategy("NeuronMCT"), session.waiter()).result
-    site = session.view().site
+    site = session.view().site_in(scene.network)
     return [Part(site, channel, whole=True) for channel in readings.strongest_channels(scored, scene, site, count)]
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from math import log
 from typing import Literal
 
 from core.errors import PathwayError
 from core.evaluation import Replacement
 from core.images import Crop
 from core.methods import METHODS, Family
+from core.network import Network
 from explorer.choices import (
     LEAST_COLUMNS,
     LINKED_PARTS,
@@ -34,6 +36,7 @@ from explorer.strategies import ACTIVE, ORIGINAL, STRATEGIES, Strategy
 __all__ = ["SPARSITIES", "View", "beside"]
 
 MOST_NOTES = 10
+LEGIBLE = 13  # positions a side of a map whose mosaic reads well
 COMPARED = tuple(map(Strategy, ("NeuronMCT", "NeuronIntGrad", "GreedyPruning", "Random")))
 
 
@@ -56,7 +59,7 @@ class View:
         scale: one colour scale for the pathway gradients, or one a panel.
         style: magnitude or sign of the maps.
         opacity: of a map over the photo, in percent; 100 shows the map alone.
-        site: index of the site looked into.
+        site: index of the site looked into; None for one that reads well, see ``site_in``.
         only_site: whether the ranking lists that site alone.
         neuron: the one selected.
         whole: whether its whole channel is meant.
@@ -103,7 +106,7 @@ class View:
     scale: Scale = "panel"
     style: Style = "magnitude"
     opacity: int = 100
-    site: int = 0
+    site: int | None = None
     only_site: bool = False
     neuron: Neuron | None = None
     whole: bool = False
@@ -142,6 +145,12 @@ class View:
     def family(self) -> Family:
         """Return the family of the first method."""
         return METHODS[self.first].family
+
+    def site_in(self, network: Network) -> int:
+        """Return the index of the site looked into: by default the first whose map is nearest to 13 x 13."""
+        if self.site is not None:
+            return min(self.site, len(network.sites) - 1)
+        return min(network.sites, key=lambda site: abs(log(site.planes[1] / LEGIBLE))).index
 
     def strategy(self, method: str) -> Strategy:
         """Return a method with the options chosen for it on Explore."""

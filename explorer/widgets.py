@@ -335,7 +335,7 @@ def site(chosen: Network) -> None:
     st.selectbox(
         "Site",
         range(len(chosen.sites)),
-        index=settle(key, view().site),
+        index=settle(key, view().site_in(chosen)),
         key=key,
         on_change=lambda: session.change(lambda v: replace(v, site=st.session_state[key])),
         format_func=lambda i: _site_label(chosen, i),

@@ -1,6 +1,7 @@
 // A picture of a mask in which one neuron can be picked: by a click, or by arrow keys and Enter. Where the mark is is
 // also said.
-// data: { source, alt, width, height }: a picture, what it shows in words, and how many cells it has each way
+// data: { source, alt, width, height, columns, rows }: a picture, what it shows in words, how many cells it has each
+// way, and how many channels, parted by a grid. Shrunk, a picture is averaged, and the grid drawn over it.
 // Sets the trigger "picked" to { id, x, y }, the cell.
 
 const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -10,11 +11,20 @@ export default function maskPicker({ data, parentElement, setTriggerValue }) {
   const mark = button.querySelector("i");
   const image = button.querySelector("img");
   const status = parentElement.querySelector("[role=status]");
-  const { width, height } = data;
+  const { width, height, columns, rows } = data;
+  const fit = () => {
+    const shrunk = image.clientWidth * (window.devicePixelRatio || 1) < image.naturalWidth;
+    button.classList.toggle("shrunk", shrunk);
+  };
+  image.onload = fit;
   image.src = data.source;
   image.alt = data.alt;
   button.setAttribute("aria-label", `${data.alt} Arrow keys move the mark, Enter opens the neuron under it.`);
+  button.style.setProperty("--columns", columns);
+  button.style.setProperty("--rows", rows);
   button.hidden = false;
+  const watcher = new window.ResizeObserver(fit);
+  watcher.observe(image);
 
   let cell = [Math.floor(width / 2), Math.floor(height / 2)];
   const pick = ([x, y]) => setTriggerValue("picked", { id: Date.now(), x, y });
@@ -39,6 +49,7 @@ export default function maskPicker({ data, parentElement, setTriggerValue }) {
     show();
     status.textContent = `${cell[0] + 1} of ${width} across, ${cell[1] + 1} of ${height} down`;
   };
+  return () => watcher.disconnect();
 }
 
 function within(value, count) {
