@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 import pytest
+import torch
 from streamlit.testing.v1 import AppTest
+from torch import Tensor
 
+from core.attribution import pathway_attribute
+from core.baselines import BASELINES
+from core.evaluation import degradation, sanity_check
+from core.gradient import pathway_gradient, response, saliency_map
 from core.images import sample_images
+from core.linearity import along, linear_radius
 from core.methods import METHODS
-from core.metrics import chance_overlap, dead_neurons, dead_share, fidelity, overlap
-from core.pathway import Pathway, rank
+from core.metrics import Fidelity, chance_overlap, dead_neurons, dead_share, fidelity, overlap
+from core.network import Network
+from core.pathway import Pathway, Ranking, rank
 from core.zoo import load_network
+from explorer import figures
 from explorer.lessons import FOLDER, lessons, read_lesson
 from explorer.view import View
 from tests.app import PAGES, button, link, opened, ran, view, warnings
@@ -52,6 +62,7 @@ def test_there_is_a_lesson_for_every_subject():
     assert list(lessons()) == [re.sub(r"^\d+-", "", file.stem) for file in sorted(FOLDER.glob("*.md"))]
     assert {
         "pathway", "contribution-and-pruning", "dead-neurons", "what-survives", "can-you-trust-it", "a-wrong-answer",
+        "a-milk-can",
     } <= set(lessons())  # fmt: skip
 
 
@@ -104,28 +115,153 @@ def test_every_state_opens(name, place):
 # --------------------------------------------------------------------------------------------------------------- claims
 
 
+class Cat:
+    """The default photo in the default network, and what the lessons ask of it, from core alone."""
+
+    def __init__(self) -> None:
+        self.network = load_network("squeezenet1_1")
+        self.names = self.network.class_names
+        self.image = self.photo("chelsea")
+        self.logits = self.network.run(self.image).logits
+        self.case = self.network, self.image, int(self.logits.argmax())
+        self.dead = dead_neurons(self.network, self.image)
+        self.own = sum(int(dead.sum()) for dead in self.dead) / self.network.neurons
+
+    def photo(self, name: str) -> Tensor:
+        return self.network.preprocess(sample_images()[name].open())
+
+    @cache  # noqa: B019  # one of it lives as long as the tests
+    def ranking(self, method: str) -> Ranking:
+        return rank(METHODS[method](*self.case))
+
+    def fidelity(self, method: str, sparsity: float) -> Fidelity:
+        return fidelity(*self.case, self.ranking(method).pathway(sparsity))
+
+
+@pytest.fixture(scope="module")
+def cat() -> Cat:
+    return Cat()
+
+
+def test_what_a_pathway_is(cat):
+    assert cat.names[cat.case[2]] == "tiger cat"
+    assert (round(cat.network.neurons / 1e6, 1), len(cat.network.sites)) == (2.4, 25)
+    assert [cat.fidelity(method, 0.9).fate for method in ("NeuronMCT", "Random")] == ["kept", "lost"]
+    shares = cat.ranking("NeuronMCT").pathway(0.9).kept_shares
+    widest = sorted(cat.network.sites, key=lambda site: -shares[site.index])
+    assert all("squeeze" in site.name for site in widest[:8])
+    assert max(cat.ranking("Random").pathway(0.9).kept_shares) < 0.11
+
+
 @pytest.mark.thorough
-def test_what_the_lessons_say_of_the_cat_holds():
-    network = load_network("squeezenet1_1")
-    image = network.preprocess(sample_images()["chelsea"].open())
-    run = network.run(image)
-    case = network, image, int(run.logits.argmax())
-    assert network.class_names[case[2]] == "tiger cat"
-    assert (round(network.neurons / 1e6, 1), len(network.sites)) == (2.6, 26)
-    pathways = {name: rank(METHODS[name](*case)).pathway(0.9) for name in ("NeuronMCT", "GreedyPruning", "Random")}
-    found = {name: fidelity(*case, pathway) for name, pathway in pathways.items()}
-    assert [found[name].prediction_kept for name in pathways] == [True, True, False]
-    assert found["NeuronMCT"].p_ratio > 1
-    own = sum(int(dead.sum()) for dead in dead_neurons(network, image)) / network.neurons
-    assert own > 0.5
-    shares = [dead_share(network, image, pathway) for pathway in pathways.values()]
-    assert shares[0] == 0
-    assert shares[1] > own + 0.1
-    assert shares[2] == pytest.approx(own, abs=0.01)
-    both = overlap(pathways["NeuronMCT"], pathways["GreedyPruning"])
-    assert both < chance_overlap(0.1, 0.1) / 2
-    active = Pathway(tuple(~dead for dead in dead_neurons(network, image)))
-    assert fidelity(*case, active).p_ratio == 1
+def test_contribution_against_pruning(cat):
+    pathways = {m: cat.ranking(m).pathway(0.9) for m in ("NeuronMCT", "NeuronIntGrad", "GreedyPruning", "Random")}
+    found = {method: cat.fidelity(method, 0.9) for method in pathways}
+    assert [f.prediction_kept for f in found.values()] == [True, True, True, False]
+    assert found["GreedyPruning"].after.probability < 0.05 < 0.2 < found["NeuronMCT"].after.probability
+    assert overlap(pathways["NeuronMCT"], pathways["GreedyPruning"]) < 2 * chance_overlap(0.1, 0.1)
+    assert overlap(pathways["NeuronMCT"], pathways["NeuronIntGrad"]) > 0.5
+    shares = [dead_share(cat.network, cat.image, pathway) for pathway in pathways.values()]
+    assert (shares[0], shares[1]) == (0, 0)
+    assert shares[2] > cat.own + 0.1
+    assert shares[3] == pytest.approx(cat.own, abs=0.01)
+
+
+def test_dead_neurons(cat):
+    assert cat.own > 0.5
+    active = Pathway(tuple(~dead for dead in cat.dead))
+    assert fidelity(*cat.case, active).p_ratio == 1
+    original, restricted = (pathway_gradient(*cat.case, pathway) for pathway in (None, active))
+    assert torch.equal(original, restricted)
+    assert 0.7 < cat.ranking("NeuronMCT").runs_out < 0.8  # "about three quarters"
+    by_sparsity = {s: cat.fidelity("NeuronMCT", s) for s in (0.0, 0.3, 0.5, 0.6, 0.7)}
+    assert [f.p_ratio for f in by_sparsity.values()] == pytest.approx([1] * 5, abs=1e-3)
+    assert [f.dead_share for f in by_sparsity.values()] == sorted(
+        (f.dead_share for f in by_sparsity.values()), reverse=True
+    )
+    assert by_sparsity[0.6].dead_share == 0
+
+
+def test_what_survives(cat):
+    surer = cat.fidelity("NeuronMCT", 0.8)
+    assert surer.p_ratio > 1.5
+    assert 0 < surer.before.logit - surer.after.logit < surer.before.rival_logit - surer.after.rival_logit
+    assert [cat.fidelity("Random", s).fate for s in (0.3, 0.5, 0.9)] == ["lost"] * 3
+    assert cat.fidelity("NeuronMCT", 0.99).fate == "lost"
+    ends = [
+        figures.limit(saliency_map(pathway_gradient(*cat.case, pathway)).numpy())
+        for pathway in (None, cat.ranking("NeuronMCT").pathway(0.99))
+    ]
+    assert ends[0] > 2000 * ends[1] > 0
+
+
+@pytest.mark.thorough
+def test_linear_regions(cat):
+    radii = [
+        linear_radius(*cat.case, pathway).radius
+        for pathway in (None, cat.ranking("NeuronMCT").pathway(0.9), cat.ranking("Random").pathway(0.9))
+    ]
+    assert radii[0] < min(radii[1:])  # and a random pathway's ball is larger than the network's, too
+    assert max(radii) < 1e-2 / 255 / 0.229  # of a step of a pixel's colour, as the network takes it
+    gradient = pathway_gradient(*cat.case)
+    line = along(*cat.case, None, gradient / gradient.norm(), [0.1])
+    assert int(line.switched[0]) > 2000
+    gained = float(line.responses[0] - cat.logits[0, cat.case[2]])
+    assert abs(float(line.responses[0] - line.tangent[0])) < 0.02 * gained
+    reached = response(cat.network, cat.photo("coffee"), cat.ranking("NeuronMCT").pathway(0.9))
+    assert int(reached.argmax()) == cat.case[2]
+
+
+@pytest.mark.thorough
+def test_can_you_trust_it(cat):
+    names = ("NeuronMCT", "Gradient", "Guided Backpropagation", "Grad-CAM")
+    makers = {name: BASELINES[name] if name in BASELINES else pathway_attribute(name, 0.9, "zero") for name in names}
+    areas = {n: degradation(*cat.case, make(*cat.case).relevance).change_area(0.1) for n, make in makers.items()}
+    assert min(areas, key=areas.__getitem__) == "Grad-CAM"
+    halves = {}
+    for name, make in makers.items():
+        stages = sanity_check(*cat.case, make)
+        halves[name] = stages[len(stages) // 2].similarity.spearman_abs
+    assert max(halves, key=halves.__getitem__) == "Guided Backpropagation"
+
+
+def test_ask_the_cat_for_a_milk_can(cat):
+    target = cat.names.index("milk can")
+    assert [step.view("x", 1, present=False).target for step in lessons()["a-milk-can"].steps[:3]] == [target] * 3
+    scores = METHODS["NeuronMCT"](cat.network, cat.image, target)
+    found = fidelity(cat.network, cat.image, target, rank(scores).pathway(0.9))
+    assert found.p_ratio > 1e6
+    assert 2e-11 < found.before.probability < 5e-10  # "a ten-thousandth of a millionth"
+    assert found.after.logit < found.before.logit
+    assert found.before.logit - found.after.logit < found.before.rival_logit - found.after.rival_logit
+    assert cat.names[found.after.rival] == "Egyptian cat"
+    assert found.after.logit < found.after.rival_logit  # it is the pathway's prediction
+    assert [each.name for each in cat.network.left_out] == ["classifier.2"]
+
+
+def test_were_the_maps_of_classes_a_site_any_class_would_win(cat):
+    program = cat.network.program
+    whole = Network(program, name="with its maps of classes", class_names=cat.names)
+    assert len(whole.sites) == len(cat.network.sites) + 1
+    for name in ("milk can", "cabbage butterfly", "coffee mug"):
+        target = cat.names.index(name)
+        pathway = rank(METHODS["NeuronMCT"](whole, cat.image, target)).pathway(0.9)
+        assert int(response(whole, cat.image, pathway).argmax()) == target
+
+
+def test_another_network_predicts_a_cat_too():
+    network = load_network("efficientnet_lite0")
+    image, target = network.preprocess(sample_images()["chelsea"].open()), network.class_names.index("milk can")
+    assert network.left_out == ()
+    pathway = rank(METHODS["NeuronMCT"](network, image, target)).pathway(0.9)
+    assert network.class_names[int(response(network, image, pathway).argmax())].endswith("cat")
+
+
+def test_the_cats_pathway_predicts_a_cat_whatever_it_is_shown(cat):
+    pathway = cat.ranking("NeuronMCT").pathway(0.9)
+    noise = torch.randn(cat.image.shape, generator=torch.Generator().manual_seed(0))
+    for shown in (cat.photo("coffee"), noise):
+        assert int(response(cat.network, shown, pathway).argmax()) == cat.case[2]
 
 
 def test_what_the_lessons_say_of_the_acanthus_holds():
@@ -139,6 +275,13 @@ def test_what_the_lessons_say_of_the_acanthus_holds():
     assert network.sites[-1].index == 32
     assert {part.place for part in step.parts} == set(scores.argsort(descending=True)[:8].tolist())
     assert len(scores) == 1280
+    off = torch.tensor([part.place for part in step.parts])
+    with torch.no_grad():
+        silenced = network.run(
+            image, lambda site, a: a.index_fill(1, off, 0) if site.index == 32 else a
+        ).logits.softmax(1)[0]
+    assert int(silenced.argmax()) == int(probabilities.argmax())
+    assert silenced.max() < 0.7 * probabilities.max()  # much is lost, and it still leads
 
 
 # ----------------------------------------------------------------------------------------------------------------- ways
