@@ -35,6 +35,7 @@ import torch
 from torch import Tensor
 from torch.fx import Node
 
+from core.attention import PlainAttention
 from core.errors import PathwayError
 from core.gradient import restricting
 from core.methods.base import target_gradients
@@ -147,7 +148,7 @@ class Links:
             One ``Edges`` a node in ``after(node)``.
 
         Raises:
-            PathwayError: there is no such neuron, or nothing is after it.
+            PathwayError: there is no such neuron, nothing is after it, or a call there cannot be differentiated twice.
         """
         self.after(node)
         return self._outgoing(node, self._one(node, "position", position))
@@ -233,7 +234,7 @@ def link(
     network.check_target(target)
     edit = restricting(network, image, pathway, off, reference)
     to_activation = _to_activation(network, image, target, edit)
-    with torch.enable_grad():
+    with torch.enable_grad(), PlainAttention():  # ``outgoing`` differentiates twice
         start = image.detach().requires_grad_()
         run = network.run(start, _cutting(edit), record=True)
         ends = {**dict(enumerate(run.pre_activations)), LOGIT: run.logits[:, target]}
@@ -325,7 +326,15 @@ def _gradients(
         return tuple(map(torch.zeros_like, inputs))
     sources, cotangents = zip(*live, strict=True)
     options = {"create_graph": create_graph, "allow_unused": True, "materialize_grads": True}
-    return torch.autograd.grad(sources, tuple(inputs), cotangents, retain_graph=True, **options)
+    try:
+        return torch.autograd.grad(sources, tuple(inputs), cotangents, retain_graph=True, **options)
+    except RuntimeError as error:
+        if "not implemented" not in str(error):
+            raise
+        raise PathwayError(
+            f"Got a call between sites that torch differentiates once only ({error}), wanted calls whose gradients "
+            "have gradients: outgoing edges need them. Write it from other calls, or read incoming edges instead."
+        ) from error
 
 
 def _matrix(columns: Sequence[Tensor], chosen: Sequence[int]) -> Tensor:

@@ -13,7 +13,7 @@ from math import prod
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
@@ -99,7 +99,30 @@ class Doubled(Small):
         return self.head(F.relu6(F.relu(self.conv(F.relu(x)))))
 
 
-OWN = {model.__name__: model for model in (Fire, Dense, PreActivation, Gated, Threshold, Doubled)}
+class Attention(Small):
+    """Pixels attend to pixels, by a fused kernel between two sites, and by a module's own past one of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heads = nn.MultiheadAttention(2, 2, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        a = F.relu(self.conv(x)).flatten(2).transpose(1, 2)  # (N, pixels, channels)
+        b = F.relu(F.scaled_dot_product_attention(a, a * 3, a, scale=2.0) - 0.4)
+        c, _ = self.heads(b, a, b, need_weights=False)
+        return self.fc((F.relu(c) + b).flatten(1))
+
+
+class Softmax(Small):
+    """The same from products and a softmax, which were differentiable twice before."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        a = F.relu(self.conv(x)).flatten(2).transpose(1, 2)
+        shares = (a @ a.transpose(1, 2)).softmax(2)
+        return self.fc(F.relu(shares @ a - 0.4).flatten(1))
+
+
+OWN = {model.__name__: model for model in (Fire, Dense, PreActivation, Gated, Threshold, Doubled, Attention, Softmax)}
 ALL = (*TOYS, *OWN)
 
 
@@ -537,3 +560,20 @@ def test_refusals():
         channel_flow(links, [[0], [0], [0], [8]])
     with pytest.raises(PathwayError, match=r"Got channels \[1, 1\] of site relu#2, wanted each one once"):
         channel_flow(links, [[0], [1, 1], [0], []])
+
+
+@fx.wrap
+def fused(x: Tensor) -> Tensor:
+    return torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(x, x, x)[0]
+
+
+def test_calls_that_are_differentiated_once_only_are_refused():
+    class Once(Small):
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(F.relu(fused(F.relu(self.conv(x)))))
+
+    network = trace(seeded(Once()).double(), (3, 6, 6))
+    links = link(network, image_of(network), TARGET)
+    assert links.incoming(1, 0)
+    with pytest.raises(PathwayError, match=r"differentiates once only .*incoming edges instead"):
+        links.outgoing(0, 0)
