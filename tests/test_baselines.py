@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from copy import deepcopy
 from functools import cache
 from math import factorial
 
@@ -459,6 +460,37 @@ def test_deep_lift_is_refused_where_a_pool_has_no_rule_and_others_are_not():
     with pytest.raises(PathwayError, match="DeepLIFT's contributions in Places sum to"):
         BASELINES["DeepLIFT"](network, image_of(network), 0)
     assert BASELINES["Guided Backpropagation"](network, image_of(network), 0).values.shape == SHAPE
+
+
+class Faint(Toy):
+    """A bend that DeepLIFT has no rule for; logits as small as one likes, on a bias as large as one likes."""
+
+    def __init__(self, bends: bool = True) -> None:
+        super().__init__()
+        self.bends = bends
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.next(F.relu(self.conv(x))))
+        return self.head(x * x if self.bends else x)
+
+
+@pytest.mark.parametrize(("scale", "bias"), [(1, 0), (1e-6, 0), (1e-3, 10), (1e4, 0)])
+def test_deep_lift_is_refused_by_how_far_off_it_is_whatever_the_scale_of_the_logits(scale, bias):
+    for bends in (True, False):
+        model = seeded(Faint(bends))
+        with torch.no_grad():
+            model.fc.weight.mul_(scale)
+            model.fc.bias.fill_(bias)
+        network = trace(model, SHAPE, name="faint")  # in float32
+        image = image_of(network)
+        if bends:
+            with pytest.raises(PathwayError, match=r"DeepLIFT's contributions in faint sum to"):
+                BASELINES["DeepLIFT"](network, image, 1)
+        else:
+            found = BASELINES["DeepLIFT"](network, image, 1)
+            double = deepcopy(model).double()
+            wanted = (double(image.double()) - double(torch.zeros_like(image).double())).tolist()
+            assert float(found.values.double().sum()) == pytest.approx(wanted[0][1], rel=1e-4)
 
 
 def test_deep_lift_and_lrp_are_refused_where_values_are_multiplied():

@@ -120,8 +120,10 @@ def batch_size(network: Network) -> int:
     return max(1, min(LARGEST_BATCH, MEMORY // max(1, bytes_per_image)))
 
 
-def completeness(network: Network, image: Tensor, target: int, contributions: Tensor) -> tuple[float, float]:
-    """Return what the contributions' sum has too much of F(image) - F(0), and that difference; one forward pass.
+def completeness(network: Network, image: Tensor, target: int, contributions: Tensor) -> tuple[float, float, float]:
+    """Return what the contributions' sum has too much of F(image) - F(0), that difference, and |F(image)| + |F(0)|.
+
+    Costs one forward pass.
 
     Args:
         network: whose logit F is.
@@ -132,4 +134,4 @@ def completeness(network: Network, image: Tensor, target: int, contributions: Te
     with torch.no_grad():
         response, absent = network.run(torch.cat([image, torch.zeros_like(image)])).logits[:, target].double().tolist()
     difference = response - absent
-    return float(contributions.double().sum()) - difference, difference
+    return float(contributions.double().sum()) - difference, difference, abs(response) + abs(absent)

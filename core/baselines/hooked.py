@@ -39,7 +39,8 @@ from core.tracing import TRACE_LOCK
 
 __all__ = ["deep_lift", "guided_backpropagation"]
 
-TOLERANCE = 1e-3
+TOLERANCE = 1e-3  # of the response's difference
+ROUNDING = 64  # units in the last place of all that is added up: responses with a large bias, and terms that cancel
 
 
 def guided_backpropagation(network: Network, image: Tensor, target: int, *, progress: Progress = silent) -> Attribution:
@@ -69,8 +70,9 @@ def deep_lift(network: Network, image: Tensor, target: int, *, progress: Progres
     with _calling_modules("Setting forward, backward hooks"), _rules():
         moved = image.clone().requires_grad_()
         values = DeepLift(_Separated(network)).attribute(moved, torch.zeros_like(image), target=target)[0].detach()
-    delta, difference = completeness(network, image, target, values)
-    if not abs(delta) <= TOLERANCE * (1 + abs(difference)):
+    delta, difference, responses = completeness(network, image, target, values)
+    added = responses + float(values.double().abs().sum())
+    if not abs(delta) <= TOLERANCE * abs(difference) + ROUNDING * torch.finfo(network.dtype).eps * added:
         raise PathwayError(
             f"DeepLIFT's contributions in {network.name} sum to {difference + delta:.4g}, wanted "
             f"F(image) - F(0) = {difference:.4g}: the network multiplies values with each other or has nonlinearities "
