@@ -7,6 +7,9 @@ sub-modules are evaluated through ``.forward``.
 In-place calls would overwrite values that others still need (a recorded pre-activation, an activation kept for a second
 run). Each is made out of place, and whatever read the overwritten value afterwards reads the new one, which is what the
 in-place program computed.
+
+Weights that a module computes from others (weight norm, spectral norm, pruning, any parametrisation) are computed once
+and become parameters of the copy: calling ``.forward`` runs no hooks, and who changes a weight changes what is used.
 """
 
 from __future__ import annotations
@@ -21,6 +24,11 @@ import torch
 from torch import Tensor, nn
 from torch.fx import Graph, Node, Tracer
 from torch.nn import functional as F
+from torch.nn.parameter import is_lazy
+from torch.nn.utils import parametrize
+from torch.nn.utils.prune import BasePruningMethod
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
 
 from core.errors import PathwayError
 
@@ -43,9 +51,10 @@ def trace_graph(model: nn.Module) -> tuple[nn.Module, Graph]:
     """Return a private frozen copy of a model and the graph of its calls; hold ``TRACE_LOCK``.
 
     Raises:
-        PathwayError: torch.fx cannot follow the model's forward method.
+        PathwayError: torch.fx cannot follow the model's forward method, or a module is compiled or not yet initialised.
     """
-    model = deepcopy(model).requires_grad_(False)
+    _check_modules(model)
+    model = _plain_copy(model)
     try:
         graph = Tracer().trace(model)
     except Exception as error:  # fx lets through whatever the model's own code raises on a proxy
@@ -54,6 +63,49 @@ def trace_graph(model: nn.Module) -> tuple[nn.Module, Graph]:
             "loop on the values of tensors; move such code out of it, or mark it with torch.fx.wrap."
         ) from error
     return model, graph
+
+
+def _check_modules(model: nn.Module) -> None:
+    """Raise PathwayError, naming the module, where one is compiled or has parameters without a shape."""
+    for path, module in model.named_modules():
+        name = f"{type(module).__name__} {path!r}" if path else type(module).__name__
+        if isinstance(module, torch.jit.ScriptModule):
+            raise PathwayError(
+                f"Got {name}, a compiled ScriptModule, wanted a Python module: torch.fx cannot see the calls inside. "
+                "Trace the module that it was compiled from, with the same weights."
+            )
+        if hasattr(module, "_orig_mod"):
+            raise PathwayError(
+                f"Got {name}, made by torch.compile, wanted the module itself: torch.fx cannot see the calls inside. "
+                "Trace its _orig_mod, which has the same weights."
+            )
+        for kind, tensor in (*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)):
+            if is_lazy(tensor):
+                raise PathwayError(
+                    f"Got {name}, whose {kind} has no shape yet, wanted initialised parameters. Call the model on an "
+                    "image once, or load its weights, before tracing it."
+                )
+
+
+def _plain_copy(model: nn.Module) -> nn.Module:
+    """Return a frozen copy in which every weight that was computed from others is a parameter of its own."""
+    owned = [value for module in model.modules() for value in vars(module).values() if isinstance(value, Tensor)]
+    model = deepcopy(model, {id(value): value.detach().clone() for value in owned if not value.is_leaf})
+    for module in list(model.modules()):
+        for key, hook in list(module._forward_pre_hooks.items()):
+            if isinstance(hook, WeightNorm | SpectralNorm | BasePruningMethod):
+                hook.remove(module)
+                del module._forward_pre_hooks[key]
+        if parametrize.is_parametrized(
+            module
+        ):  # torch's own removal would change the class, which the original has too
+            names = list(module.parametrizations)  # type: ignore[arg-type]
+            computed = {name: getattr(module, name).detach().clone() for name in names}
+            module.__class__ = parametrize.type_before_parametrizations(module)
+            del module.parametrizations
+            for name, value in computed.items():
+                module.register_parameter(name, nn.Parameter(value))
+    return model.requires_grad_(False)
 
 
 def ceiling(model: nn.Module, node: Node) -> float | None:

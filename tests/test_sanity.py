@@ -11,6 +11,8 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils import parametrizations, prune
 from torch.testing import assert_close
 
 from core.attribution import Attribution
@@ -20,7 +22,7 @@ from core.gradient import pathway_gradient
 from core.images import sample_images
 from core.network import Network, trace
 from core.zoo import load_network
-from tests.networks import SHAPE, architecture, image_of, seeded, toy
+from tests.networks import SHAPE, Straight, architecture, image_of, seeded, toy
 
 
 def plain(network: Network, image: Tensor, target: int) -> Attribution:
@@ -95,6 +97,64 @@ def test_parameters_read_outside_modules_are_randomised_too():
     assert changed(network, randomised(network, layers(network))) == {n for n in parameters(network) if "next" not in n}
     image = image_of(network)
     assert not randomised(network, ["scale"]).run(image).logits.equal(network.run(image).logits)
+
+
+NORMS = {
+    "parametrised weight norm": parametrizations.weight_norm,
+    "parametrised spectral norm": parametrizations.spectral_norm,
+    "weight norm": nn.utils.weight_norm,
+    "spectral norm": nn.utils.spectral_norm,
+    "pruned": lambda module: prune.l1_unstructured(module, "weight", 0.3),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")
+@pytest.mark.parametrize("name", NORMS)
+def test_computed_weights_are_used_as_they_are_and_randomised_themselves(name):
+    model = seeded(Straight())
+    NORMS[name](model.next)
+    network = trace(model.eval(), SHAPE)
+    image = image_of(network, batch=2)
+    with torch.no_grad():
+        assert_close(network.run(image).logits, model(image))
+        other = randomised(network, ["next"])
+        weight, bias = other.program.model.next.weight, other.program.model.next.bias
+        assert 0.08 < float(weight.std()) < 0.12
+        wanted = model.fc(F.relu(F.conv2d(F.relu(model.conv(image)), weight, bias, padding=1)).flatten(1))
+        assert_close(other.run(image).logits, wanted)
+    assert layers(network) == ("conv", "next", "fc")
+    assert hasattr(model.next, "parametrizations") or model.next._forward_pre_hooks  # the model is left as it was
+
+
+class Tied(nn.Module):
+    """The first and the third layer share their weight, not their bias."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.third = (nn.Conv2d(3, 3, 3, padding=1) for _ in range(3))
+        self.third.weight = self.first.weight
+        self.fc = nn.Linear(3 * 64, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for conv in (self.first, self.second, self.third):
+            x = F.relu(conv(x))
+        return self.fc(x.flatten(1))
+
+
+@pytest.mark.parametrize("named", ["first", "third"])
+def test_a_shared_weight_is_drawn_once_for_all_that_share_it(named):
+    network = trace(seeded(Tied()), SHAPE)
+    assert layers(network) == ("first", "second", "third", "fc")
+    other, both = randomised(network, [named]), randomised(network, ["first", "third"])
+    model, wanted = other.program.model, seeded(Tied())
+    assert model.first.weight is model.third.weight
+    assert torch.equal(model.third.weight, both.program.model.third.weight)
+    assert changed(network, other) == {"first.weight", f"{named}.bias"}
+    with torch.no_grad():
+        wanted.third.weight.copy_(model.third.weight)
+        getattr(wanted, named).bias.copy_(getattr(model, named).bias)
+        image = image_of(network, batch=2)
+        assert_close(other.run(image).logits, wanted(image))
 
 
 def test_nothing_named_is_nothing_changed():

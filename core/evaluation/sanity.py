@@ -123,7 +123,8 @@ def layers(network: Network) -> tuple[str, ...]:
 
     A parameter that the network reads outside a module's call stands for itself, under its own name.
     """
-    owners = {owner for path, _ in network.program.model.named_parameters() for owner in _prefixes(path)}
+    named = network.program.model.named_parameters(remove_duplicate=False)
+    owners = {owner for path, _ in named for owner in _prefixes(path)}
     called = dict.fromkeys(str(n.target) for n in network.program.nodes if n.op in ("call_module", "get_attr"))
     return tuple(name for name in called if name in owners)
 
@@ -133,7 +134,8 @@ def randomised(network: Network, names: Collection[str], seed: int = 0) -> Netwo
 
     Args:
         network: stays as it is.
-        names: of layers or blocks of them; what a parameter becomes depends on its name and the seed alone.
+        names: of layers or blocks of them; what a parameter becomes depends on its name and the seed alone. One that
+            layers share is drawn for all of them, by the first of its names, when any of them is named.
         seed: of the draws.
 
     Raises:
@@ -145,10 +147,15 @@ def randomised(network: Network, names: Collection[str], seed: int = 0) -> Netwo
     wanted, model = set(names), network.program.model
     shared = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
     model = copy.deepcopy(model, shared)  # the modules; their tensors are the original's
-    for path, parameter in list(model.named_parameters()):
-        if not wanted.isdisjoint(_prefixes(path)):
-            owner, _, attribute = path.rpartition(".")
-            setattr(model.get_submodule(owner), attribute, _drawn(parameter, f"{seed} {path}"))
+    paths: dict[Tensor, list[str]] = {}
+    for path, parameter in model.named_parameters(remove_duplicate=False):
+        paths.setdefault(parameter, []).append(path)
+    for parameter, shared_by in paths.items():
+        if not wanted.isdisjoint(prefix for path in shared_by for prefix in _prefixes(path)):
+            drawn = _drawn(parameter, f"{seed} {shared_by[0]}")
+            for path in shared_by:
+                owner, _, attribute = path.rpartition(".")
+                setattr(model.get_submodule(owner), attribute, drawn)
     return network.with_model(model, name=f"{network.name}, randomised")
 
 
