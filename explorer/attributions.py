@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,8 +16,10 @@ from torch import Tensor
 
 from core.attribution import Attribute, Attribution, pathway_attribute
 from core.baselines import BASELINES
+from core.baselines.feature_map import feature_map
 from core.errors import PathwayError
 from core.methods import METHODS
+from core.network import Network
 from core.progress import Progress, silent
 from explorer import compute, export, palette, session
 from explorer.answers import Scene, Selection
@@ -28,6 +31,7 @@ from explorer.waiting import cancelled
 from explorer.words import percent
 
 __all__ = [
+    "CAM",
     "Attributed",
     "Made",
     "attribute",
@@ -40,7 +44,10 @@ __all__ = [
     "offer_rows",
     "passes",
     "saliency",
+    "weighted",
 ]
+
+CAM = "Grad-CAM"
 
 
 @dataclass(frozen=True)
@@ -111,11 +118,12 @@ def _made_of(scene: Scene, selection: Selection) -> Made:
 
 def _baseline(scene: Scene, name: str, place: int, colour: str) -> Attributed:
     baseline = BASELINES[name]
-    key = ("attribution", *scene.key[1:-1], scene.target, name)
+    options: dict[str, Any] = {**session.view().cam} if name == CAM else {}
+    key = ("attribution", *scene.key[1:-1], scene.target, name, *options.values())
 
     def make(progress: Progress = silent) -> Made:
         start = time.perf_counter()
-        found = baseline(scene.network, scene.image, scene.target, progress=progress)
+        found = baseline(scene.network, scene.image, scene.target, progress=progress, **options)
         return Made(key, found, time.perf_counter() - start)
 
     def ask() -> Status:
@@ -128,7 +136,15 @@ def _baseline(scene: Scene, name: str, place: int, colour: str) -> Attributed:
     if there is None and key not in cancelled():
         there = ask().result
     what = "" if there is None else "gradient" if there.attribution.is_gradient else "contributions"
+    if there and name == CAM:
+        what = f"of {weighted(scene.network, session.view())}"
     return Attributed(place, name, name, what, colour, key, ask, there)
+
+
+def weighted(network: Network, view: View) -> str:
+    """Return which map Grad-CAM weights, and its shape."""
+    where = feature_map(network, view.cam_site)
+    return f"{where.name}, {' × '.join(map(str, where.shape))}"
 
 
 def made(attributed: list[Attributed]) -> list[tuple[Attributed, Made]]:
@@ -145,7 +161,8 @@ def lacking(attributed: list[Attributed]) -> str:
 def attribute(name: str, view: View) -> Attribute:
     """Return a method as a function of any network, image and target, with what the view chose for it."""
     if name in BASELINES:
-        return lambda network, image, target: BASELINES[name](network, image, target)
+        options: dict[str, Any] = {**view.cam} if name == CAM else {}
+        return partial(BASELINES[name], **options)
     return pathway_attribute(name, view.sparsity, view.off, **view.strategy(name).chosen)
 
 
@@ -153,7 +170,9 @@ def made_from(each: Attributed) -> dict[str, object]:
     """Return what an attribution was made from, for the files that are taken away."""
     view = session.view()
     facts = {"attribution": each.name, "seconds": round(each.made.seconds, 4) if each.made else None}
-    own = {"options": view.strategy(each.name).chosen, "sparsity": view.sparsity} if each.name in METHODS else {}
+    own: dict[str, object] = {**view.cam} if each.name == CAM else {}
+    if each.name in METHODS:
+        own = {"options": view.strategy(each.name).chosen, "sparsity": view.sparsity}
     return facts | own
 
 

@@ -30,7 +30,7 @@ from core.methods import METHODS
 from core.progress import Progress
 from explorer import compute
 from explorer.answers import Scene
-from explorer.attributions import Attributed, Made, attribute, contributions
+from explorer.attributions import CAM, Attributed, Made, attribute, contributions
 from explorer.choices import Box
 from explorer.errands import Errand, Part, errand
 from explorer.view import View
@@ -172,7 +172,8 @@ def sanity(scene: Scene, names: Sequence[tuple[str, str]], view: View, waiter: s
         return make
 
     def key(name: str) -> tuple[Hashable, ...]:
-        own = (view.strategy(name), view.sparsity, view.off) if name in METHODS else ()
+        own: tuple[Hashable, ...] = (view.strategy(name), view.sparsity, view.off) if name in METHODS else ()
+        own = (view.cam_site,) if name == CAM else own
         return ("sanity", *scene.key[1:-1], scene.target, view.cascade, name, *own)
 
     return errand([Part(key(name), title, part(name)) for name, title in names], len(chosen) + 1, waiter)

@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.baselines import BASELINES
 from core.methods import METHODS
+from core.network import Network
 from explorer import attributions, captions, export, figures, markup, panels, session, widgets
 from explorer.answers import Scene
 from explorer.attributions import Attributed, Made
@@ -18,8 +19,9 @@ from explorer.scales import ColourScale, colour_scales
 from explorer.waiting import wait
 from explorer.words import duration, number
 
-__all__ = ["choose_attributions", "show_gallery"]
+__all__ = ["choose_attributions", "choose_map", "show_gallery"]
 
+LAST = -1  # stands for the last feature map; None would be no choice at all
 MORE = tuple(name for name, baseline in BASELINES.items() if baseline.more)
 MAIN = tuple(name for name in ATTRIBUTIONS if name not in MORE)
 
@@ -45,6 +47,30 @@ def choose_attributions() -> None:
         )
         for name in MORE:
             st.caption(f"**{name}**: {BASELINES[name].summary}")
+
+
+def choose_map(network: Network) -> None:
+    """Draw the choice of the map that Grad-CAM weights, where it is among the attributions."""
+    view = session.view()
+    if attributions.CAM not in view.attributions:
+        return
+    last = attributions.weighted(network, replace(view, cam_site=None))
+    sites = [LAST, *(site.index for site in network.sites if len(site.shape) == 3)]
+    key = f"cam_site_{network.name}"  # its labels are this network's; Streamlit tells options apart by label
+
+    def changed() -> None:
+        chosen = st.session_state[key]
+        session.change(lambda v: replace(v, cam_site=None if chosen == LAST else chosen))
+
+    st.selectbox(
+        "Grad-CAM weights",
+        sites,
+        index=sites.index(widgets.settle(key, LAST if view.cam_site is None else view.cam_site)),
+        format_func=lambda i: f"the last feature map · {last}" if i == LAST else widgets.site_label(network, i),
+        key=key,
+        on_change=changed,
+        help="The map whose channels are weighted and summed: coarse near the logits, fine and poor in meaning before.",
+    )
 
 
 def _help() -> str:

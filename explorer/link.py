@@ -164,6 +164,7 @@ READERS: dict[str, Any] = {
     "order": _one_of(*get_args(Order)),
     "replacement": _one_of(*get_args(Replacement)),
     "near": _switch,
+    "cam_site": _index,
     "cascade": _switch,
     "box": _box,
     "parts": lambda text: tuple(dict.fromkeys(map(Part.read, text.split("~")[:LINKED_PARTS]))),

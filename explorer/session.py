@@ -115,6 +115,7 @@ def fit(network: Network) -> None:
         v,
         target=v.target if v.target is None or v.target < network.classes else None,
         site=None if v.site is None else min(v.site, len(sites) - 1),
+        cam_site=v.cam_site if v.cam_site in {site.index for site in sites if len(site.shape) == 3} else None,
         neuron=v.neuron if v.neuron and _has(network, v.neuron) else None,
         parts=tuple(part for part in v.parts if part.fits(network)),
     )
@@ -330,7 +331,7 @@ def pick(name: str) -> None:
 
 def look_through(name: str) -> None:
     """Look through another network, from a callback: at its own prediction, from its own site."""
-    look_anew(lambda v: replace(v, network=name, target=None, neuron=None, site=None, parts=()))
+    look_anew(lambda v: replace(v, network=name, target=None, neuron=None, site=None, cam_site=None, parts=()))
     for history in ("past", "future"):  # of the knock-out: its parts are the other network's
         st.session_state.pop(history, None)
 

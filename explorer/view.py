@@ -64,6 +64,7 @@ class View:
         neuron: the one selected.
         whole: whether its whole channel is meant.
         attributions: whose are evaluated, of ``ATTRIBUTIONS``.
+        cam_site: index of the site whose map Grad-CAM weights; None for the network's last feature map.
         order: in which pixels are replaced.
         replacement: what replaces them.
         near: whether the curves over pixels show their first tenth only.
@@ -111,6 +112,7 @@ class View:
     neuron: Neuron | None = None
     whole: bool = False
     attributions: tuple[str, ...] = ("NeuronMCT", "Gradient", "InputMCT", "Grad-CAM")
+    cam_site: int | None = None
     order: Order = "lerf"
     replacement: Replacement = "mean"
     near: bool = True
@@ -140,6 +142,11 @@ class View:
     def crop(self) -> Crop:
         """Return the crop that x, y and zoom say."""
         return Crop(self.x, self.y, self.zoom)
+
+    @property
+    def cam(self) -> dict[str, int]:
+        """Return the options of Grad-CAM that are not its defaults."""
+        return {} if self.cam_site is None else {"site": self.cam_site}
 
     @property
     def family(self) -> Family:

@@ -34,6 +34,7 @@ __all__ = [
     "settle",
     "several",
     "site",
+    "site_label",
     "sparsity",
 ]
 
@@ -242,7 +243,7 @@ def neuron(chosen: Network, selected: Neuron) -> None:
             "Site",
             range(len(chosen.sites)),
             index=settle(site_key, selected[0]),
-            format_func=lambda i: _site_label(chosen, i),
+            format_func=lambda i: site_label(chosen, i),
             key=site_key,
             on_change=lambda: session.change(lambda v: replace(v, neuron=(st.session_state[site_key], 0))),
         )
@@ -267,7 +268,7 @@ def neuron(chosen: Network, selected: Neuron) -> None:
     )
 
 
-def _site_label(chosen: Network, index: int) -> str:
+def site_label(chosen: Network, index: int) -> str:
     """Return how a site is listed."""
     return f"{index} · {chosen.sites[index].name} · {' × '.join(map(str, chosen.sites[index].shape))}"
 
@@ -338,7 +339,7 @@ def site(chosen: Network) -> None:
         index=settle(key, view().site_in(chosen)),
         key=key,
         on_change=lambda: session.change(lambda v: replace(v, site=st.session_state[key])),
-        format_func=lambda i: _site_label(chosen, i),
+        format_func=lambda i: site_label(chosen, i),
         help="One ReLU call of the network. Choose here, or click a bar.",
     )
 

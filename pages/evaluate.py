@@ -5,7 +5,7 @@ import streamlit as st
 from explorer import attributions, sources, widgets
 from explorer.answers import Scene
 from explorer.attributions import Attributed
-from explorer.gallery import choose_attributions, show_gallery
+from explorer.gallery import choose_attributions, choose_map, show_gallery
 from explorer.measures import show_degradation, show_localisation, show_sensitivity
 from explorer.printed import show_printed
 from explorer.sanity import show_sanity
@@ -27,6 +27,7 @@ def main() -> None:
 def show_attributions(scene: Scene) -> list[Attributed]:
     st.markdown(f"## Which attribution of *{plain(scene.network.class_names[scene.target])}* holds up?")
     choose_attributions()
+    choose_map(scene.network)
     attributed = attributions.find_attributions(scene)
     if any(each.detail.startswith("pathway") for each in attributed):
         widgets.sparsity()

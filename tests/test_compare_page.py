@@ -148,7 +148,9 @@ def test_membership_counts_on_the_page_are_those_of_the_masks(pathways):
         assert f"{name}: {active:,}<" in shown
         lost = sum(int((mask & d).sum()) for mask, d in zip(alone, dead, strict=True))
         assert (f"{name} but dead: {lost:,}<" in shown) == (lost > 0)
-        there = bool((alone[View().site] & dead[View().site]).any())  # at the site whose every neuron is drawn
+        there = bool(
+            (alone[13] & dead[13]).any()
+        )  # features.9.squeeze_activation, 13 x 13, is the site whose every neuron is drawn
         assert (f"{name} but dead</span>" in shown) == there
     both = sum(int((a & b).sum()) for a, b in zip(first, second, strict=True))
     assert f"both: {both:,}<" in shown

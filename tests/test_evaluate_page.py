@@ -21,7 +21,7 @@ from core.images import sample_images
 from core.methods import METHODS
 from core.pathway import rank
 from core.zoo import load_network
-from explorer import evaluations, sanity
+from explorer import attributions, evaluations, sanity
 from explorer.choices import ATTRIBUTIONS
 from explorer.paper import tables
 from explorer.view import View
@@ -312,3 +312,23 @@ def test_an_uploaded_picture_brings_its_own_mask():
 def test_the_default_view_stays_clean():
     assert View().attributions == ("NeuronMCT", "Gradient", "InputMCT", "Grad-CAM")
     assert link(evaluated()) == {}
+
+
+def test_the_map_that_grad_cam_weights_is_chosen_said_and_in_the_link(known):
+    at = opened(QUICK, "evaluate")
+    assert "of features.12.cat, 512 × 13 × 13" in html(at)
+    box = at.selectbox(key="cam_site_squeezenet1_1")
+    assert box.options[0] == "the last feature map · features.12.cat, 512 × 13 × 13"
+    at = ran(box.select_index(13))
+    assert link(at) == QUICK | {"cam_site": "12"}
+    assert "of features.7.expand3x3_activation, 128 × 27 × 27" in html(at)
+    found = attributions.attribute("Grad-CAM", view(at))(*known.case).values
+    assert torch.equal(found, BASELINES["Grad-CAM"](*known.case, site=12).values)
+    assert not torch.equal(found, BASELINES["Grad-CAM"](*known.case).values)
+    other = opened(QUICK | {"cam_site": "12", "network": "fashion_vgg", "image": "fashion-mnist:0"}, "evaluate")
+    assert "cam_site=12" in warnings(other)
+
+
+def test_without_grad_cam_no_map_is_chosen():
+    at = opened({"attributions": "Gradient"}, "evaluate")
+    assert not [box for box in at.selectbox if box.label == "Grad-CAM weights"]

@@ -196,7 +196,7 @@ def test_the_numbers_are_those_of_another_class_too(known):
 
 @pytest.mark.parametrize(("site", "count"), [(0, 5), (9, 3), (19, 30)])
 def test_the_strongest_channels_of_the_site_are_added(site, count, known):
-    at = knocked(SET | ({"site": str(site)} if site else {}))
+    at = knocked(SET | {"site": str(site)})
     at = ran(at.number_input(key="knock_count").set_value(count))
     at = ran(button(at, STRONGEST).click())
     expected = [part for part in known.strongest(site, count) if part not in PARTS]
@@ -223,15 +223,15 @@ def test_as_many_channels_are_added_as_the_number_says_when_the_button_is_clicke
     at = knocked()
     at.number_input(key="knock_count").set_value(2)
     at = ran(button(at, STRONGEST).click())
-    assert view(at).parts == tuple(known.strongest(0, 2))
+    assert view(at).parts == tuple(known.strongest(13, 2))
 
 
 def test_channels_are_added_of_the_site_that_is_chosen(known):
     at = knocked()
-    at = ran(at.selectbox(key="site_squeezenet1_1").set_value(13))
+    at = ran(at.selectbox(key="site_squeezenet1_1").set_value(15))
     at = ran(button(at, STRONGEST).click())
-    shows(at, known, known.strongest(13, 5))
-    assert link(at)["site"] == "13"
+    shows(at, known, known.strongest(15, 5))
+    assert link(at)["site"] == "15"
 
 
 def test_a_set_is_changed_undone_and_made_again(known):
@@ -348,14 +348,14 @@ def test_forty_parts_are_in_the_link_and_one_more_is_not(known):
     at = knocked(linked(39))
     at = ran(at.number_input(key="knock_count").set_value(1))
     at = ran(button(at, STRONGEST).click())
-    forty = (*(Part(9, i, whole=True) for i in range(39)), *known.strongest(0, 1))
+    forty = (*(Part(9, i, whole=True) for i in range(39)), *known.strongest(13, 1))
     shows(at, known, forty)
     assert "not in the link" not in captions(at)
     assert "and 20 more" in captions(at)
 
     at = ran(at.number_input(key="knock_count").set_value(2))
     at = ran(button(at, STRONGEST).click())
-    assert view(at).parts == (*forty, known.strongest(0, 2)[1])
+    assert view(at).parts == (*forty, known.strongest(13, 2)[1])
     assert link(at) == {}
     assert "More than 40 neurons and channels are not in the link; save them as JSON." in captions(at)
     assert "and 21 more" in captions(at)
@@ -366,7 +366,7 @@ def test_forty_parts_are_in_the_link_and_one_more_is_not(known):
 
 
 def test_more_parts_than_the_link_holds_come_back_from_the_file(known):
-    at = ran(knocked().number_input(key="knock_count").set_value(50))
+    at = ran(knocked({"site": "0"}).number_input(key="knock_count").set_value(50))
     at = ran(button(at, STRONGEST).click())
     assert view(at).parts == tuple(known.strongest(0, 50))
     file = KnockOut(view(at).parts).file(known.network)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from core.images import Crop
 from core.methods import METHODS
+from core.zoo import load_network
 from explorer.choices import ATTRIBUTIONS, REGULARISERS, SPARSITIES, nearest_sparsity
 from explorer.knockouts import Part
 from explorer.strategies import STRATEGIES, Strategy
@@ -71,6 +72,7 @@ def views(draw: st.DrawFn) -> View:
         replacement=draw(st.sampled_from(["mean", "black", "blur"])),
         near=draw(st.booleans()),
         cascade=draw(st.booleans()),
+        cam_site=draw(st.none() | st.integers(0, 99)),
         box=draw(st.none() | boxes()),
         parts=tuple(
             draw(
@@ -120,7 +122,7 @@ def test_every_field_of_a_view_is_in_its_parameters():
         columns=(Strategy("Original"), Strategy.of("DGR(init=r)", seed=3, per_channel=1), Strategy("Random")),
         pair=(2, 1), sparsity=0.5, scrub=True, off="frozen", scale="shared",
         style="signed", opacity=40, site=3, only_site=True, neuron=(3, 70), whole=True,
-        attributions=("Grad-CAM", "Random"), order="morf", replacement="blur", near=False, cascade=False,
+        attributions=("Grad-CAM", "Random"), order="morf", replacement="blur", near=False, cascade=False, cam_site=7,
         box=(10, 20, 100, 70), parts=(Part(9, 4, whole=True), Part(3, 70, whole=False)), only=True,
         painted=("Random", "Original"), painted_at=0.9, start="grey", regularisers=(), paint_steps=7, paint_seed=3,
         ray="coffee", ray_of=2, runs=("photos", "my run.2"), studied_at=0.995, label="T-shirt/top",
@@ -135,7 +137,7 @@ def test_every_field_of_a_view_is_in_its_parameters():
         "scrub": "True", "off": "frozen", "scale": "shared", "style": "signed", "opacity": "40", "site": "3",
         "only_site": "True", "neuron": "3-70", "whole": "True", "parts": "9c4~3n70", "only": "True",
         "attributions": "Grad-CAM~Random", "order": "morf", "replacement": "blur", "near": "False",
-        "cascade": "False", "box": "10-20-100-70",
+        "cascade": "False", "cam_site": "7", "box": "10-20-100-70",
         "painted": "Random~Original", "painted_at": "0.9", "start": "grey", "regularisers": "", "paint_steps": "7",
         "paint_seed": "3", "ray": "coffee", "ray_of": "2", "runs": "photos~my run.2", "studied_at": "0.995",
         "label": "T-shirt/top", "closer": "NeuronIntGrad (n_steps=5)", "spread": "dead_share",
@@ -463,3 +465,15 @@ def test_the_sliders_stops():
 def test_a_sparsity_between_two_stops_goes_to_the_nearest(asked: str, stop: float):
     assert View.from_params({"sparsity": asked}) == (View(sparsity=stop), [])
     assert nearest_sparsity(float(asked)) == stop
+
+
+@pytest.mark.parametrize(
+    ("name", "site", "shape"),
+    [("squeezenet1_1", "features.9.squeeze_activation", (48, 13, 13)), ("fashion_vgg", "features.9", (32, 14, 14))],
+)
+def test_one_looks_first_into_a_site_that_reads_well(name, site, shape):
+    network = load_network(name)
+    chosen = network.sites[View().site_in(network)]
+    assert (chosen.name, chosen.shape) == (site, shape)
+    assert View(site=2).site_in(network) == 2
+    assert View(site=999).site_in(network) == len(network.sites) - 1

@@ -150,9 +150,9 @@ def randomised(network: Network, names: Collection[str], seed: int = 0) -> Netwo
     paths: dict[Tensor, list[str]] = {}
     for path, parameter in model.named_parameters(remove_duplicate=False):
         paths.setdefault(parameter, []).append(path)
-    for parameter, shared_by in paths.items():
+    for tensor, shared_by in paths.items():
         if not wanted.isdisjoint(prefix for path in shared_by for prefix in _prefixes(path)):
-            drawn = _drawn(parameter, f"{seed} {shared_by[0]}")
+            drawn = _drawn(tensor, f"{seed} {shared_by[0]}")
             for path in shared_by:
                 owner, _, attribute = path.rpartition(".")
                 setattr(model.get_submodule(owner), attribute, drawn)

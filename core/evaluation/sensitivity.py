@@ -35,7 +35,7 @@ SAME_SUMS = "the attributions of all subsets have the same sum"
 SAME_RESPONSE = "the response is the same whichever pixels are removed"
 
 _SUM_NOISE = 1e-13  # of the whole magnitude: by how much float64 sums in another order may differ
-_PASS_NOISE = 4  # steps of the network's dtype: by how much one response may differ in another batch
+_PASS_NOISE = 64  # steps of the network's dtype: by how much one response may differ in another batch
 
 
 @dataclass(frozen=True)
