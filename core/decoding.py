@@ -51,9 +51,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from core.errors import Cancelled, PathwayError
-from core.gradient import check_pathway, restricting
+from core.gradient import restricting
 from core.network import Edit, Network, Site
-from core.pathway import Off, Pathway, restriction
+from core.pathway import Off, Pathway, check_off, check_pathway, restriction
 from core.progress import Progress, silent
 
 __all__ = ["PAPER", "PLAIN", "Decoded", "Recipe", "Shown", "decode", "decode_neuron"]
@@ -235,6 +235,7 @@ def decode_neuron(
 
 
 def _edit(network: Network, pathway: Pathway | None, off: Off, reference: Tensor | None) -> Edit | None:
+    check_off(off)
     if pathway is None:
         return None
     check_pathway(network, pathway)

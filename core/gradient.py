@@ -18,13 +18,12 @@ from torch import Tensor
 
 from core.errors import PathwayError
 from core.network import Edit, Network, Site
-from core.pathway import Off, Pathway, Ranking, check_off, hold, restriction
+from core.pathway import Off, Pathway, Ranking, check_off, check_pathway, hold, restriction
 from core.progress import Progress, silent
 
 __all__ = [
     "Restricted",
     "Sweep",
-    "check_pathway",
     "pathway_gradient",
     "response",
     "restrict",
@@ -126,11 +125,13 @@ def restrict_each(
         off: as for ``response``; under "frozen" each image holds its own activations.
 
     Raises:
-        PathwayError: the images, a target or ``off`` does not fit, or there is not one target and pathway an image.
+        PathwayError: the images, a target, a pathway or ``off`` does not fit, or there is not one target and one
+            pathway per image.
     """
     network.check_image(images)
     if not len(images) == len(targets) == len(targets if pathways is None else pathways):
         raise PathwayError(f"Got {len(images)} images and {len(targets)} targets, wanted a target and pathway each.")
+    check_off(off)
     for target in targets:
         network.check_target(target)
     for pathway in pathways or ():
@@ -187,12 +188,14 @@ def sweep(
         progress: told after each batch.
 
     Raises:
-        PathwayError: the image, the target, a sparsity or ``off`` does not fit.
+        PathwayError: the image, the target, the ranking, a sparsity or ``off`` does not fit.
     """
     network.check_image(image, one=True)
     network.check_target(target)
-    held = _held(network, image, off, reference)
+    check_off(off)
+    check_pathway(network, ranking)
     sizes = torch.tensor([ranking.size(sparsity) for sparsity in sparsities], device=image.device)
+    held = _held(network, image, off, reference)
     logits, gradients = [], []
     for chunk in torch.split(sizes, batch_size):
         images = image.repeat(len(chunk), *[1] * (image.ndim - 1))
@@ -211,19 +214,11 @@ def restricting(
 
     Args and errors are those of ``response``: the image is (N, *network.input_shape), the reference one, (1, ...).
     """
+    check_off(off)
     if pathway is None:
         return None
     check_pathway(network, pathway)
     return restriction(pathway, off, _held(network, image, off, reference))
-
-
-def check_pathway(network: Network, pathway: Pathway) -> None:
-    """Raise PathwayError unless a pathway has one mask a site of the network, of the site's shape."""
-    if [tuple(mask.shape) for mask in pathway.masks] != [site.shape for site in network.sites]:
-        raise PathwayError(
-            f"Got a pathway whose masks do not fit the sites of {network.name}, wanted one mask a site, of the site's "
-            "shape; rank scores of that very network."
-        )
 
 
 def _restricted(network: Network, images: Tensor, targets: Sequence[int], edit: Edit | None) -> Restricted:
@@ -238,13 +233,11 @@ def _restricted(network: Network, images: Tensor, targets: Sequence[int], edit: 
 
 def _held(network: Network, image: Tensor, off: Off, reference: Tensor | None) -> tuple[Tensor, ...] | None:
     """The activations that "frozen" holds, None for "zero"."""
-    held = None
-    if off == "frozen":
-        source = image if reference is None else network.check_image(reference, one=True)
-        with torch.no_grad():
-            held = network.run(source, record=True).activations
-    check_off(off, held)
-    return held
+    if off == "zero":
+        return None
+    source = image if reference is None else network.check_image(reference, one=True)
+    with torch.no_grad():
+        return network.run(source, record=True).activations
 
 
 def _batch_edit(ranking: Ranking, sizes: Tensor, held: tuple[Tensor, ...] | None) -> Edit:

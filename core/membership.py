@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 
 import numpy as np
 import torch
@@ -23,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core.errors import PathwayError
-from core.pathway import Pathway
+from core.pathway import Pathway, check_shapes
 
 __all__ = ["Membership", "membership"]
 
@@ -144,21 +143,11 @@ def membership(pathways: Sequence[Pathway], dead: Sequence[Tensor]) -> Membershi
     if not 1 <= len(pathways) <= MOST:
         raise PathwayError(f"Got {len(pathways)} pathways, wanted from 1 to {MOST}; compare fewer at a time.")
     for pathway in pathways:
-        _check_shapes(pathway.masks, dead)
+        check_shapes(pathway.masks, dead, "dead neurons")
     sites = zip(dead, *(pathway.masks for pathway in pathways), strict=True)
     codes = 2 ** len(pathways)
     counts = [_codes(marks).bincount(minlength=2 * codes).tolist() for marks in sites]
     return Membership(np.array(counts, dtype=np.int64).reshape(len(dead), 2, codes))
-
-
-def _check_shapes(masks: Sequence[Tensor], dead: Sequence[Tensor]) -> None:
-    for site, pair in enumerate(zip_longest(masks, dead)):
-        got, wanted = ("none" if tensor is None else tuple(tensor.shape) for tensor in pair)
-        if got != wanted:
-            raise PathwayError(
-                f"Got a pathway's mask of shape {got} and dead neurons of shape {wanted} at site {site}, wanted the "
-                "same shapes; take all pathways and the dead neurons from one network."
-            )
 
 
 def _codes(marks: tuple[Tensor, ...]) -> Tensor:

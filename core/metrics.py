@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from core.network import Network
-from core.pathway import Off, Pathway, Ranking, check_off, check_sparsity, restriction
+from core.pathway import Off, Pathway, Ranking, check_off, check_pathway, check_shapes, check_sparsity, restriction
 from core.progress import Progress, silent
 
 __all__ = [
@@ -84,13 +84,23 @@ class Fidelity:
 
 
 def overlap(pathway: Pathway, other: Pathway) -> float:
-    """Return intersection over union of two pathways, NaN when both are empty. [Khakzar21]"""
+    """Return intersection over union of two pathways, NaN when both are empty. [Khakzar21]
+
+    Raises:
+        PathwayError: they are not of one network.
+    """
+    check_shapes(pathway.masks, other.masks, "another pathway's mask")
     common = sum(int((a & b).count_nonzero()) for a, b in zip(pathway.masks, other.masks, strict=True))
     return _jaccard(common, pathway.size, other.size)
 
 
 def site_overlaps(pathway: Pathway, other: Pathway) -> list[float]:
-    """Return intersection over union at each site, NaN where both are empty."""
+    """Return intersection over union at each site, NaN where both are empty.
+
+    Raises:
+        PathwayError: they are not of one network.
+    """
+    check_shapes(pathway.masks, other.masks, "another pathway's mask")
     common = [int((a & b).count_nonzero()) for a, b in zip(pathway.masks, other.masks, strict=True)]
     return list(map(_jaccard, common, pathway.sizes, other.sizes))
 
@@ -120,7 +130,11 @@ def share_within(pathway: Pathway, marked: Sequence[Tensor]) -> float:
 
     Args:
         marked: one bool tensor a site, shaped like the pathway's mask there.
+
+    Raises:
+        PathwayError: the shapes differ.
     """
+    check_shapes(pathway.masks, marked, "marks")
     both = sum(int((mask & mark).count_nonzero()) for mask, mark in zip(pathway.masks, marked, strict=True))
     return both / pathway.size if pathway.size else nan
 
@@ -130,7 +144,11 @@ def dead_share(network: Network, image: Tensor, pathway: Pathway) -> float:
 
     Args:
         image: (1, *network.input_shape).
+
+    Raises:
+        PathwayError: the image or the pathway does not fit.
     """
+    check_pathway(network, pathway)
     return share_within(pathway, dead_neurons(network, image))
 
 
@@ -175,8 +193,9 @@ def fidelity(network: Network, image: Tensor, target: int, pathway: Pathway, *, 
         off: how the other neurons are held.
 
     Raises:
-        PathwayError: the image, the target or ``off`` does not fit.
+        PathwayError: the image, the target, the pathway or ``off`` does not fit.
     """
+    check_pathway(network, pathway)
     return _Original(network, image, target, off).restricted(pathway)
 
 
@@ -201,8 +220,9 @@ def fidelity_curve(
         progress: told after each sparsity.
 
     Raises:
-        PathwayError: the image, the target, a sparsity or ``off`` does not fit.
+        PathwayError: the image, the target, the ranking, a sparsity or ``off`` does not fit.
     """
+    check_pathway(network, ranking)
     wanted = [check_sparsity(sparsity) for sparsity in sparsities]
     original, curve = _Original(network, image, target, off), list[Fidelity]()
     for done, sparsity in enumerate(wanted, 1):
@@ -217,11 +237,11 @@ class _Original:
     def __init__(self, network: Network, image: Tensor, target: int, off: Off) -> None:
         self._network, self._image, self._off = network, network.check_image(image, one=True), off
         self._target = network.check_target(target)
+        check_off(off)
         with torch.no_grad():
             run = network.run(image, record=True)
         self._logits, self._dead = run.logits, _dead(run.activations)
         self._held = run.activations if off == "frozen" else None
-        check_off(off, self._held)
 
     def restricted(self, pathway: Pathway) -> Fidelity:
         with torch.no_grad():

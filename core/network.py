@@ -194,10 +194,11 @@ class Network:
         return target
 
     def check_image(self, image: Tensor, *, one: bool = False) -> Tensor:
-        """Return the images, or raise PathwayError when shape, dtype or device is not what the network takes.
+        """Return the images, or raise PathwayError when they are not what the network takes.
 
         Args:
-            image: (N, *input_shape).
+            image: (N, *input_shape), finite, of the network's dtype and on its device; no tensor of inference mode,
+                and not given in it, where nothing has a gradient.
             one: whether N has to be 1.
         """
         shape = f"({'1' if one else 'N'}, {', '.join(map(str, self.input_shape))})"
@@ -209,6 +210,13 @@ class Network:
         if not shaped or image.dtype != self.dtype or image.device != self.device:
             got = f"{image.dtype} of shape {tuple(image.shape)} on {image.device}"
             raise PathwayError(f"Got an image of {got}, {wanted}. {fix}")
+        if torch.is_inference_mode_enabled() or image.is_inference():
+            raise PathwayError(
+                "Got an image under torch.inference_mode or made under it, where nothing can have a gradient; make it "
+                "and call outside that mode, or under torch.no_grad(), which gradients that are needed get through."
+            )
+        if not bool(torch.stack(image.aminmax()).isfinite().all()):  # a seventh of the time of asking each value
+            raise PathwayError(f"Got an image with values that are NaN or infinite, wanted finite ones. {fix}")
         return image
 
     def check_neuron(self, site: Site, position: int) -> Site:
@@ -345,7 +353,7 @@ def trace(
     """
     if any(module.training for module in model.modules()):
         raise PathwayError(f"{name} is in training mode, wanted evaluation mode; call model.eval() before tracing it.")
-    with TRACE_LOCK, torch.no_grad():
+    with TRACE_LOCK, torch.inference_mode(False), torch.no_grad():
         program = traced_program(model, tuple(input_shape), name, device)
     make = partial(
         Network, program, name=name, preprocessing=preprocessing, class_names=class_names, weights_hash=weights_hash

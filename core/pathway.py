@@ -16,16 +16,29 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import zip_longest
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from core.errors import PathwayError
-from core.network import Edit, Site
+from core.network import Edit, Network, Site
 from core.scores import Scores
 
-__all__ = ["Off", "Pathway", "Ranking", "check_off", "check_sparsity", "hold", "lowest", "rank", "restriction"]
+__all__ = [
+    "Off",
+    "Pathway",
+    "Ranking",
+    "check_off",
+    "check_pathway",
+    "check_shapes",
+    "check_sparsity",
+    "hold",
+    "lowest",
+    "rank",
+    "restriction",
+]
 
 Off = Literal["zero", "frozen"]
 
@@ -215,7 +228,8 @@ def restriction(pathway: Pathway, off: Off = "zero", held: Sequence[Tensor] | No
     Raises:
         PathwayError: ``off`` is neither, or "frozen" comes without values.
     """
-    check_off(off, held)
+    if (check_off(off) == "frozen") != (held is not None):
+        raise PathwayError(f'Got off={off!r}, wanted "zero", or "frozen" with the activations to hold.')
     return lambda site, activation: hold(site, activation, pathway.masks[site.index], held)
 
 
@@ -231,10 +245,50 @@ def hold(site: Site, activation: Tensor, mask: Tensor, held: Sequence[Tensor] | 
     return torch.where(mask, activation, 0.0 if held is None else held[site.index])
 
 
-def check_off(off: Off, held: Sequence[Tensor] | None) -> None:
-    """Raise PathwayError unless off is "zero" without held activations or "frozen" with them, as for ``hold``."""
-    if off not in ("zero", "frozen") or (off == "frozen") != (held is not None):
-        raise PathwayError(f'Got off={off!r}, wanted "zero", or "frozen" with the activations to hold.')
+def check_off(off: Off) -> Off:
+    """Return how neurons off a pathway are held, or raise PathwayError when it is neither "zero" nor "frozen"."""
+    if off not in ("zero", "frozen"):
+        raise PathwayError(f'Got off={off!r}, wanted "zero" or "frozen".')
+    return off
+
+
+def check_pathway(network: Network, pathway: Pathway | Ranking) -> None:
+    """Raise PathwayError unless a pathway or a ranking is of this network.
+
+    It is when it has one tensor per site, of the site's shape and on the network's device; a pathway's masks are bool.
+    """
+    is_ranking = isinstance(pathway, Ranking)
+    tensors = pathway.ranks if is_ranking else pathway.masks
+    word, part = ("ranking", "ranks") if is_ranking else ("pathway", "masks")
+    if [tuple(tensor.shape) for tensor in tensors] != [site.shape for site in network.sites]:
+        raise PathwayError(
+            f"Got a {word} whose {part} do not fit the sites of {network.name}, wanted one of the {part} a site, of "
+            "the site's shape; rank scores of that very network."
+        )
+    for site, tensor in zip(network.sites, tensors, strict=True):
+        if tensor.device != network.device or tensor.is_inference() or not (is_ranking or tensor.dtype == torch.bool):
+            made = " made under torch.inference_mode" if tensor.is_inference() else ""
+            raise PathwayError(
+                f"Got {part} of {tensor.dtype} on {tensor.device}{made} at site {site.name}, wanted "
+                f"{'ranks' if is_ranking else 'torch.bool'} on {network.device}, made outside torch.inference_mode."
+            )
+
+
+def check_shapes(masks: Sequence[Tensor], others: Sequence[Tensor], what: str) -> None:
+    """Raise PathwayError unless a pathway's masks and other tensors, one a site, have the same shapes at every site.
+
+    Args:
+        masks: of a pathway.
+        others: to be combined with them.
+        what: the others are, for the message.
+    """
+    for site, pair in enumerate(zip_longest(masks, others)):
+        got, wanted = ("none" if tensor is None else tuple(tensor.shape) for tensor in pair)
+        if got != wanted:
+            raise PathwayError(
+                f"Got a pathway's mask of shape {got} and {what} of shape {wanted} at site {site}, wanted the same "
+                f"shapes; take all pathways and {what} from one network."
+            )
 
 
 def check_sparsity(sparsity: float) -> float:

@@ -6,10 +6,18 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from core.baselines import BASELINES
+from core.decoding import decode
 from core.errors import PathwayError
-from core.gradient import restrict
-from core.network import trace
-from tests.networks import SHAPE, TOYS, Saturating, Toy, seeded, toy
+from core.flow import link
+from core.gradient import response, restrict, restrict_each, sweep
+from core.linearity import effective_linear_radius, linear_radius
+from core.membership import membership
+from core.methods import METHODS
+from core.metrics import dead_neurons, dead_share, fidelity, fidelity_curve, overlap, share_within, site_overlaps
+from core.network import Network, trace
+from core.pathway import Pathway, Ranking, rank
+from tests.networks import SHAPE, TOYS, Saturating, Toy, image_of, seeded, toy
 
 
 class NoRelu(Toy):
@@ -112,3 +120,124 @@ def test_refuses_a_batch_where_one_image_is_wanted_and_activations_of_another_si
 def test_refuses_targets(target):
     with pytest.raises(PathwayError, match="wanted an integer from 0 to 3"):
         toy("Straight")[1].check_target(target)
+
+
+def evaluations_of(network, image, pathway, ranking, off="zero"):
+    """Everything that is given a pathway, or a ranking, of a network."""
+    return {
+        "response": lambda: response(network, image, pathway, off=off),
+        "restrict": lambda: restrict(network, image, 0, pathway, off=off),
+        "restrict_each": lambda: restrict_each(network, image, [0], [pathway] if pathway else None, off=off),
+        "sweep": lambda: sweep(network, image, 0, ranking, [0.5], off=off),
+        "fidelity": lambda: fidelity(network, image, 0, pathway, off=off),
+        "fidelity_curve": lambda: fidelity_curve(network, image, 0, ranking, [0.5], off=off),
+        "link": lambda: link(network, image, 0, pathway, off=off),
+        "linear_radius": lambda: linear_radius(network, image, 0, pathway, off=off),
+        "effective": lambda: effective_linear_radius(network, image, 0, pathway, off=off),
+        "decode": lambda: decode(network, 0, pathway, off=off),
+        "dead_share": lambda: dead_share(network, image, pathway),
+    }
+
+
+NO_OFF = {"dead_share"}
+
+
+def ranked(network):
+    return rank(METHODS["Random"](network, image_of(network), 0))
+
+
+@pytest.mark.parametrize("name", evaluations_of(None, None, None, None))
+def test_refuses_pathways_and_rankings_of_another_network(name, monkeypatch):
+    network, other = toy("Straight")[1], ranked(toy("Functional")[1])
+    image, run = image_of(network), Network.run
+    monkeypatch.setattr(Network, "run", lambda *args, **options: pytest.fail("worked before it refused"))
+    with pytest.raises(PathwayError, match=r"do not fit the sites of Straight.*rank scores of that very network"):
+        evaluations_of(network, image, other.pathway(0.5), other)[name]()
+    monkeypatch.setattr(Network, "run", run)
+    wider = ranked(trace(toy("Straight")[0], SHAPE))
+    same_size = [ranks.transpose(0, 2) for ranks in wider.ranks]  # as many sites, as many neurons
+    turned = Ranking(tuple(same_size), wider.scores)
+    with pytest.raises(PathwayError, match="do not fit the sites"):
+        evaluations_of(network, image, turned.pathway(0.5), turned)[name]()
+
+
+@pytest.mark.parametrize("given", [True, False])
+@pytest.mark.parametrize("name", [name for name in evaluations_of(None, None, None, None) if name not in NO_OFF])
+def test_refuses_another_word_for_off_before_any_work(name, given, monkeypatch):
+    network = toy("Straight")[1]
+    image, ranking = image_of(network), ranked(network)
+    pathway = ranking.pathway(0.5) if given or name == "fidelity" else None
+    monkeypatch.setattr(Network, "run", lambda *args, **options: pytest.fail("worked before it refused"))
+    for off in ("forzen", None, True):
+        with pytest.raises(PathwayError, match='wanted "zero" or "frozen"'):
+            evaluations_of(network, image, pathway, ranking, off=off)[name]()
+
+
+def test_refuses_masks_that_are_no_masks_or_lie_elsewhere():
+    network = toy("Straight")[1]
+    shapes, image = [site.shape for site in network.sites], image_of(network)
+    with pytest.raises(PathwayError, match=r"masks of torch.float32 on cpu at site relu#1, wanted torch.bool on cpu"):
+        response(network, image, Pathway(tuple(torch.ones(shape) for shape in shapes)))
+    with pytest.raises(PathwayError, match=r"on meta at site relu#1"):
+        response(network, image, Pathway(tuple(torch.ones(s, dtype=torch.bool, device="meta") for s in shapes)))
+    ranking = ranked(network)
+    with torch.inference_mode():
+        pathway = ranking.pathway(0.5)
+    with pytest.raises(PathwayError, match=r"made under torch.inference_mode"):
+        restrict(network, image, 0, pathway)
+
+
+def test_refuses_to_compare_pathways_of_two_networks():
+    mine, other = ranked(toy("Straight")[1]).pathway(0.5), ranked(toy("Functional")[1]).pathway(0.5)
+    turned = Pathway(tuple(mask.transpose(0, 2) for mask in mine.masks))
+    fewer = Pathway(mine.masks[:1])
+    for foreign in (other, turned, fewer):
+        for compare in (
+            overlap,
+            site_overlaps,
+            lambda p, q: share_within(p, q.masks),
+            lambda p, q: membership([p], q.masks),
+        ):
+            for pair in ((mine, foreign), (foreign, mine)):
+                with pytest.raises(PathwayError, match=r"Got a pathway's mask of shape .* from one network"):
+                    compare(*pair)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_refuses_images_that_are_not_finite(value):
+    network = toy("Straight")[1]
+    image = image_of(network, batch=3)
+    image[1, 2, 3, 4] = value
+    for call in (
+        network.run,
+        network.cache,
+        lambda x: response(network, x),
+        lambda x: restrict_each(network, x, [0] * 3),
+    ):
+        with pytest.raises(PathwayError, match="NaN or infinite, wanted finite"):
+            call(image)
+    one = image[1:2]
+    for call in (restrict, dead_at, METHODS["NeuronMCT"], METHODS["DGR(init=1)"], BASELINES["Gradient"], link):
+        with pytest.raises(PathwayError, match="NaN or infinite, wanted finite"):
+            call(network, one, 0)
+    pathway = ranked(network).pathway(0.5)
+    with pytest.raises(PathwayError, match="NaN or infinite, wanted finite"):
+        response(network, image_of(network), pathway, off="frozen", reference=one)
+
+
+def dead_at(network, image, target):
+    return dead_neurons(network, image)
+
+
+def test_calls_under_inference_mode_are_refused_and_networks_made_there_work():
+    with torch.inference_mode():
+        model = seeded(TOYS["Straight"]())
+        network = trace(model, SHAPE)
+        image = image_of(network)
+        for call in (network.run, lambda x: restrict(network, x, 0), lambda x: METHODS["NeuronMCT"](network, x, 0)):
+            with pytest.raises(PathwayError, match=r"under torch.inference_mode.*torch.no_grad"):
+                call(image)
+    with pytest.raises(PathwayError, match=r"made under it"):
+        restrict(network, image, 0)
+    wanted = toy("Straight")[1]
+    assert torch.equal(restrict(network, image.clone(), 0).gradient, restrict(wanted, image.clone(), 0).gradient)

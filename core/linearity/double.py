@@ -10,7 +10,7 @@ from torch import Tensor
 
 from core.gradient import restricting
 from core.network import Edit, LeftOut, Network, Site
-from core.pathway import Off, Pathway
+from core.pathway import Off, Pathway, check_off, check_pathway
 
 __all__ = ["Case", "as_double", "double_case"]
 
@@ -62,6 +62,9 @@ def double_case(
     Args and errors are those of ``core.gradient.restrict``.
     """
     network.check_target(target)
+    check_off(off)
+    if pathway is not None:
+        check_pathway(network, pathway)
     given = [network.check_image(each, one=True) for each in (image, reference) if each is not None]
     double = as_double(network)
     start, *held = (each.detach().to(double.device, torch.float64) for each in given)

@@ -163,7 +163,7 @@ class Study:
     root: str = ""
 
     def __post_init__(self) -> None:
-        check_off(self.off, () if self.off == "frozen" else None)
+        check_off(self.off)
         for sparsity in self.sparsities:
             check_sparsity(sparsity)
         for what, known, chosen in (("measure", MEASURES, self.measures), ("baseline", BASELINES, self.baselines)):
