@@ -50,7 +50,7 @@ class Sweep:
     """A ranking's pathways at S sparsities.
 
     Attributes:
-        sparsities: as achieved.
+        sparsities: of the pathways.
         logits: (S, classes), restricted.
         gradients: (S, C, H, W), pathway gradients.
     """
@@ -203,8 +203,8 @@ def sweep(
         logits.append(found.logits)
         gradients.append(found.gradient)
         progress(sum(map(len, logits)), len(sizes), "sparsities")
-    achieved = tuple(1 - size / ranking.neurons for size in sizes.tolist())
-    return Sweep(achieved, torch.cat(logits), torch.cat(gradients))
+    kept = tuple(1 - size / ranking.neurons for size in sizes.tolist())
+    return Sweep(kept, torch.cat(logits), torch.cat(gradients))
 
 
 def restricting(

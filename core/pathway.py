@@ -258,7 +258,7 @@ def check_pathway(network: Network, pathway: Pathway | Ranking) -> None:
     It is when it has one tensor per site, of the site's shape and on the network's device; a pathway's masks are bool.
     """
     is_ranking = isinstance(pathway, Ranking)
-    tensors = pathway.ranks if is_ranking else pathway.masks
+    tensors = pathway.ranks if isinstance(pathway, Ranking) else pathway.masks
     word, part = ("ranking", "ranks") if is_ranking else ("pathway", "masks")
     if [tuple(tensor.shape) for tensor in tensors] != [site.shape for site in network.sites]:
         raise PathwayError(
@@ -278,8 +278,8 @@ def check_shapes(masks: Sequence[Tensor], others: Sequence[Tensor], what: str) -
     """Raise PathwayError unless a pathway's masks and other tensors, one a site, have the same shapes at every site.
 
     Args:
-        masks: of a pathway.
-        others: to be combined with them.
+        masks: of a pathway, one (*site.shape) a site.
+        others: to be combined with them, shaped like them.
         what: the others are, for the message.
     """
     for site, pair in enumerate(zip_longest(masks, others)):

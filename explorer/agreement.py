@@ -37,7 +37,7 @@ def show_overlaps(scene: Scene, columns: list[Column]) -> None:
         show_chart(charts.overlap_matrix(titles, overlaps, chances, session.dark()), "matrix", alt)
         st.caption(
             "Intersection over union of the neurons kept. Small: what two independent choices of the same sizes would "
-            "share, k₁k₂ / (k₁ + k₂ − k₁k₂) of their achieved shares k₁ and k₂."
+            "share, k₁k₂ / (k₁ + k₂ − k₁k₂) of the shares k₁ and k₂ that they keep."
         )
         rows = [
             {"first": titles[j], "second": titles[i], "overlap": overlaps[i, j], "chance": chances[i, j]}

@@ -19,7 +19,7 @@ from explorer.view import View
 __all__ = ["prints", "snippet", "uploaded"]
 
 FOUND = (
-    "{method}: achieved sparsity {found.sparsity:.6g}, p ratio {found.p_ratio:.6g}, "
+    "{method}: sparsity {found.sparsity:.6g}, p ratio {found.p_ratio:.6g}, "
     "dead share {found.dead_share:.6g}, prediction kept: {found.prediction_kept}"
 )
 COMMON = "{first} and {second}: overlap {common:.6g}, {chance:.6g} by chance"
@@ -37,7 +37,7 @@ $imports
 $constants
 CROP = Crop(x=$x, y=$y, zoom=$zoom)
 TARGET = $target  # $name
-SPARSITY = $sparsity  # asked for; what is achieved is printed
+SPARSITY = $sparsity
 OFF = $off  # how neurons off the pathway are held
 METHODS_SHOWN = $methods
 

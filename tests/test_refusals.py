@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -16,7 +18,7 @@ from core.membership import membership
 from core.methods import METHODS
 from core.metrics import dead_neurons, dead_share, fidelity, fidelity_curve, overlap, share_within, site_overlaps
 from core.network import Network, trace
-from core.pathway import Pathway, Ranking, rank
+from core.pathway import Pathway, rank
 from tests.networks import SHAPE, TOYS, Saturating, Toy, image_of, seeded, toy
 
 
@@ -156,7 +158,7 @@ def test_refuses_pathways_and_rankings_of_another_network(name, monkeypatch):
     monkeypatch.setattr(Network, "run", run)
     wider = ranked(trace(toy("Straight")[0], SHAPE))
     same_size = [ranks.transpose(0, 2) for ranks in wider.ranks]  # as many sites, as many neurons
-    turned = Ranking(tuple(same_size), wider.scores)
+    turned = replace(wider, ranks=tuple(same_size))
     with pytest.raises(PathwayError, match="do not fit the sites"):
         evaluations_of(network, image, turned.pathway(0.5), turned)[name]()
 

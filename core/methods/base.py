@@ -117,7 +117,10 @@ class Method:
     def batch(
         self, network: Network, images: Tensor, targets: Sequence[int], *, progress: Progress = silent, **options: int
     ) -> Scored:
-        """Return for each image its scores, equal to those of a call for it alone, or the error that call would raise.
+        """Return for each image its scores, or the error that a call for it alone would raise.
+
+        They are those of a call for it alone up to rounding, and bit by bit where images are taken one by one (DGR).
+        Rounding decides near-ties, and in GreedyPruning up to which step the prediction stays.
 
         Args:
             network: traced.

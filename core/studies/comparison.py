@@ -70,6 +70,9 @@ def holm(values: Floats) -> Floats:
     """Return p values adjusted for how many they are; NaN, which is no test, stays and does not count. [Holm79]
 
     The k-th smallest of m becomes the largest of (m - j + 1) p_j over j <= k, and 1 at most.
+
+    Args:
+        values: (m,); the result is shaped like it.
     """
     adjusted = values.copy()
     tested = np.flatnonzero(~np.isnan(values))

@@ -65,7 +65,12 @@ def kind_of(measure: str) -> Kind:
 
 
 def usable(values: Floats, kind: Kind) -> Floats:
-    """Return the values that are averaged: of a geometric mean the positive and finite ones, else all."""
+    """Return the values that are averaged: of a geometric mean the positive and finite ones, else all.
+
+    Args:
+        values: (images,), without NaN; the result is no longer.
+        kind: of the mean.
+    """
     return values[(values > 0) & np.isfinite(values)] if kind == "geometric" else values
 
 

@@ -97,7 +97,7 @@ def _draw_kept(each: Studied, rows: pd.DataFrame, colours: dict[str, str]) -> Dr
 
 def _records(means: pd.DataFrame, each: Studied, what: str) -> list[dict[str, object]]:
     return records(
-        means, each.run.name, who="method", sparsity="sparsity", achieved="achieved sparsity", mean=what, low="low",
+        means, each.run.name, who="method", sparsity="sparsity", achieved="of the pathways", mean=what, low="low",
         high="high", median="median", images="images", left_out="zero or infinite",
     )  # fmt: skip
 
