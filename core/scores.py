@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-__all__ = ["Scores", "Step"]
+__all__ = ["Scores", "Step", "Sum"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,24 @@ class Step:
     prediction_kept: bool
 
 
+@dataclass(frozen=True)
+class Sum:
+    """Whether a site's signed contributions are complete.
+
+    Attributes:
+        found: what they sum to.
+        due: what the site adds to the response, f(a) - f(0).
+    """
+
+    found: float
+    due: float
+
+    @property
+    def delta(self) -> float:
+        """Return by how much they are off."""
+        return self.found - self.due
+
+
 class Scores(list[Tensor]):
     """One tensor a site, shaped like its activation without the batch axis, >= 0, larger stays longer.
 
@@ -36,6 +54,8 @@ class Scores(list[Tensor]):
         activations: of the original network, shaped as the scores; they order the neurons that score 0. () where none
             does.
         trajectory: what an iterative method went through, () for the others.
+        sums: of a method whose signed contributions at a site ought to sum to what the site adds to the response: one
+            a site, () for the others.
         keeps_zeros: whether a pathway may keep neurons that score 0; False for a released rule that never does.
     """
 
@@ -44,8 +64,10 @@ class Scores(list[Tensor]):
         scores: Iterable[Tensor],
         activations: Iterable[Tensor] = (),
         trajectory: tuple[Step, ...] = (),
+        sums: tuple[Sum, ...] = (),
         *,
         keeps_zeros: bool = True,
     ) -> None:
         super().__init__(scores)
-        self.activations, self.trajectory, self.keeps_zeros = tuple(activations), trajectory, keeps_zeros
+        self.activations, self.trajectory = tuple(activations), trajectory
+        self.sums, self.keeps_zeros = sums, keeps_zeros

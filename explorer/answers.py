@@ -14,6 +14,7 @@ from core.methods import Step
 from core.metrics import Fate, Standing
 from core.network import Network
 from core.pathway import Pathway, Ranking
+from core.scores import Sum
 from explorer.strategies import Strategy
 
 __all__ = ["Answer", "Reference", "Scene", "Scored", "Selection"]
@@ -76,6 +77,7 @@ class Scored:
         trajectory: what the method went through.
         seconds: what making it took.
         complete: False for the best that cancelled work had found.
+        sums: of contributions at each site, and what is due; () where the method knows none.
     """
 
     key: tuple[Hashable, ...]
@@ -84,6 +86,7 @@ class Scored:
     trajectory: tuple[Step, ...]
     seconds: float
     complete: bool = True
+    sums: tuple[Sum, ...] = ()
 
     @property
     def name(self) -> str:

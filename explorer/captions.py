@@ -65,6 +65,12 @@ def making(selection: Selection, answer: Answer, off: Off) -> dict[str, object]:
     if isinstance(selection, Scored):
         if answer.ties:
             parts["of equals at the cut, kept"] = f"{number(answer.ties_kept)} of {number(answer.ties)}"
+        if selection.sums:
+            worst = max(range(len(selection.sums)), key=lambda site: abs(selection.sums[site].delta))
+            found = selection.sums[worst]
+            parts["contributions sum to"] = (
+                f"{number(found.found)} of {number(found.due)} due at site {worst}, where they are furthest off"
+            )
         parts["scores in"] = duration(selection.seconds)
     return parts | {"gradient in": duration(answer.seconds)}
 

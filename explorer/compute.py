@@ -259,7 +259,7 @@ def _score(scene: Scene, strategy: Strategy, method: Method, progress: Progress 
             stop.best = Scored(partial, strategy, rank(stop.best), (), seconds, complete=False)
         raise
     memory.give_back()  # what the method took and left; ranking millions of neurons takes as much again
-    return Scored(key, strategy, rank(scores), scores.trajectory, time.perf_counter() - start)
+    return Scored(key, strategy, rank(scores), scores.trajectory, time.perf_counter() - start, sums=scores.sums)
 
 
 def best_so_far(scene: Scene, strategy: Strategy) -> Scored | None:

@@ -43,6 +43,11 @@ def test_neuron_intgrad_by_hand():
     assert [s.tolist() for s in METHODS["NeuronIntGrad"](network, image, 0, n_steps=4)] == [[4.5, 0, 9], [1.5, 9]]
     signed = signed_contributions(network, network.cache(image), network.sites[0], torch.tensor([0]), midpoints(4))
     assert signed.tolist() == [[4.5, 0, -9]]  # their sum is F(a) - F(0) = -7 - (0 - 3 * 1 + 0.5)
+    # Three midpoints find site 1's first neuron on at 2 of 3: 2/3 * 2 * 3 = 4, and -(2/3 * 2 + 3) * 2 = -26/3.
+    scores = METHODS["NeuronIntGrad"](network, image, 0, n_steps=3)
+    assert_close([s.found for s in scores.sums], [4 - 26 / 3, -7.5], rtol=1e-5, atol=1e-5)
+    assert_close([s.due for s in scores.sums], [-4.5, -7.5], rtol=1e-5, atol=1e-5)  # head: 2 * 0.75 - 3 * 3
+    assert METHODS["NeuronIntGrad"](network, image, 0, as_released=1).sums == ()
 
 
 def test_greedy_pruning_by_hand():
@@ -130,6 +135,30 @@ def test_neuron_intgrad_is_complete_at_every_site(name, n_steps):
         without = network.resume(cache, site, torch.zeros(1, *site.shape, dtype=torch.float64)).logits
         difference = float(cache.logits[0, target] - without[0, target])
         assert abs(float(signed.sum()) - difference) < 0.5 / n_steps * float(signed.abs().sum())
+
+
+class Normalised(nn.Module):
+    """A ReLU whose scale a normalisation takes away."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm, self.fc = nn.Conv2d(3, 4, 3), nn.GroupNorm(1, 4), nn.Linear(4 * 36, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(self.norm(torch.relu(self.conv(x))).flatten(1))
+
+
+def test_neuron_intgrad_says_that_it_falls_short_behind_a_normalisation():
+    model = seeded(Normalised()).double()
+    network = trace(model, SHAPE)
+    image = image_of(network)
+    (found,) = METHODS["NeuronIntGrad"](network, image, 1).sums
+    with torch.no_grad():
+        activation = torch.relu(model.conv(image))
+        ends = [model.fc(model.norm(a).flatten(1))[0, 1] for a in (activation, 0 * activation)]
+    assert found.due == pytest.approx(float(ends[0] - ends[1]), rel=1e-9)
+    assert abs(found.found) < 0.01 * abs(found.due)
+    assert found.delta == pytest.approx(found.found - found.due)
 
 
 @pytest.mark.parametrize(

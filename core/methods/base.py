@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Literal
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 from core.errors import Cancelled, PathwayError
 from core.network import Edit, Network, Run, Site
 from core.progress import Progress, silent
-from core.scores import Scores, Step
+from core.scores import Scores, Step, Sum
 
 __all__ = [
     "Family",
@@ -161,10 +162,23 @@ def contributions(
     return Run(run.logits.detach(), activations), scores
 
 
-def each_image(scores: Sequence[Tensor], activations: Sequence[Tensor], *, keeps_zeros: bool = True) -> Scored:
-    """Return each image's scores, given those of all at every site, (N, *site.shape), and the activations there."""
-    rows = zip(zip(*scores, strict=True), zip(*activations, strict=True), strict=True)
-    return [Scores(each, its_activations, keeps_zeros=keeps_zeros) for each, its_activations in rows]
+def each_image(
+    scores: Sequence[Tensor],
+    activations: Sequence[Tensor],
+    sums: Sequence[tuple[Sum, ...]] = (),
+    *,
+    keeps_zeros: bool = True,
+) -> Scored:
+    """Return each image's scores, given those of all at every site, (N, *site.shape), and the activations there.
+
+    Args:
+        scores: one tensor a site.
+        activations: one a site, shaped like the scores.
+        sums: one tuple an image, if there are any.
+        keeps_zeros: as of ``Scores``.
+    """
+    rows = zip(zip(*scores, strict=True), zip(*activations, strict=True), sums or repeat(()), strict=False)
+    return [Scores(each, its, sums=found, keeps_zeros=keeps_zeros) for each, its, found in rows]
 
 
 def target_gradients(logits: Tensor, targets: Tensor, activations: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

@@ -4,7 +4,9 @@
 
 The whole site is scaled together; what does not pass the site keeps its value. The integrand of a ReLU network is
 piecewise constant, so the midpoint rule α_k = (k + ½)/n serves better than points at both ends. Completeness: a site's
-signed contributions sum to f_s(a_s) - f_s(0) as n grows.
+signed contributions sum to f_s(a_s) - f_s(0) as n grows; ``Scores.sums`` says how near they come. Behind a
+normalisation (group, layer) the scale of a site does not matter until it is nearly 0: all change happens there, between
+two points, and the sum falls short of nearly all that is due.
 
 As released, the paper's code adds up its steps: it takes the 11 points α = 0, 0.1, 0.3, 0.6, ... 5.5, six of them
 beyond the activation itself, and keeps no neuron that scores 0. ``as_released`` does the same.
@@ -22,6 +24,7 @@ from torch import Tensor
 from core.methods.base import Scored, each_image, target_gradients
 from core.network import Cache, Network, Site
 from core.progress import Progress, silent
+from core.scores import Sum
 
 __all__ = ["midpoints", "neuron_intgrad", "signed_contributions"]
 
@@ -49,11 +52,22 @@ def neuron_intgrad(
     """
     cache = network.cache(images)
     alphas = RELEASED if as_released else midpoints(n_steps)
-    scores = []
+    scores, sums = [], []
     for site in network.sites:
-        scores.append(signed_contributions(network, cache, site, targets, alphas).abs_())
+        signed = signed_contributions(network, cache, site, targets, alphas)
+        sums.append(_sums(network, cache, site, targets, signed))
+        scores.append(signed.abs_())
         progress(site.index + 1, len(network.sites), f"sites, {len(alphas)} steps each")
-    return each_image(scores, cache.activations, keeps_zeros=not as_released)
+    by_image = [] if as_released else [*zip(*sums, strict=True)]  # the released points integrate nothing
+    return each_image(scores, cache.activations, by_image, keeps_zeros=not as_released)
+
+
+def _sums(network: Network, cache: Cache, site: Site, targets: Tensor, signed: Tensor) -> list[Sum]:
+    """Return, for each image, what a site's signed contributions sum to, and what is due."""
+    with torch.no_grad():
+        without = network.resume(cache, site, torch.zeros_like(signed)).logits
+    due = (cache.logits - without).gather(1, targets[:, None])[:, 0]
+    return [Sum(*pair) for pair in zip(signed.flatten(1).sum(1).tolist(), due.tolist(), strict=True)]
 
 
 def midpoints(n_steps: int) -> Tensor:
