@@ -45,7 +45,8 @@ class View:
     """Everything a page shows follows from this.
 
     Attributes:
-        network: a name the zoo knows, or "checkpoint-<hash>" of this session.
+        network: a name the zoo knows, or "checkpoint-<hash>" of this session. The default is the embedded network whose
+            first picture is there sooner, and whose every method ends within minutes.
         image: a photo's name, "upload-<hash>" of this session, or "DATASET:NUMBER" of a registered data set.
         x, y, zoom: where the square lies that the network sees, see ``core.images.Crop``.
         target: class index; None for the predicted class.
