@@ -355,7 +355,7 @@ def test_slow_strategies_are_not_asked_for_until_a_person_says_so(nothing_made, 
 @pytest.mark.thorough
 def test_slow_strategies_fill_in_when_a_person_asks_for_them(nothing_made, go_on, known, monkeypatch):
     monkeypatch.setitem(METHODS, "DGR(init=r)", replace(METHODS["DGR(init=r)"], function=finds_none))
-    neuron = (24, 128 * 169 + 84)
+    neuron = (24, 121 * 169 + 132)  # active
     at = until_done(looked(QUICK | written(neuron)))  # edges and photos
     at = ran(button(at, "Rank it under").click())
     assert not [b for b in at.button if b.label.startswith("Rank it under")]
