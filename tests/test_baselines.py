@@ -237,7 +237,7 @@ def test_the_default_map_is_none_that_a_skip_goes_around():
 # Of each family: the last map of features, as a module of the model, and what the default calls it.
 LAST_MAPS = {
     "alexnet": ("features.11", "features.11"),
-    "densenet": ("features", "relu"),
+    "densenet": ("1", "relu"),
     "efficientnet_lite0": ("head.relu", "head.relu"),
     "fashion_vgg": ("features.19", "features.19"),
     "googlenet": ("inception5b", "inception5b.cat"),
@@ -275,8 +275,8 @@ def test_grad_cams_default_is_captums_at_the_last_feature_map(name):
     if name.startswith("vgg"):  # its features end in the max pool behind that ReLU
         assert isinstance(model.features[-1], nn.MaxPool2d)
         path = f"features.{len(model.features) - 2}"
-    if name.startswith("densenet"):  # whose last ReLU is a function behind its features, which are the last module
-        model.features = nn.Sequential(*model.features, nn.ReLU())
+    if name.startswith("densenet"):  # whose last ReLU is a function, which has no module for Captum to read
+        model = nn.Sequential(model.features, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), model.classifier)
     with TRACE_LOCK:
         cam = captum.attr.LayerGradCam(model, model.get_submodule(path))
         for target in range(10):  # the first one that something speaks for
