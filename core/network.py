@@ -28,7 +28,8 @@ from torch.fx.node import map_aggregate
 
 from core.class_maps import class_maps
 from core.errors import PathwayError
-from core.program import Program, Values, call_name, traced_program
+from core.probe import traced_program
+from core.program import Program, Values, call_name
 from core.tracing import TRACE_LOCK, ceiling
 
 if TYPE_CHECKING:
@@ -348,8 +349,8 @@ def trace(
         device: where the copy lives; default where the model is.
 
     Raises:
-        PathwayError: the model is in training mode, cannot be traced, has no ReLU that sees the image, or does not
-            return (N, classes).
+        PathwayError: the model is in training mode, cannot be traced, has no ReLU that sees the image, or is no
+            classifier that treats every image by itself (see ``core.probe``).
     """
     if any(module.training for module in model.modules()):
         raise PathwayError(f"{name} is in training mode, wanted evaluation mode; call model.eval() before tracing it.")
@@ -366,6 +367,12 @@ def trace(
             f"{name} has no ReLU or ReLU6 call that sees the image, so it has no neurons to select. "
             "Choose a network with ReLUs, such as squeezenet1_1 or resnet18."
         )
+    for node in {node for tail in network._tails for node in tail.given}:
+        if program.facts[node].sees_image and not program.facts[node].batched:
+            raise PathwayError(
+                f"Got {name}, in which {call_name(node)!r} goes around a ReLU and its first axis is not the batch, "
+                "wanted the batch in front. Move it there in the model's forward method."
+            )
     if len(network.class_names) != network.classes:
         raise PathwayError(f"Got {len(network.class_names)} class names for the {network.classes} classes of {name}.")
     return network

@@ -16,10 +16,7 @@ from torch import Tensor, nn
 from torch.fx import Node
 from torch.fx.node import map_aggregate
 
-from core.errors import PathwayError
-from core.tracing import make_out_of_place, trace_graph
-
-__all__ = ["Facts", "Program", "Values", "call_name", "traced_program", "walk"]
+__all__ = ["Facts", "Program", "Values", "call_name", "floating_tensor", "walk"]
 
 Values = dict[Node, Any]
 
@@ -76,7 +73,7 @@ class Program:
 
     def parameter(self) -> Tensor:
         """Return one of the model's floating tensors, of any shape, to read device and dtype from."""
-        return _parameter(self.model)
+        return floating_tensor(self.model)
 
 
 def walk(program: Program, start: Any, rule: Callable[[Node, Values], Any]) -> Iterator[tuple[Node, Any]]:
@@ -100,69 +97,10 @@ def call_name(node: Node) -> str:
     return f"{caller}.{function}" if caller else str(function)
 
 
-def traced_program(
-    model: nn.Module, input_shape: tuple[int, ...], name: str, device: torch.device | str | None
-) -> Program:
-    """Trace a model and check the program against it on a probe of two noise images; hold ``TRACE_LOCK``.
-
-    Raises:
-        PathwayError: the model cannot be traced, takes several inputs, fails on the probe, does not return
-            (N, classes), or computes something else when traced.
-    """
-    copy, graph = trace_graph(model)
-    copy = copy.to(device) if device is not None else copy
-    if sum(node.op == "placeholder" for node in graph.nodes) != 1:
-        raise PathwayError(f"{name} takes several inputs; wrap it in a module whose forward takes the image alone.")
-    noise = torch.randn(2, *input_shape, generator=torch.Generator().manual_seed(0))
-    probe = noise.to(_parameter(copy).device, _parameter(copy).dtype)
-    try:
-        wanted = copy(probe.clone())  # while its in-place calls are still as they were
-        make_out_of_place(copy, graph)
-        program = Program(copy, _reaching_output(list(graph.nodes)))
-        got = _probed(program, probe)
-    except Exception as error:  # whatever the model's own code raises
-        raise PathwayError(f"{name} failed on a batch of shape {tuple(probe.shape)}: {error}") from error
-    if not isinstance(wanted, Tensor) or wanted.ndim != 2 or len(wanted) != 2:
-        shown = tuple(wanted.shape) if isinstance(wanted, Tensor) else type(wanted).__name__
-        raise PathwayError(f"{name} returned {shown} for two images, wanted logits of shape (2, classes).")
-    if not torch.allclose(got, wanted, rtol=1e-3, atol=1e-5, equal_nan=True):
-        raise PathwayError(
-            f"{name} computes something else when traced: its forward method writes into a tensor that it, or a "
-            "view of it, reads later. Write such steps out of place."
-        )
-    return program
-
-
-def _parameter(model: nn.Module) -> Tensor:
+def floating_tensor(model: nn.Module) -> Tensor:
+    """Return one of a model's floating tensors, of any shape, to read device and dtype from."""
     tensors = (*model.parameters(), *model.buffers())
     return next((t for t in tensors if t.is_floating_point()), torch.zeros(()))
-
-
-def _probed(program: Program, probe: Tensor) -> Tensor:
-    values: Values = {}
-    for node in program.nodes:
-        values[node] = probe if node is program.input else program.call(node, values)
-        program.facts[node] = _facts(node, values[node], program.facts)
-    logits: Tensor = values[program.output]
-    return logits
-
-
-def _facts(node: Node, value: Any, known: dict[Node, Facts]) -> Facts:
-    parts = value if isinstance(value, tuple | list) else [value]
-    tensors = [part for part in parts if isinstance(part, Tensor)]
-    is_input = node.op == "placeholder"
-    from_input = is_input or any(known[n].from_input for n in node.all_input_nodes)
-    sees_image = bool(tensors) and (is_input or any(known[n].sees_image for n in node.all_input_nodes))
-    batched = from_input and any(t.ndim > 0 and len(t) == 2 for t in tensors)
-    return Facts(from_input, sees_image, batched, tuple(tensors[0].shape[1:]) if len(tensors) == 1 else ())
-
-
-def _reaching_output(nodes: list[Node]) -> list[Node]:
-    kept = {node for node in nodes if node.op in ("output", "placeholder")}
-    for node in reversed(nodes):
-        if any(user in kept for user in node.users):
-            kept.add(node)
-    return [node for node in nodes if node in kept]
 
 
 def _attribute(model: nn.Module, path: str) -> Any:

@@ -99,7 +99,7 @@ def settled(
     expect(page.locator(".mask[hidden], .area[hidden]")).to_have_count(0)
     page.wait_for_timeout(500)
     at_rest(page)
-    expect(page.locator("[data-stale=true]")).to_have_count(0, timeout=60_000)  # Streamlit fades what is about to change
+    expect(page.locator("[data-stale=true]")).to_have_count(0, timeout=60_000)  # faded, for it is about to change
     yield page
     assert page.get_by_test_id("stException").count() == 0
     context.close()

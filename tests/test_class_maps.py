@@ -66,7 +66,7 @@ class Gated(Head):
 
 class Softened(Head):
     def head(self, x):
-        return x.mean((2, 3)).log_softmax(1)
+        return 3 * x.mean((2, 3)).softmax(1)
 
 
 class OverChannels(Head):

@@ -320,7 +320,7 @@ def test_jitter_rolls_by_every_distance_up_to_its_own_and_only_within_the_step()
 
 class Peephole(nn.Module):
     def forward(self, x):
-        return torch.relu(x + 1)[:, :, 4, 4] @ torch.ones(1, 1)
+        return torch.relu(x + 1)[:, :, 4, 4] @ torch.ones(1, 2)
 
 
 @pytest.mark.parametrize("fourier", [False, True])

@@ -369,7 +369,7 @@ def test_channel_flow_by_hand(by_hand):
 def test_a_max_pool_passes_on_its_winner():
     class Pool(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
-            return F.max_pool2d(F.relu(x), 2).flatten(1) @ torch.tensor([[2.0]]) + 1
+            return F.max_pool2d(F.relu(x), 2).flatten(1) @ torch.tensor([[2.0, 1.0]]) + 1
 
     for pixels, passed in [
         ([[1.0, 5.0], [2.0, 4.0]], [[0, 10], [0, 0]]),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from core.baselines import BASELINES
@@ -62,9 +64,143 @@ class ThroughView(Saturating):
         return self.head(x)
 
 
+class BatchStatistics(Toy):
+    """Batch norm without running statistics takes those of the batch, in evaluation mode too."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.BatchNorm2d(4, track_running_stats=False)
+
+    def forward(self, x):
+        return self.head(F.relu(self.norm(self.next(F.relu(self.conv(x))))))
+
+
+class Centred(Toy):
+    """A thousandth of the batch's mean is taken off, far from the ReLU."""
+
+    def forward(self, x):
+        x = self.head(F.relu(self.conv(x)))
+        return x - x.mean(0, keepdim=True) / 1000
+
+
+class Chance(Toy):
+    def forward(self, x):
+        return self.head(F.dropout(F.relu(self.conv(x))))
+
+
+class Counting(Toy):
+    def forward(self, x):
+        return self.head(F.relu(self.conv(x))) / x.shape[0]
+
+
+class Squeezing(Toy):
+    def forward(self, x):
+        return self.head(F.relu(self.conv(x))).squeeze()
+
+
+class RowsAsBatch(Toy):
+    """Rows, then images: a mask of one site would be laid over the images."""
+
+    def __init__(self):
+        super().__init__()
+        self.mix = nn.Linear(32, 32)
+
+    def forward(self, x):
+        x = F.relu(self.conv(x)).permute(2, 0, 1, 3).flatten(2)  # (8, N, 32)
+        return self.head(F.relu(self.mix(x)).permute(1, 2, 0))
+
+
+class PlacesAsBatch(RowsAsBatch):
+    def forward(self, x):
+        x = F.relu(self.conv(x)).permute(0, 2, 1, 3).reshape(-1, 32)  # (N * 8, 32)
+        return self.head(F.relu(self.mix(x)).view(-1, 8, 32))
+
+
+class TwoRowsAsBatch(RowsAsBatch):
+    """As many rows as the probe has images."""
+
+    def forward(self, x):
+        x = F.relu(self.conv(x)).view(-1, 4, 2, 32).permute(2, 0, 1, 3)  # (2, N, 4, 32)
+        return self.head(F.relu(self.mix(x)).permute(1, 2, 3, 0))
+
+
+class AroundInRows(Toy):
+    """What goes around the ReLU has rows in front, and comes back."""
+
+    def forward(self, x):
+        x = self.conv(x)
+        rows = x.permute(2, 0, 1, 3)
+        return self.head((F.relu(self.next(x)).permute(2, 0, 1, 3) + rows).permute(1, 2, 0, 3))
+
+
+class Small(Toy):
+    """Logits of 1e-6, and a trace that differs from them: ThroughView's fault behind a small factor."""
+
+    def __init__(self):
+        super().__init__()
+        self.up, self.relu6 = nn.Conv2d(3, 4, 3, padding=1), nn.ReLU6(inplace=True)
+
+    def forward(self, x):
+        x = self.up(F.relu(x))
+        self.relu6(x.view(-1, 16, 4, 4))
+        return self.head(x) * 1e-6
+
+
+class OneLogit(Toy):
+    def forward(self, x):
+        return self.head(F.relu(self.conv(x)))[:, :1]
+
+
+def ending(end):
+    class Ending(Toy):
+        def __init__(self):
+            super().__init__()
+            self.end = end if isinstance(end, nn.Module) else nn.Identity()
+
+        def forward(self, x):
+            x = self.head(F.relu(self.conv(x)))
+            return self.end(x) if isinstance(end, nn.Module) else end(x)
+
+    return Ending
+
+
+def scripted():
+    model = Toy()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # deprecated, and still in use
+        model.conv = torch.jit.script(nn.Sequential(nn.Conv2d(3, 4, 3, padding=1)))
+    return model
+
+
+def lazy():
+    model = Toy()
+    model.fc = nn.LazyLinear(4)
+    return model
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
+        (BatchStatistics, "depend on the other images.*from 'norm' on.*running statistics"),
+        (Centred, "depend on the other images.*from 'sub' on"),
+        (Chance, "or on chance from 'dropout' on.*training=False"),
+        (Counting, "other logits for an image alone"),
+        (Squeezing, "other logits for an image alone"),
+        (RowsAsBatch, "first axis of 'relu'.* not the batch"),
+        (PlacesAsBatch, "first axis of 'relu'.* not the batch"),
+        (TwoRowsAsBatch, "first axis of 'relu'.* not the batch"),
+        (AroundInRows, "'permute' goes around a ReLU.*first axis is not the batch"),
+        (Small, "computes something else.*view"),
+        (OneLogit, r"with 1 logits.*zeros_like\(z\), z"),
+        (ending(nn.Softmax(1)), "ends in 'end' and returns probabilities.*Return what goes into that call"),
+        (ending(nn.LogSoftmax(1)), "ends in 'end' and returns probabilities"),
+        (ending(lambda x: F.softmax(x, 1)), "ends in 'softmax'"),
+        (ending(lambda x: x.log_softmax(-1).view(-1, 4)), "ends in 'log_softmax'"),
+        (ending(lambda x: x.exp() / x.exp().sum(1, keepdim=True)), "ends in 'truediv'"),
+        (ending(nn.Sigmoid()), "ends in 'end' and returns probabilities"),
+        (ending(lambda x: torch.sigmoid(x).flatten(1)), "ends in 'sigmoid'"),
+        (scripted, "'conv', a compiled ScriptModule.*Trace the module that it was compiled from"),
+        (lazy, "LazyLinear 'fc', whose weight has no shape yet"),
         (NoRelu, "no ReLU"),
         (OnlyBlind, "no ReLU"),
         (Branching, "could not be traced.*branch"),
@@ -84,7 +220,7 @@ def test_refuses_training_mode_wrong_shape_and_class_names():
     model.conv.train()
     with pytest.raises(PathwayError, match=r"training mode.*eval\(\)"):
         trace(model, SHAPE)
-    with pytest.raises(PathwayError, match=r"failed on a batch of shape \(2, 3, 9, 9\)"):
+    with pytest.raises(PathwayError, match=r"failed on one or two images of shape \(3, 9, 9\)"):
         trace(model.eval(), (3, 9, 9))
     with pytest.raises(PathwayError, match="Got 3 class names for the 4 classes"):
         trace(model, SHAPE, class_names=["a", "b", "c"])
