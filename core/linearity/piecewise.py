@@ -8,7 +8,7 @@ from torch import nn
 from torch.fx import Node
 from torch.fx.node import map_aggregate
 
-from core.calls import MAX_POOLS, MOVES, argument, kind_of, spellings
+from core.calls import MAX_POOLS, MOVES, kind_of, spellings
 from core.errors import PathwayError
 from core.network import Network
 from core.program import Program
@@ -41,10 +41,7 @@ def check_piecewise_affine(network: Network) -> Network:
 
 def _objection(program: Program, node: Node) -> str | None:
     """Say what is not affine about a call, if anything."""
-    module, kind, count = program.module(node), kind_of(program, node), len(_seen(program, node))
-    if kind in _MODULES:
-        statistics = not isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) or module.running_mean is not None
-        return None if statistics else f"normalises by the statistics of its batch at {_name(program, node)}"
+    kind, count = kind_of(program, node), len(_seen(program, node))
     if kind in MAX_POOLS:
         usable = len(program.facts[node].shape) == 3
         return None if usable else f"pools something else than (N, C, H, W), or says where, at {_name(program, node)}"
@@ -52,9 +49,7 @@ def _objection(program: Program, node: Node) -> str | None:
         return f"divides by a value that depends on the image ({_name(program, node)})"
     if kind in _PRODUCTS | _QUOTIENTS:
         return None if count == 1 else f"multiplies values that both depend on the image ({_name(program, node)})"
-    if kind in _DROPOUTS and argument(node, 2, "training", True):
-        return f"drops values at random at {_name(program, node)}"
-    if kind in _SUMS or (count == 1 and kind in MOVES | _DROPOUTS):
+    if kind in _MODULES | _SUMS or (count == 1 and kind in MOVES | _DROPOUTS):
         return None
     return f"calls {_name(program, node)}, which is not known to be affine"
 
