@@ -63,14 +63,19 @@ def max_pool_settings(program: Program, node: Node) -> dict[str, Any]:
 
 
 _POINTWISE_MODULES = (
-    *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish, nn.Softplus),
-    *(nn.Sigmoid, nn.Tanh, nn.Hardsigmoid, nn.Hardswish, nn.Hardtanh, nn.Identity, nn.BatchNorm1d, nn.BatchNorm2d),
-    *(nn.Dropout, nn.Dropout2d, nn.AlphaDropout),
+    *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish),
+    *(nn.Softplus, nn.Softsign, nn.Sigmoid, nn.LogSigmoid, nn.Tanh, nn.Hardsigmoid, nn.Hardswish, nn.Hardtanh),
+    *(nn.Hardshrink, nn.Softshrink, nn.Tanhshrink, nn.Threshold, nn.Identity, nn.BatchNorm1d, nn.BatchNorm2d),
+    *(nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout, nn.FeatureAlphaDropout),
 )
 _POINTWISE_NAMES = (
-    *("abs", "add", "batch_norm", "clamp", "clone", "contiguous", "div", "dropout", "dropout2d", "elu", "gelu"),
-    *("hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "mish", "mul", "multiply", "neg", "relu", "relu6", "selu"),
-    *("sigmoid", "silu", "softplus", "sub", "subtract", "tanh", "true_divide", "truediv"),
+    *("abs", "add", "batch_norm", "ceil", "clamp", "clip", "clone", "contiguous", "cos", "div", "divide", "dropout"),
+    *("dropout1d", "dropout2d", "elu", "eq", "erf", "exp", "expm1", "float", "floor", "ge", "gelu", "gt", "hardshrink"),
+    *("hardsigmoid", "hardswish", "hardtanh", "invert", "le", "leaky_relu", "log", "log1p", "logical_and"),
+    *("logical_not", "logical_or", "logsigmoid", "lt", "masked_fill", "maximum", "minimum", "mish", "mul", "multiply"),
+    *("ne", "neg", "negative", "pow", "prelu", "reciprocal", "relu", "relu6", "round", "rrelu", "rsqrt", "selu"),
+    *("sigmoid", "sign", "silu", "sin", "softplus", "softshrink", "softsign", "sqrt", "square", "sub", "subtract"),
+    *("tanh", "tanhshrink", "threshold", "true_divide", "truediv", "type_as", "where"),
 )
 _HOMES = (operator, torch, F)
 

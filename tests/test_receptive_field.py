@@ -12,7 +12,7 @@ from torchvision import models
 from core.errors import PathwayError
 from core.network import Network, Site, trace
 from core.receptive_field import Box, _NoRule, _walk, receptive_field
-from core.surrogate import surrogate_field
+from core.surrogate import bounding_box, surrogate_field
 
 WHOLE = (0, 0, 8, 8)
 
@@ -271,6 +271,123 @@ def test_the_pixels_that_change_a_neuron_when_changed() -> None:
         rows, columns = moved[:, :, position].nonzero().unbind(1)
         found = (int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1)
         assert receptive_field(network, site, position) == found
+
+
+# Calls that pick, compare or normalise: against the raw model, each pixel of which is pushed about.
+
+SIDES = (2, 6, 5)
+
+
+def narrow_and_wide(x: Tensor) -> Tensor:
+    """Four channels, which see 1 pixel, 3 in a row, 3 in a column and 3 by 3."""
+    weight = torch.linspace(0.5, 1.5, 18, dtype=x.dtype).view(1, 2, 3, 3)
+    rows, columns = F.conv2d(x, weight[..., 1:2, :], padding=(0, 1)), F.conv2d(x, weight[..., 1:2], padding=(1, 0))
+    return torch.cat([F.conv2d(x, weight[..., 1:2, 1:2]), rows, columns, F.conv2d(x, weight, padding=1)], 1)
+
+
+def right(x: Tensor) -> Tensor:
+    return F.pad(x, (1, -1))
+
+
+def down(x: Tensor) -> Tensor:
+    return F.pad(x, (0, 0, 2, -2))
+
+
+class Standardised(nn.Conv2d):
+    """Weight standardisation: of equal weights nothing is left."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.weight - self.weight.mean((1, 2, 3), keepdim=True)
+        return F.conv2d(x, weight / weight.std((1, 2, 3), keepdim=True), None, padding=1)
+
+
+class Attending(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = x.flatten(2).transpose(1, 2)
+        return ((tokens @ tokens.transpose(1, 2)).softmax(2) @ tokens).transpose(1, 2).unflatten(2, SIDES[1:])
+
+
+class Scaling(nn.Module):
+    """A ReLU module on what no pixel changes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.relu, self.scale = nn.ReLU(), nn.Parameter(torch.ones(1, 2, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return right(x) * self.relu(self.scale)
+
+
+Body = Callable[..., Tensor]
+BODIES: dict[str, Body | tuple[Body, nn.Module]] = {
+    "layer norm over channels": (lambda x, norm: norm(narrow_and_wide(x).movedim(1, 3)).movedim(3, 1), nn.LayerNorm(4)),
+    "group norm": (lambda x, norm: norm(narrow_and_wide(x)), nn.GroupNorm(2, 4)),
+    "instance norm": lambda x: F.instance_norm(x),
+    "local response norm": lambda x: F.local_response_norm(narrow_and_wide(x), 3),
+    "normalize": lambda x: F.normalize(narrow_and_wide(x), dim=1),
+    "softmax over channels": lambda x: narrow_and_wide(x).softmax(1),
+    "softmax over columns": lambda x: F.softmax(x, -1),
+    "log softmax": lambda x: narrow_and_wide(x).log_softmax(1),
+    "group norm, mixed": (lambda x, parts: parts(x), nn.Sequential(nn.GroupNorm(1, 2), nn.Conv2d(2, 2, 1))),
+    "normalize, mixed": (lambda x, conv: conv(F.normalize(x, dim=1)), nn.Conv2d(2, 2, 1)),
+    "softmax, mixed": (lambda x, conv: conv(x.softmax(1)), nn.Conv2d(2, 2, 1)),
+    "standard deviation": lambda x: narrow_and_wide(x).std(1, keepdim=True),
+    "variance of a row": lambda x: x.var(3),
+    "standardised weights": (lambda x, conv: conv(x), Standardised(2, 2, 3)),
+    "max over channels": lambda x: narrow_and_wide(x).max(1)[0],
+    "max of columns, by name": lambda x: torch.max(x, dim=2, keepdim=True).values,
+    "min over channels": lambda x: narrow_and_wide(x).min(dim=1, keepdim=True)[0],
+    "amax and amin": lambda x: torch.stack([x.amax((2, 3)), x.amin(dim=(2, 3))], 1),
+    "median": lambda x: narrow_and_wide(x)[:, 1:].median(1)[0],
+    "top two": lambda x: narrow_and_wide(x).topk(2, dim=1)[0],
+    "top two of a row": lambda x: torch.topk(x, 2).values,
+    "third of four": lambda x: narrow_and_wide(x).kthvalue(3, 1).values,
+    "sorted": lambda x: narrow_and_wide(x).sort(1)[0],
+    "max pool of one axis": lambda x: F.max_pool1d(x.flatten(2), 3, 2),
+    "max pool of one axis, module": (lambda x, pool: pool(x.flatten(2)), nn.MaxPool1d(3, padding=1, dilation=2)),
+    "adaptive max pool of one axis": lambda x: F.adaptive_max_pool1d(x.flatten(2), 4),
+    "max pool that says where": lambda x: F.max_pool2d(x, 2, return_indices=True)[0],
+    "max pool that says where, module": (lambda x, pool: pool(x)[0], nn.MaxPool2d(2, return_indices=True)),
+    "where": lambda x: torch.where(x[:, :1] > 0, right(x), down(x) + 1),
+    "a comparison": lambda x: x[:, :1] + (right(x[:, 1:]) > 0.1),
+    "masked": lambda x: x.masked_fill(right(x) < 0, 0.5),
+    "greater and smaller of two": lambda x: torch.maximum(x, right(x)) - x.minimum(down(x)),
+    "max of two": lambda x: torch.max(x, right(x)),
+    "clamped, shrunk, in steps": lambda x: F.hardshrink(x.clamp(-1, 1)) + torch.round(right(x)),
+    "powers": lambda x: x.square() + right(x).abs().sqrt() + torch.exp(down(x) / 1000),
+    "logsumexp": lambda x: narrow_and_wide(x).logsumexp(1),
+    "running sum": lambda x: x.cumsum(3),
+    "attention": (lambda x, attention: attention(x), Attending()),
+    "a relu on a constant": (lambda x, scaling: scaling(x), Scaling()),
+}
+
+
+def changed_by(body: Callable[[Tensor], Tensor]) -> list[Box]:
+    """Return for each value of a raw model the box of the pixels that change it when each is pushed about."""
+    torch.manual_seed(1)
+    channels, height, width = SIDES
+    one = torch.eye(height * width).double().view(-1, 1, 1, 1, height, width)
+    sizes = torch.tensor([0.05, 0.5, 5.0, 50.0]).double().view(4, 1, 1, 1, 1)
+    moved = torch.zeros(height, width, body(torch.zeros(1, *SIDES).double()).numel(), dtype=torch.bool)
+    for _ in range(16):
+        image, signs = torch.randn(1, *SIDES).double(), torch.randn(6, channels, 1, 1).double()
+        before, after = body(image), body(image + (one * sizes * signs).flatten(0, 2))
+        moved |= (after != before).reshape(height, width, 24, -1).any(2)
+    return [bounding_box(each.any(1), each.any(0)) for each in moved.permute(2, 0, 1).numpy()]
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_what_picks_compares_or_normalises_sees_all_that_may_change_it(name: str) -> None:
+    known = BODIES[name]
+    body, *parts = known if isinstance(known, tuple) else (known,)
+    model = Headed(body, *parts).double().eval()
+    network = trace(model, SIDES)
+    with torch.no_grad():
+        wanted = changed_by(lambda images: body(images, *parts))
+    (site,) = network.sites
+    assert len(wanted) == site.neurons
+    for position, found in enumerate(wanted):
+        assert (receptive_field(network, site, position), surrogate_field(network, site, position)) == (found, found)
 
 
 def test_threads_agree_and_nothing_is_left_on_the_network() -> None:
