@@ -35,7 +35,7 @@ SAME_SUMS = "the attributions of all subsets have the same sum"
 SAME_RESPONSE = "the response is the same whichever pixels are removed"
 
 _SUM_NOISE = 1e-13  # of the whole magnitude: by how much float64 sums in another order may differ
-_PASS_NOISE = 64  # steps of the network's dtype: by how much one response may differ in another batch
+_PASS_NOISE = 32  # steps of the network's dtype, of the largest logit: by how much one may differ in another batch
 
 
 @dataclass(frozen=True)
@@ -110,12 +110,15 @@ def removals(
     if subsets < SUBSETS:
         raise PathwayError(f"Got {subsets} subsets, wanted {SUBSETS} or more: correlations over fewer say too little.")
     responses: list[float] = []
+    largest = 0.0
     for positions in _drawn(pixels, sizes, subsets, seed):
         for chunk in torch.split(positions, batch_size):
-            responses += _without(network, image, chunk)[:, target].tolist()
+            logits = _without(network, image, chunk)
+            responses += logits[:, target].tolist()
+            largest = max(largest, float(logits.abs().max()))
             progress(len(responses), len(sizes) * subsets, "subsets of pixels")
     table = torch.tensor(responses, dtype=torch.float64).view(len(sizes), subsets)
-    noise = _PASS_NOISE * torch.finfo(network.dtype).eps * float(table.abs().max())
+    noise = _PASS_NOISE * torch.finfo(network.dtype).eps * largest
     return Removals(sizes, table, seed, (image.shape[2], image.shape[3]), noise)
 
 
