@@ -13,6 +13,7 @@ from core.errors import PathwayError
 from core.network import Network, Site, trace
 from core.receptive_field import Box, _NoRule, _walk, receptive_field
 from core.surrogate import bounding_box, surrogate_field
+from tests.networks import seeded
 
 WHOLE = (0, 0, 8, 8)
 
@@ -238,6 +239,55 @@ def test_shufflenet_goes_through_the_fallback() -> None:
         _walk(network.program, site.node, 0)
     assert receptive_field(network, site, 0) == surrogate_field(network, site, 0)
     assert receptive_field(network, network.sites[0], 0) == (0, 0, 2, 2)  # a convolution of stride 2, padding 1
+
+
+RAW = {
+    "squeezenet1_1": (2, 9),
+    "resnet18": (1, 6),
+    "mobilenet_v2": (3, 10),
+    "mobilenet_v3_small": (2,),
+    "shufflenet_v2_x0_5": (7,),
+}
+
+
+class Reached(Exception):
+    """What was to be watched has been called."""
+
+
+@pytest.mark.parametrize("name", RAW)
+def test_the_rows_and_columns_that_change_a_neuron_of_the_raw_model(name: str) -> None:
+    """Watched by a hook on the model itself, whose ReLUs leak so that no path is shut."""
+    size, model = 64, seeded(models.get_model(name, weights=None)).double()
+    network = trace(model, (3, size, size), name=name)
+    for path, module in list(model.named_modules()):
+        if isinstance(module, nn.ReLU | nn.ReLU6):
+            model.set_submodule(path, nn.LeakyReLU(0.3))
+    torch.manual_seed(0)
+    image = torch.randn(1, 3, size, size).double()
+    bands = torch.eye(size).double().view(size, 1, size, 1) * torch.randn(size, 3, 1, 1).double() * 3
+    for site in (network.sites[index] for index in RAW[name]):
+        path, _, call = site.name.partition("#")
+        given: list[Tensor] = []
+
+        def watch(
+            _: nn.Module, inputs: tuple[Tensor], given: list[Tensor] = given, calls: int = int(call or 1)
+        ) -> None:
+            given.append(inputs[0])
+            if len(given) == calls:
+                raise Reached
+
+        hook = model.get_submodule(path).register_forward_pre_hook(watch)
+        positions = [at(site, channel, row, row) for channel, row in ((0, 0), (1, site.shape[1] // 2))]
+        moved = []
+        for pushed in (bands, bands.transpose(2, 3)):
+            given.clear()
+            with torch.no_grad(), pytest.raises(Reached):
+                model(torch.cat([image, image + pushed]))
+            before, after = given[-1].flatten(1)[:, positions].split([1, size])
+            moved.append((after != before).T.numpy())
+        hook.remove()
+        wanted = [bounding_box(rows, columns) for rows, columns in zip(*moved, strict=True)]
+        assert [receptive_field(network, site, position) for position in positions] == wanted, site
 
 
 class Varied(nn.Module):
