@@ -14,8 +14,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SPINE = [
-    *("errors", "progress", "tracing", "program", "calls", "class_maps", "network", "scores", "pathway", "gradient"),
-    *("metrics", "methods.base"),
+    *("errors", "progress", "tracing", "program", "calls", "class_maps", "probe", "network", "scores", "pathway"),
+    *("gradient", "metrics", "methods.base"),
 ]
 BELOW_METHODS = {f"core.{name}" for name in SPINE}
 
