@@ -29,4 +29,4 @@ memory.give_back()
 print(resident() - before)
 """
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert float(ran.stdout) < 20
+    assert float(ran.stdout) < 50  # 96 or more if nothing is given back; of one pool's halves 32 may stay
