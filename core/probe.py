@@ -147,8 +147,8 @@ def _check_logits(program: Program, name: str, logits: Tensor) -> None:
     """Raise PathwayError where what a model returns is the logit of one class, or no logits but probabilities."""
     if logits.shape[1] < 2:
         raise PathwayError(
-            f"Got {name} with {logits.shape[1]} logits, wanted one a class, two at least. A network of one logit z is "
-            "the same as one of the logits 0 and z: return torch.cat([torch.zeros_like(z), z], 1)."
+            f"{name} returned logits of shape (N, {logits.shape[1]}), wanted at least two per image, one per class. "
+            "For a single logit z, return torch.cat([torch.zeros_like(z), z], 1), which gives the same probabilities."
         )
     last = program.output
     while len(sources(program, last)) == 1 and (last is program.output or kind_of(program, last) in MOVES):
@@ -159,8 +159,8 @@ def _check_logits(program: Program, name: str, logits: Tensor) -> None:
     )
     if softened or kind_of(program, last) in _SIGMOIDS:
         raise PathwayError(
-            f"Got {name}, which ends in {call_name(last)!r} and returns probabilities, wanted logits: a probability's "
-            "gradient vanishes where the network is sure. Return what goes into that call."
+            f"Got {name}, which ends in {call_name(last)!r} and returns probabilities, wanted logits: the "
+            "gradient of a probability vanishes when the network is confident. Return the input of that call instead."
         )
 
 

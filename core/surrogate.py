@@ -153,21 +153,14 @@ def _mean_pool(
     return pooled[..., : size[0], : size[1]]
 
 
-def _mean_pool_1d(
-    x: Tensor,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    dilation: Any = 1,
-    ceil_mode: bool = False,
-    return_indices: bool = False,
-) -> Any:
-    """Average over the windows of a max pool along one axis, as over planes of one row."""
-    k, s, p, d = (
-        each[0] if isinstance(each, list | tuple) else each for each in (kernel_size, stride, padding, dilation)
-    )
-    pooled = _mean_pool(x.unsqueeze(-2), (1, k), (1, s or k), (0, p), (1, d), ceil_mode).squeeze(-2)
-    return (pooled, F.max_pool1d(x, k, s, p, d, ceil_mode, True)[1]) if return_indices else pooled
+def _mean_pool_1d(x: Tensor, *args: Any, **kwargs: Any) -> Any:
+    """Average over the windows of a max pool along one axis, as over planes of one row; places are the same in both."""
+    settings = dict(zip(_MAX_POOL, args, strict=False)) | kwargs
+    for name, across in (("kernel_size", 1), ("stride", 1), ("padding", 0), ("dilation", 1)):
+        if settings.get(name) is not None:
+            settings[name] = (across, pair(settings[name])[0])
+    pooled = _mean_pool(x.unsqueeze(-2), **settings)
+    return tuple(each.squeeze(-2) for each in pooled) if isinstance(pooled, tuple) else pooled.squeeze(-2)
 
 
 def _adaptive(mean: Callable[..., Tensor], greatest: Callable[..., Any]) -> Callable[..., Any]:
