@@ -18,7 +18,7 @@ WHY = None
 try:
     from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-    expect.set_options(timeout=60_000)  # machines are shared
+    expect.set_options(timeout=60_000)  # machines are shared, here and for all that is waited for below
 except ImportError:
     WHY = "playwright is not installed (pip install -r requirements-dev.txt)"
 if CHROMIUM is None:
@@ -39,6 +39,14 @@ CUT = """() => [...document.querySelectorAll("[data-testid=stMain] *")]
     .filter((e) => ["hidden", "clip"].includes(getComputedStyle(e).overflowX) && e.scrollWidth > e.clientWidth + 1)
     .filter((e) => e.clientWidth > 2 && e.innerText?.trim())
     .map((e) => e.innerText)"""  # the words that end in an ellipsis, or in nothing
+
+STILL = f"""() => new Promise((done) => {{
+    const moving = () => document.querySelector("[data-stale=true]") || !document.querySelector("{IDLE}")
+        || document.getAnimations().some((a) => a.playState === "running");
+    let left = 10;
+    const look = () => moving() ? done(false) : --left ? setTimeout(look, 50) : done(true);
+    look();
+}})"""  # Streamlit fades what the next run may change, and lights it again within a second
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +82,7 @@ def page(browser: Browser, server: str) -> Iterator[Page]:
 
 def idle(page: Page) -> None:
     page.wait_for_timeout(150)
-    page.wait_for_selector(IDLE)
+    page.wait_for_selector(IDLE, timeout=120_000)
 
 
 def opened(page: Page, address: str) -> None:
@@ -99,6 +107,12 @@ def at_rest(page: Page, seconds: int = 240) -> None:
             return idle(page)
         page.wait_for_timeout(1000)
     raise TimeoutError(f"Something is still in line after {seconds} s.")
+
+
+def still(page: Page) -> None:
+    """Wait until the page is at rest and, for half a second, nothing in it is faded or on its way to be."""
+    at_rest(page)
+    page.wait_for_function(STILL, timeout=120_000)
 
 
 def panel(page: Page, title: str) -> str:

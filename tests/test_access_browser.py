@@ -20,7 +20,7 @@ import pytest
 
 from explorer import palette
 from explorer.palette import GRAPHIC, TEXT, contrast
-from tests.browser import CUT, IN_BROWSER, at_rest, idle
+from tests.browser import CUT, IN_BROWSER, at_rest, idle, still
 
 with suppress(ImportError):  # then all of this is skipped
     from playwright.sync_api import Browser, Page, expect
@@ -97,9 +97,7 @@ def settled(
         page.set_viewport_size({"width": width, "height": tall + 40})
         at_rest(page)
     expect(page.locator(".mask[hidden], .area[hidden]")).to_have_count(0)
-    page.wait_for_timeout(500)
-    at_rest(page)
-    expect(page.locator("[data-stale=true]")).to_have_count(0, timeout=60_000)  # faded, for it is about to change
+    still(page)
     yield page
     assert page.get_by_test_id("stException").count() == 0
     context.close()
