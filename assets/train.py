@@ -20,10 +20,10 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from core.architectures import preprocessing_of
-from core.datasets import FASHION_MNIST, load_pictures, open_dataset
-from core.small_vgg import SmallVGG
-from core.training import Recipe, accuracy, train
+from core.data.datasets import FASHION_MNIST, load_pictures, open_dataset
+from core.models.architectures import preprocessing_of
+from core.models.small_vgg import SmallVGG
+from core.models.training import Recipe, accuracy, train
 
 MODELS = Path(__file__).resolve().parent / "models"
 NAME = "fashion_vgg"

@@ -11,22 +11,22 @@ Nothing here knows the app. Every function is pure: networks are immutable and m
 
 from __future__ import annotations
 
-from core.attribution import Attribution
-from core.baselines import BASELINES
-from core.datasets import open_dataset
+from core.attribution import BASELINES
+from core.attribution.attribution import Attribution
+from core.data.datasets import open_dataset
+from core.data.images import Crop, Preprocessing, open_image, sample_images
 from core.decoding import decode, decode_neuron
 from core.errors import Cancelled, ImageError, PathwayError, WeightsMissing
 from core.flow import BIAS, IMAGE, LOGIT, ChannelFlow, Edges, Links, channel_flow, link
-from core.gradient import pathway_gradient, response, restrict, saliency_map, sweep
-from core.images import Crop, Preprocessing, open_image, sample_images
 from core.linearity import effective_linear_radius, linear_radius
-from core.membership import Membership, membership
 from core.methods import METHODS
-from core.metrics import chance_overlap, dead_share, fidelity, fidelity_curve, overlap
+from core.models.zoo import load_checkpoint, load_network
 from core.network import Network, Site, trace
-from core.pathway import Pathway, Ranking, rank
-from core.receptive_field import receptive_field
-from core.zoo import load_checkpoint, load_network
+from core.network.receptive_field import receptive_field
+from core.pathways.fidelity import chance_overlap, dead_share, fidelity, fidelity_curve, overlap
+from core.pathways.overlap import Membership, membership
+from core.pathways.ranking import Pathway, Ranking, rank
+from core.pathways.restriction import pathway_gradient, response, restrict, saliency_map, sweep
 
 __all__ = [
     "BASELINES",

@@ -51,9 +51,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from core.errors import Cancelled, PathwayError
-from core.gradient import restricting
 from core.network import Edit, Network, Site
-from core.pathway import Off, Pathway, check_off, check_pathway, restriction
+from core.pathways.ranking import Off, Pathway, check_off, check_pathway, restriction
+from core.pathways.restriction import restricting
 from core.progress import Progress, silent
 
 __all__ = ["PAPER", "PLAIN", "Decoded", "Recipe", "Shown", "decode", "decode_neuron"]

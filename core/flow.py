@@ -35,12 +35,12 @@ import torch
 from torch import Tensor
 from torch.fx import Node
 
-from core.attention import PlainAttention
 from core.errors import PathwayError
-from core.gradient import restricting
 from core.methods.base import target_gradients
 from core.network import Edit, Network, Run, Site
-from core.pathway import Off, Pathway
+from core.network.attention import PlainAttention
+from core.pathways.ranking import Off, Pathway
+from core.pathways.restriction import restricting
 
 __all__ = ["BIAS", "IMAGE", "LOGIT", "ChannelFlow", "Edges", "Links", "channel_flow", "link"]
 

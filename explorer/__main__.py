@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from explorer import memory
+from explorer.compute import memory
 
 __all__ = ["main", "prepare", "serve"]
 
@@ -62,7 +62,7 @@ def _register(entries: list[str]) -> str:
     """Make data sets known to the app, each as NAME=WHERE; return what is wrong, if anything."""
     if not entries:
         return ""
-    from core.datasets import registered_datasets
+    from core.data.datasets import registered_datasets
     from core.errors import PathwayError
 
     lines = []
@@ -81,7 +81,7 @@ def prepare(threads: int) -> str:
     import torch
 
     from core.errors import PathwayError
-    from explorer import compute
+    from explorer.compute import compute
 
     torch.set_num_threads(threads)
     print("Making the first view ready ...", flush=True)

@@ -11,15 +11,9 @@ if str(ROOT) not in sys.path:  # Streamlit puts this file's folder on the path, 
 
 import streamlit as st  # noqa: E402
 
-from explorer import (  # noqa: E402
-    compute,  # noqa: F401  (imports torch once, before any page needs it)
-    failures,
-    markup,
-    navigation,
-    session,
-    teaching,
-)
-from explorer.turns import TURNS  # noqa: E402
+from explorer.ui import failures, markup, navigation, session  # noqa: E402
+from explorer.ui.turns import TURNS  # noqa: E402
+from explorer.views import teaching  # noqa: E402
 
 STYLE, LOGO = (Path(__file__).with_name(name) for name in ("style.css", "logo.svg"))
 

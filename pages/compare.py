@@ -2,15 +2,16 @@
 
 import streamlit as st
 
-from explorer import session, sources, widgets
-from explorer.agreement import show_dead, show_overlaps
-from explorer.answers import Scene
-from explorer.columns import Column, find_columns
-from explorer.grid import show_answer_to_preset, show_grid, show_presets
-from explorer.pair import show_pair
-from explorer.paper import show_paper
-from explorer.survival import show_fidelity, show_strip
-from explorer.words import plain
+from explorer.compute.answers import Scene
+from explorer.plots.words import plain
+from explorer.ui import session, widgets
+from explorer.views import sources
+from explorer.views.columns import Column, find_columns
+from explorer.views.compare.agreement import show_dead, show_overlaps
+from explorer.views.compare.grid import show_answer_to_preset, show_grid, show_presets
+from explorer.views.compare.pair import show_pair
+from explorer.views.compare.paper import show_paper
+from explorer.views.compare.survival import show_fidelity, show_strip
 
 
 def main() -> None:

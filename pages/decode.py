@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from explorer import sources
-from explorer.answers import Scene
-from explorer.decoded import choose_painting, show_neurons, show_pathways
-from explorer.words import plain
+from explorer.compute.answers import Scene
+from explorer.plots.words import plain
+from explorer.views import sources
+from explorer.views.decoded import choose_painting, show_neurons, show_pathways
 
 
 def main() -> None:

@@ -2,14 +2,16 @@
 
 import streamlit as st
 
-from explorer import attributions, sources, widgets
-from explorer.answers import Scene
-from explorer.attributions import Attributed
-from explorer.gallery import choose_attributions, choose_map, show_gallery
-from explorer.measures import show_degradation, show_localisation, show_sensitivity
-from explorer.printed import show_printed
-from explorer.sanity import show_sanity
-from explorer.words import plain
+from explorer.compute import attributions
+from explorer.compute.answers import Scene
+from explorer.compute.attributions import Attributed
+from explorer.plots.words import plain
+from explorer.ui import widgets
+from explorer.views import sources
+from explorer.views.evaluate.gallery import choose_attributions, choose_map, show_gallery
+from explorer.views.evaluate.measures import show_degradation, show_localisation, show_sensitivity
+from explorer.views.evaluate.printed import show_printed
+from explorer.views.evaluate.sanity import show_sanity
 
 
 def main() -> None:

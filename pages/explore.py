@@ -2,16 +2,17 @@
 
 import streamlit as st
 
-from explorer import captions, markup, session, sources, widgets
-from explorer.answers import Scene
-from explorer.columns import Column, find_columns
-from explorer.layers import show_layers
-from explorer.neurons import show_neurons
-from explorer.panels import show_panels
-from explorer.report import offer_report
-from explorer.scrub import show_scrub
-from explorer.turns import TURNS
-from explorer.words import plain
+from explorer.compute.answers import Scene
+from explorer.plots.words import plain
+from explorer.report.report import offer_report
+from explorer.ui import captions, markup, session, widgets
+from explorer.ui.turns import TURNS
+from explorer.views import sources
+from explorer.views.columns import Column, find_columns
+from explorer.views.explore.layers import show_layers
+from explorer.views.explore.neurons import show_neurons
+from explorer.views.explore.scrub import show_scrub
+from explorer.views.panels import show_panels
 
 
 def main() -> None:

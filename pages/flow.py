@@ -2,12 +2,14 @@
 
 import streamlit as st
 
-from explorer import flows, session, sources, widgets
-from explorer.answers import Scene
-from explorer.columns import find_columns, show_waiting
-from explorer.flow_view import show_graph
-from explorer.waiting import gathered
-from explorer.words import plain
+from explorer.compute import flows
+from explorer.compute.answers import Scene
+from explorer.plots.words import plain
+from explorer.ui import session, widgets
+from explorer.ui.waiting import gathered
+from explorer.views import sources
+from explorer.views.columns import find_columns, show_waiting
+from explorer.views.flow_view import show_graph
 
 
 def main() -> None:

@@ -2,10 +2,11 @@
 
 import streamlit as st
 
-from explorer import sources, widgets
-from explorer.answers import Scene
-from explorer.silencing import show_before_and_after, show_tools
-from explorer.words import plain
+from explorer.compute.answers import Scene
+from explorer.plots.words import plain
+from explorer.ui import widgets
+from explorer.views import sources
+from explorer.views.silencing import show_before_and_after, show_tools
 
 
 def main() -> None:

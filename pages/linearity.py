@@ -2,11 +2,12 @@
 
 import streamlit as st
 
-from explorer import session, sources, widgets
-from explorer.answers import Scene
-from explorer.columns import Column, find_columns
-from explorer.linear import show_line, show_over_sparsity, show_radii
-from explorer.words import plain
+from explorer.compute.answers import Scene
+from explorer.plots.words import plain
+from explorer.ui import session, widgets
+from explorer.views import sources
+from explorer.views.columns import Column, find_columns
+from explorer.views.linear import show_line, show_over_sparsity, show_radii
 
 
 def main() -> None:

@@ -2,12 +2,13 @@
 
 import streamlit as st
 
-from explorer import sources, widgets
-from explorer.answers import Scene
-from explorer.connections import show_connections
-from explorer.one_neuron import chosen_neuron, show_excitement, show_pictures, show_places
-from explorer.silencing import offer_silencing
-from explorer.words import plain
+from explorer.compute.answers import Scene
+from explorer.plots.words import plain
+from explorer.ui import widgets
+from explorer.views import sources
+from explorer.views.neuron.connections import show_connections
+from explorer.views.neuron.one_neuron import chosen_neuron, show_excitement, show_pictures, show_places
+from explorer.views.silencing import offer_silencing
 
 
 def main() -> None:

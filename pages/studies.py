@@ -2,16 +2,16 @@
 
 import streamlit as st
 
-from explorer.studies.choice import choose, sidebar
-from explorer.studies.classes import show_classes
-from explorer.studies.differences import show_differences
-from explorer.studies.facts import show_empty, show_facts
-from explorer.studies.fidelity import show_fidelity, show_radii
-from explorer.studies.images import show_images
-from explorer.studies.maps import show_degradation, show_sensitivity
-from explorer.studies.pathways import show_dead, show_overlaps, show_sites
-from explorer.studies.roar import show_roar
-from explorer.studies.runs import find_runs
+from explorer.views.studies.choice import choose, sidebar
+from explorer.views.studies.classes import show_classes
+from explorer.views.studies.differences import show_differences
+from explorer.views.studies.facts import show_empty, show_facts
+from explorer.views.studies.fidelity import show_fidelity, show_radii
+from explorer.views.studies.images import show_images
+from explorer.views.studies.maps import show_degradation, show_sensitivity
+from explorer.views.studies.pathways import show_dead, show_overlaps, show_sites
+from explorer.views.studies.roar import show_roar
+from explorer.views.studies.runs import find_runs
 
 PARTS = (
     *(show_facts, show_overlaps, show_dead, show_sites, show_fidelity, show_degradation, show_sensitivity),

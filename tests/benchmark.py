@@ -27,16 +27,16 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
+from core.data.images import sample_images
 from core.evaluation import degradation
-from core.gradient import pathway_gradient, sweep
-from core.images import sample_images
-from core.membership import membership
 from core.methods import METHODS
-from core.metrics import dead_neurons, fidelity_curve
+from core.models.zoo import load_network
 from core.network import Network, trace
-from core.pathway import rank
-from core.zoo import load_network
-from explorer import compute
+from core.pathways.fidelity import dead_neurons, fidelity_curve
+from core.pathways.overlap import membership
+from core.pathways.ranking import rank
+from core.pathways.restriction import pathway_gradient, sweep
+from explorer.compute import compute
 
 NETWORKS = ("squeezenet1_1", "efficientnet_lite0", "resnet50", "vgg16")
 EMBEDDED = ("squeezenet1_1", "efficientnet_lite0")

@@ -14,9 +14,9 @@ from hypothesis import settings
 from streamlit.components.v2 import manifest_scanner
 
 from core.methods import METHODS
-from explorer import compute
-from explorer.jobs import Jobs
-from explorer.results import Results
+from explorer.compute import compute
+from explorer.compute.jobs import Jobs
+from explorer.compute.results import Results
 from tests.browser import browser, page, server  # noqa: F401
 
 torch.set_num_threads(1)

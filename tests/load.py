@@ -25,8 +25,8 @@ from urllib.parse import parse_qsl, urlencode
 import numpy as np
 from PIL import Image
 
-from core.images import sample_images
-from explorer.view import SPARSITIES, View
+from core.data.images import sample_images
+from explorer.state.view import SPARSITIES, View
 from tests.serving import serving, serving_process
 from tests.visitor import Failure, Visitor
 

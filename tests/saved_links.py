@@ -13,11 +13,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 from core.methods import METHODS
-from explorer.knockouts import Part
-from explorer.lessons import lessons
-from explorer.presets import PRESETS
-from explorer.strategies import Strategy
-from explorer.view import View
+from explorer.state.knockouts import Part
+from explorer.state.lessons import lessons
+from explorer.state.strategies import Strategy
+from explorer.state.view import View
+from explorer.views.compare.presets import PRESETS
 
 SAVED = Path(__file__).with_suffix(".json")
 ONE_EACH = {  # of every field, some text that is none of its default

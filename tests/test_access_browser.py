@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
-from explorer import palette
-from explorer.palette import GRAPHIC, TEXT, contrast
+from explorer.plots import palette
+from explorer.plots.palette import GRAPHIC, TEXT, contrast
 from tests.browser import CUT, IN_BROWSER, at_rest, idle, still
 
 with suppress(ImportError):  # then all of this is skipped

@@ -21,15 +21,16 @@ from PIL import Image
 from safetensors.torch import save as save_safetensors
 from streamlit.testing.v1 import AppTest, local_script_runner
 
-from core import datasets, weights
-from core.architectures import build
-from core.datasets import open_dataset
-from core.images import sample_images
+from core.data import datasets
+from core.data.datasets import open_dataset
+from core.data.images import sample_images
 from core.methods import METHODS
-from core.weights import PublishedWeights
-from explorer import compute
-from explorer.choices import SPARSITIES
-from explorer.view import View
+from core.models import weights
+from core.models.architectures import build
+from core.models.weights import PublishedWeights
+from explorer.compute import compute
+from explorer.state.choices import SPARSITIES
+from explorer.state.view import View
 from tests.app import button, html, link, opened, ran, until_done, until_shown, view, warnings
 from tests.networks import seeded
 from tests.waiting import until
@@ -434,7 +435,7 @@ def test_a_file_that_is_no_usable_picture_is_refused_and_changes_nothing(data, w
 def paste() -> None:
     import streamlit as st
 
-    from explorer import session
+    from explorer.ui import session
 
     session.start("")
     session.add_pasted(st.session_state["pasted"])

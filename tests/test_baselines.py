@@ -16,16 +16,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from core.architectures import build
-from core.attribution import Attribution
-from core.baselines import BASELINES, gradients, perturbations
-from core.baselines.feature_map import feature_map
-from core.baselines.perturbations import superpixels, window
+from core.attribution import BASELINES, gradients, perturbations
+from core.attribution.attribution import Attribution
+from core.attribution.feature_map import feature_map
+from core.attribution.perturbations import superpixels, window
+from core.data.images import sample_images
 from core.errors import PathwayError
-from core.images import sample_images
+from core.models.architectures import build
+from core.models.zoo import available_networks, load_network
 from core.network import Network, trace
-from core.tracing import TRACE_LOCK
-from core.zoo import available_networks, load_network
+from core.network.tracing import TRACE_LOCK
 from tests.networks import SHAPE, TOYS, ByHand, Residual, Toy, architecture, image_of, seeded, toy
 
 

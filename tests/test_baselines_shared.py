@@ -16,8 +16,8 @@ from captum.attr._core.deep_lift import SUPPORTED_NON_LINEAR
 from torch import nn
 from torch.testing import assert_close
 
-from core.baselines import BASELINES, base
-from core.baselines import hooked as hooked_module
+from core.attribution import BASELINES, base
+from core.attribution import hooked as hooked_module
 from core.errors import Cancelled, PathwayError
 from core.network import Network, trace
 from tests.networks import SHAPE, TOYS, ByHand, Straight, architecture, image_of, seeded, toy

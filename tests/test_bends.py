@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision import models
 
-from core.bends import covered, other_bends
 from core.network import trace
+from core.network.bends import covered, other_bends
 from tests.networks import seeded, toy
 
 

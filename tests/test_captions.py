@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from explorer.captions import likeliest
+from explorer.ui.captions import likeliest
 
 
 def scene(classes: str, target: int = 0) -> Any:

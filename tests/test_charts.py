@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from explorer import charts
-from explorer.charts import Axis, Line
-from explorer.palette import MARK, contrast, rgb
+from explorer.plots import charts
+from explorer.plots.charts import Axis, Line
+from explorer.plots.palette import MARK, contrast, rgb
 
 BLUE, ORANGE, GREY = "#0072B2", "#E69F00", "#7A7A7A"
 NAN = float("nan")

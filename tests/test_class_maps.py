@@ -8,13 +8,13 @@ from scipy.stats import fisher_exact
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.architectures import build
+from core.data.images import sample_images
 from core.errors import PathwayError
-from core.images import sample_images
 from core.methods import METHODS
+from core.models.architectures import build
+from core.models.zoo import available_networks, load_network
 from core.network import Network, trace
-from core.pathway import rank, restriction
-from core.zoo import available_networks, load_network
+from core.pathways.ranking import rank, restriction
 from tests.networks import architecture, image_of, seeded
 
 

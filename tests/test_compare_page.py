@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.gradient import response
-from core.images import sample_images
+from core.data.images import sample_images
 from core.methods import METHODS
-from core.metrics import chance_overlap, dead_neurons, dead_share, fidelity, overlap, site_overlaps
-from core.pathway import Pathway, rank
-from core.zoo import load_network
-from explorer import comparisons, compute
-from explorer.presets import PRESETS
-from explorer.strategies import Strategy
-from explorer.view import View
-from explorer.words import percent, ratio
+from core.models.zoo import load_network
+from core.pathways.fidelity import chance_overlap, dead_neurons, dead_share, fidelity, overlap, site_overlaps
+from core.pathways.ranking import Pathway, rank
+from core.pathways.restriction import response
+from explorer.compute import comparisons, compute
+from explorer.plots.words import percent, ratio
+from explorer.state.strategies import Strategy
+from explorer.state.view import View
+from explorer.views.compare.presets import PRESETS
 from tests.app import PAGES, button, html, link, opened, ran, until_done, until_shown, view, warnings
 
 pytestmark = pytest.mark.usefixtures("own_queue")

@@ -13,20 +13,20 @@ import pytest
 import torch
 from PIL import Image
 
+from core.data.images import Crop, Preprocessing
 from core.errors import PathwayError
-from core.gradient import pathway_gradient, saliency_map
-from core.images import Crop, Preprocessing
 from core.methods import METHODS
-from core.metrics import chance_overlap, fidelity, overlap
 from core.network import trace
-from core.pathway import rank
-from core.scores import Scores
-from explorer import comparisons, compute
-from explorer.answers import Scene, Scored, Selection
-from explorer.comparisons import CURVE, STRIP, Curve
-from explorer.errands import Errand
-from explorer.jobs import Status
-from explorer.strategies import Strategy
+from core.pathways.fidelity import chance_overlap, fidelity, overlap
+from core.pathways.ranking import rank
+from core.pathways.restriction import pathway_gradient, saliency_map
+from core.pathways.scores import Scores
+from explorer.compute import comparisons, compute
+from explorer.compute.answers import Scene, Scored, Selection
+from explorer.compute.comparisons import CURVE, STRIP, Curve
+from explorer.compute.errands import Errand
+from explorer.compute.jobs import Status
+from explorer.state.strategies import Strategy
 from tests.networks import SHAPE, TOYS, seeded
 from tests.waiting import until
 

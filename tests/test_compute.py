@@ -14,18 +14,18 @@ import pytest
 import torch
 from PIL import Image
 
+from core.data.images import Crop, Preprocessing, sample_images
 from core.errors import PathwayError
-from core.gradient import pathway_gradient, response, restrict, saliency_map
-from core.images import Crop, Preprocessing, sample_images
 from core.methods import METHODS
-from core.metrics import dead_neurons, dead_share, fidelity
 from core.network import Network, trace
-from core.pathway import rank
-from core.receptive_field import receptive_field
-from explorer import compute, readings
-from explorer.answers import Scene, Scored
-from explorer.jobs import Jobs, Status
-from explorer.strategies import STRATEGIES, Strategy
+from core.network.receptive_field import receptive_field
+from core.pathways.fidelity import dead_neurons, dead_share, fidelity
+from core.pathways.ranking import rank
+from core.pathways.restriction import pathway_gradient, response, restrict, saliency_map
+from explorer.compute import compute, readings
+from explorer.compute.answers import Scene, Scored
+from explorer.compute.jobs import Jobs, Status
+from explorer.state.strategies import STRATEGIES, Strategy
 from tests.networks import SHAPE, TOYS, seeded
 from tests.waiting import until
 

@@ -14,7 +14,8 @@ from streamlit.testing.v1 import AppTest
 
 import core
 from core.methods import METHODS, Method
-from explorer import lessons, navigation
+from explorer.state import lessons
+from explorer.ui import navigation
 from tests.app import APP, PAGES, opened, ran, view
 from tests.networks import image_of
 from tests.test_methods import toy

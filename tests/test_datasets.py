@@ -10,10 +10,10 @@ import pytest
 import torch
 from PIL import Image
 
-from core import datasets
-from core.datasets import FASHION_CLASSES, load_pictures, open_dataset, registered_datasets, registered_image
+from core.data import datasets
+from core.data.datasets import FASHION_CLASSES, load_pictures, open_dataset, registered_datasets, registered_image
+from core.data.images import open_image, sample_images
 from core.errors import PathwayError
-from core.images import open_image, sample_images
 
 
 def png(colour: int, side: int = 12) -> bytes:

@@ -15,17 +15,17 @@ import torch
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from core.data.images import sample_images
 from core.decoding import PLAIN, Recipe, decode, decode_neuron
-from core.gradient import response
-from core.images import sample_images
 from core.methods import METHODS
-from core.metrics import dead_neurons
+from core.models.zoo import load_network
 from core.network import Network
-from core.pathway import Pathway, rank
-from core.zoo import load_network
-from explorer import compute, paintings
-from explorer.view import View
-from explorer.words import number, percent
+from core.pathways.fidelity import dead_neurons
+from core.pathways.ranking import Pathway, rank
+from core.pathways.restriction import response
+from explorer.compute import compute, paintings
+from explorer.plots.words import number, percent
+from explorer.state.view import View
 from tests.app import button, html, link, opened, ran, until_done, until_shown, view
 from tests.waiting import until
 

@@ -16,13 +16,13 @@ from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
+from core.data.images import Preprocessing, sample_images
 from core.decoding import PAPER, PLAIN, Recipe, decode, decode_neuron
 from core.errors import Cancelled, PathwayError
-from core.images import Preprocessing, sample_images
 from core.methods import METHODS
+from core.models.zoo import load_network
 from core.network import trace
-from core.pathway import Pathway, rank
-from core.zoo import load_network
+from core.pathways.ranking import Pathway, rank
 from tests.networks import SHAPE, TOYS, ByHand, Straight, image_of, seeded, toy
 
 FEW = replace(PLAIN, steps=12)

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
+from core.data.images import Preprocessing
 from core.errors import Cancelled, PathwayError
 from core.evaluation.degradation import SHARES, Curve, degradation, deletion, insertion, pixel_ranks, replaced
-from core.images import Preprocessing
 from core.network import Network, trace
 from tests.networks import SHAPE, ByHand, image_of, seeded, toy
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from core.efficientnet_lite import EfficientNetLite0, conv_block
-from core.weights import embedded_state
+from core.models.efficientnet_lite import EfficientNetLite0, conv_block
+from core.models.weights import embedded_state
 
 PARTS = {
     "expand.conv": "_expand_conv", "expand.norm": "_bn0", "depthwise.conv": "_depthwise_conv",

@@ -13,19 +13,20 @@ import torch
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from core.baselines import BASELINES
+from core.attribution import BASELINES
+from core.data.images import sample_images
 from core.errors import PathwayError
 from core.evaluation import box_mask, degradation, energy_inside, insertion, pointing_game, removals
-from core.gradient import pathway_gradient, saliency_map
-from core.images import sample_images
 from core.methods import METHODS
-from core.pathway import rank
-from core.zoo import load_network
-from explorer import attributions, evaluations, sanity
-from explorer.choices import ATTRIBUTIONS
-from explorer.paper import tables
-from explorer.view import View
-from explorer.words import number, percent
+from core.models.zoo import load_network
+from core.pathways.ranking import rank
+from core.pathways.restriction import pathway_gradient, saliency_map
+from explorer.compute import attributions, evaluations
+from explorer.plots.words import number, percent
+from explorer.state.choices import ATTRIBUTIONS
+from explorer.state.view import View
+from explorer.views.compare.paper import tables
+from explorer.views.evaluate import sanity
 from tests.app import button, html, link, opened, ran, until_done, view, warnings
 
 pytestmark = pytest.mark.usefixtures("own_queue")

@@ -11,7 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
-from core.baselines import BASELINES
+from core.attribution import BASELINES
+from core.data.images import Crop, Preprocessing
 from core.errors import PathwayError
 from core.evaluation import (
     degradation,
@@ -22,16 +23,15 @@ from core.evaluation import (
     sanity_check,
     sensitivity_n,
 )
-from core.gradient import pathway_gradient
-from core.images import Crop, Preprocessing
 from core.methods import METHODS
 from core.network import Network, trace
-from core.pathway import rank
-from explorer import compute, evaluations
-from explorer.answers import Scene
-from explorer.attributions import Attributed, Made, attribute, contributions
-from explorer.errands import Errand
-from explorer.view import View
+from core.pathways.ranking import rank
+from core.pathways.restriction import pathway_gradient
+from explorer.compute import compute, evaluations
+from explorer.compute.answers import Scene
+from explorer.compute.attributions import Attributed, Made, attribute, contributions
+from explorer.compute.errands import Errand
+from explorer.state.view import View
 from tests.networks import SHAPE, TOYS, seeded
 from tests.waiting import until
 

@@ -15,14 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from core.images import Preprocessing, image_hash
+from core.data.images import Preprocessing, image_hash
 from core.network import Network, trace
-from core.pathway import rank
-from core.scores import Scores
-from explorer import compute, export
-from explorer.answers import Answer, Scene, Scored, Selection
-from explorer.strategies import Strategy
-from explorer.view import View
+from core.pathways.ranking import rank
+from core.pathways.scores import Scores
+from explorer.compute import compute, export
+from explorer.compute.answers import Answer, Scene, Scored, Selection
+from explorer.state.strategies import Strategy
+from explorer.state.view import View
 from tests.networks import SHAPE, TOYS, seeded
 
 MADE_FROM = {

@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core import images, weights
+from core.data import images
 from core.methods import METHODS
-from explorer import compute, sources
-from explorer.failures import UNFORESEEN
-from explorer.jobs import NO_MEMORY
-from explorer.turns import TURNS, Turns
+from core.models import weights
+from explorer.compute import compute
+from explorer.compute.jobs import NO_MEMORY
+from explorer.ui.failures import UNFORESEEN
+from explorer.ui.turns import TURNS, Turns
+from explorer.views import sources
 from tests.app import button, html, opened, ran, until_done, view
 
 pytestmark = pytest.mark.usefixtures("nothing_made")

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from core.images import Crop, Preprocessing
-from explorer import figures
-from explorer.palette import FAMILIES, rgb
+from core.data.images import Crop, Preprocessing
+from explorer.plots import figures
+from explorer.plots.palette import FAMILIES, rgb
 
 BLUE, ORANGE, PINK = (0, 114, 178), (230, 159, 0), (204, 121, 167)  # contribution, pruning, dead
 WHITE, RED = (255, 255, 255), (232, 56, 79)

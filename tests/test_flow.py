@@ -19,10 +19,10 @@ from torch.testing import assert_close
 
 from core.errors import PathwayError
 from core.flow import BIAS, IMAGE, LOGIT, ChannelFlow, Edges, Links, channel_flow, link
-from core.gradient import response
 from core.methods import METHODS
 from core.network import Network, trace
-from core.pathway import Pathway, rank
+from core.pathways.ranking import Pathway, rank
+from core.pathways.restriction import response
 from tests.networks import TOYS, ByHand, architecture, image_of, seeded, toy
 from tests.test_purity import HOOKS
 

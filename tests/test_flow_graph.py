@@ -8,8 +8,8 @@ from base64 import b64decode
 import plotly.graph_objects as go
 import pytest
 
-from explorer.flow_graph import Group, Kind, Link, Node, flow_graph, least_width, legend
-from explorer.palette import FAINT, MARK, contrast, page, rgb
+from explorer.plots.flow_graph import Group, Kind, Link, Node, flow_graph, least_width, legend
+from explorer.plots.palette import FAINT, MARK, contrast, page, rgb
 
 KINDS = [Kind("first", "#0072B2", "circle"), Kind("others", "#CBD0D8", "hexagon2"), Kind("ends", "#222222", "star")]
 GROUPS = [

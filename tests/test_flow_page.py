@@ -11,13 +11,14 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
+from core.data.images import sample_images
 from core.flow import BIAS, IMAGE, LOGIT, channel_flow, link
-from core.images import sample_images
 from core.methods import METHODS
-from core.pathway import rank
-from core.zoo import load_network
-from explorer import compute, flow_view, flows
-from explorer.flows import Flow
+from core.models.zoo import load_network
+from core.pathways.ranking import rank
+from explorer.compute import compute, flows
+from explorer.compute.flows import Flow
+from explorer.views import flow_view
 from tests.app import html, opened, ran, until_done, until_shown, view
 from tests.app import link as address
 

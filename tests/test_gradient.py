@@ -9,10 +9,10 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from core.errors import Cancelled, PathwayError
-from core.gradient import pathway_gradient, response, restrict, restrict_each, saliency_map, sweep
 from core.methods import METHODS
 from core.network import trace
-from core.pathway import Pathway, Ranking, rank
+from core.pathways.ranking import Pathway, Ranking, rank
+from core.pathways.restriction import pathway_gradient, response, restrict, restrict_each, saliency_map, sweep
 from tests.networks import SHAPE, TOYS, architecture, image_of, toy
 
 SPARSITIES = [0.99, 0.0, 0.5, 0.9, 0.7]

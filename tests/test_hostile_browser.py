@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import pytest
 from safetensors.torch import save as save_safetensors
 
-from core.architectures import build
+from core.models.architectures import build
 from tests.browser import IN_BROWSER, idle, opened
 from tests.hostile import BROKEN, EVIL
 from tests.networks import seeded

@@ -22,9 +22,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save as save_safetensors
 
-from core.architectures import architectures, build, head
-from core.checkpoint import MAX_CLASSES, MAX_LISTING, load_checkpoint
 from core.errors import PathwayError
+from core.models.architectures import architectures, build, head
+from core.models.checkpoint import MAX_CLASSES, MAX_LISTING, load_checkpoint
 from tests.hostile import outcome, peaks, watched
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the libraries' own words about broken files

@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
+from core.data.images import BAND, MAX_PIXELS, MAX_SIDE, _eight_bit, open_image, open_mask
+from core.data.jpeg import MAX_SCANS, MAX_SEGMENTS, check_jpeg
 from core.errors import ImageError
-from core.images import BAND, MAX_PIXELS, MAX_SIDE, _eight_bit, open_image, open_mask
-from core.jpeg import MAX_SCANS, MAX_SEGMENTS, check_jpeg
 from tests.hostile import outcome, peaks, watched
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Pillow's own words about broken files
@@ -216,7 +216,7 @@ def test_deep_grey_in_bands_is_what_it_is_at_once(monkeypatch: pytest.MonkeyPatc
     pictures = [random.integers(0, 65536, (50, 31), dtype=np.uint16), random.normal(0, 3, (50, 31)).astype(np.float32)]
     pictures[1][3, 4] = np.nan
     whole = [_eight_bit(values) for values in pictures]
-    monkeypatch.setattr("core.images.BAND", 100)
+    monkeypatch.setattr("core.data.images.BAND", 100)
     for values, wanted in zip(pictures, whole, strict=True):
         assert np.array_equal(_eight_bit(values), wanted)
     assert BAND > 10_000

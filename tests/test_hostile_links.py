@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 
 from core.errors import printable
 from core.methods import METHODS
-from explorer import charts, markup
-from explorer.export import csv_file, file_name
-from explorer.knockouts import MOST_PARTS, KnockOut
-from explorer.view import MOST_NOTES, View
-from explorer.words import plain
+from explorer.compute.export import csv_file, file_name
+from explorer.plots import charts
+from explorer.plots.words import plain
+from explorer.state.knockouts import MOST_PARTS, KnockOut
+from explorer.state.view import MOST_NOTES, View
+from explorer.ui import markup
 from tests.hostile import BROKEN, outcome, watched
 from tests.test_knockouts import mixed
 

@@ -18,10 +18,10 @@ from streamlit import net_util
 from streamlit.testing.v1 import AppTest
 from streamlit.web import cli
 
-from core.architectures import build
-from explorer import session
+from core.models.architectures import build
 from explorer.__main__ import serve
-from explorer.view import View
+from explorer.state.view import View
+from explorer.ui import session
 from tests.app import PAGES as FOLDER
 from tests.app import button, opened, ran, until_done, view, warnings
 from tests.hostile import BROKEN, EVIL, ROOT, watched
@@ -193,7 +193,7 @@ def test_a_gallery_is_followed_only_to_what_it_shows() -> None:
     def picked() -> None:
         import streamlit as st
 
-        from explorer import session
+        from explorer.ui import session
 
         session.start("")
         session.pick(st.session_state["name"])

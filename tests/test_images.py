@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from torchvision.models import get_model_weights
 
-from core.architectures import preprocessing_of
+from core.data.images import Crop, Preprocessing, downscale, image_hash, open_image, open_mask, sample_images
 from core.errors import ImageError, PathwayError
-from core.images import Crop, Preprocessing, downscale, image_hash, open_image, open_mask, sample_images
+from core.models.architectures import preprocessing_of
 
 Pixel = tuple[int, int, int]
 

@@ -12,14 +12,14 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from core.datasets import registered_image
-from core.images import open_image, sample_images
+from core.data.datasets import registered_image
+from core.data.images import open_image, sample_images
 from core.methods import METHODS
-from core.zoo import load_network
-from explorer.choices import LINKED_PARTS
-from explorer.knockouts import KnockOut, Part
-from explorer.view import View
-from explorer.words import number, percent, ratio
+from core.models.zoo import load_network
+from explorer.plots.words import number, percent, ratio
+from explorer.state.choices import LINKED_PARTS
+from explorer.state.knockouts import KnockOut, Part
+from explorer.state.view import View
 from tests.app import PAGES, button, html, link, opened, ran, view, warnings
 
 pytestmark = pytest.mark.usefixtures("own_queue")
@@ -284,8 +284,9 @@ def many() -> None:
 
     import streamlit as st
 
-    from explorer import session, silencing
-    from explorer.knockouts import Part
+    from explorer.state.knockouts import Part
+    from explorer.ui import session
+    from explorer.views import silencing
 
     if "view" not in st.session_state:
         session.start("")

@@ -14,14 +14,14 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from core.data.images import Crop, Preprocessing
 from core.errors import PathwayError
-from core.images import Crop, Preprocessing
 from core.network import Network, trace
-from core.pathway import rank
-from explorer import compute, readings
-from explorer.answers import Scene, Scored
-from explorer.knockouts import MAX_BYTES, MOST_PARTS, KnockOut, Part
-from explorer.strategies import Strategy
+from core.pathways.ranking import rank
+from explorer.compute import compute, readings
+from explorer.compute.answers import Scene, Scored
+from explorer.state.knockouts import MAX_BYTES, MOST_PARTS, KnockOut, Part
+from explorer.state.strategies import Strategy
 from tests.networks import SHAPE, seeded, toy
 
 PHOTO = Image.effect_noise((12, 9), 90).convert("RGB")

@@ -9,8 +9,8 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from explorer import compute
-from explorer.answers import Scene, Scored
+from explorer.compute import compute
+from explorer.compute.answers import Scene, Scored
 from tests.app import button, opened, ran, until_done
 
 PAIR = {"columns": "NeuronMCT~Random"}

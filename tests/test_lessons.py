@@ -10,20 +10,20 @@ import torch
 from streamlit.testing.v1 import AppTest
 from torch import Tensor
 
-from core.attribution import pathway_attribute
-from core.baselines import BASELINES
+from core.attribution import BASELINES
+from core.attribution.attribution import pathway_attribute
+from core.data.images import sample_images
 from core.evaluation import degradation, sanity_check
-from core.gradient import pathway_gradient, response, saliency_map
-from core.images import sample_images
 from core.linearity import along, linear_radius
 from core.methods import METHODS
-from core.metrics import Fidelity, chance_overlap, dead_neurons, dead_share, fidelity, overlap
+from core.models.zoo import load_network
 from core.network import Network
-from core.pathway import Pathway, Ranking, rank
-from core.zoo import load_network
-from explorer import figures
-from explorer.lessons import FOLDER, lessons, read_lesson
-from explorer.view import View
+from core.pathways.fidelity import Fidelity, chance_overlap, dead_neurons, dead_share, fidelity, overlap
+from core.pathways.ranking import Pathway, Ranking, rank
+from core.pathways.restriction import pathway_gradient, response, saliency_map
+from explorer.plots import figures
+from explorer.state.lessons import FOLDER, lessons, read_lesson
+from explorer.state.view import View
 from tests.app import PAGES, button, link, opened, ran, view, warnings
 
 pytestmark = pytest.mark.usefixtures("own_queue")

@@ -16,14 +16,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from core.data.images import sample_images
 from core.errors import Cancelled, PathwayError
-from core.gradient import restrict, restricting
-from core.images import sample_images
 from core.linearity import along, as_double, effective_linear_radius, linear_radius
 from core.methods import METHODS
+from core.models.zoo import load_network
 from core.network import Network, trace
-from core.pathway import Pathway, rank
-from core.zoo import load_network
+from core.pathways.ranking import Pathway, rank
+from core.pathways.restriction import restrict, restricting
 from tests.networks import SHAPE, TOYS, ByHand, architecture, image_of, seeded, toy
 from tests.test_purity import HOOKS
 

@@ -10,13 +10,13 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from core.images import sample_images
+from core.data.images import sample_images
 from core.linearity import along, effective_linear_radius, linear_radius
 from core.methods import METHODS
-from core.pathway import rank
-from core.zoo import load_network
-from explorer import radii
-from explorer.words import number
+from core.models.zoo import load_network
+from core.pathways.ranking import rank
+from explorer.compute import radii
+from explorer.plots.words import number
 from tests.app import html, link, opened, ran, until_done, view, warnings
 
 pytestmark = pytest.mark.usefixtures("own_queue")

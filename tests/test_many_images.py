@@ -11,14 +11,14 @@ import pytest
 
 from core.studies import interval
 from core.studies.summary import summarised
-from explorer import charts
-from explorer.charts import Axis, Line
-from explorer.studies import runs
-from explorer.studies.charts import Group, Points, banded, class_matrix, interval_bars, spread, whiskered
-from explorer.studies.choice import at_sparsity, nearest
-from explorer.studies.one_image import explored, picked, picture_name
-from explorer.studies.runs import Run, find_runs, titled
-from explorer.view import View
+from explorer.plots import charts
+from explorer.plots.charts import Axis, Line
+from explorer.state.view import View
+from explorer.views.studies import runs
+from explorer.views.studies.charts import Group, Points, banded, class_matrix, interval_bars, spread, whiskered
+from explorer.views.studies.choice import at_sparsity, nearest
+from explorer.views.studies.one_image import explored, picked, picture_name
+from explorer.views.studies.runs import Run, find_runs, titled
 
 BLUE, ORANGE = "#0072B2", "#E69F00"
 NAN, INF = float("nan"), float("inf")

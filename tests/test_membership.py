@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from core.errors import PathwayError
-from core.membership import Membership, membership
 from core.methods import METHODS
-from core.metrics import chance_overlap, dead_neurons, overlap, share_within, site_overlaps
-from core.pathway import Pathway, rank
+from core.pathways.fidelity import chance_overlap, dead_neurons, overlap, share_within, site_overlaps
+from core.pathways.overlap import Membership, membership
+from core.pathways.ranking import Pathway, rank
 from tests.networks import image_of, toy
 
 SHAPES = [(2, 2, 3), (5,), (3, 1, 2)]

@@ -15,10 +15,10 @@ from core.errors import Cancelled, PathwayError
 from core.methods import METHODS
 from core.methods.greedy_pruning import greedy_pruning
 from core.methods.neuron_intgrad import midpoints, signed_contributions
-from core.metrics import dead_share
 from core.network import Network, trace
-from core.pathway import rank
-from core.tracing import TRACE_LOCK
+from core.network.tracing import TRACE_LOCK
+from core.pathways.fidelity import dead_share
+from core.pathways.ranking import rank
 from tests import replicas
 from tests.networks import SHAPE, TOYS, ByHand, Residual, architecture, cheap, image_of, seeded, toy
 

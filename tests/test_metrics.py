@@ -11,7 +11,8 @@ from torch.testing import assert_close
 
 from core.errors import Cancelled, PathwayError
 from core.methods import METHODS
-from core.metrics import (
+from core.network import Network, trace
+from core.pathways.fidelity import (
     chance_overlap,
     dead_neurons,
     dead_share,
@@ -22,8 +23,7 @@ from core.metrics import (
     share_within,
     site_overlaps,
 )
-from core.network import Network, trace
-from core.pathway import Pathway, rank
+from core.pathways.ranking import Pathway, rank
 from tests.networks import ByHand, image_of, toy
 
 

@@ -11,16 +11,16 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from torch import Tensor, nn
 
-from core.images import Preprocessing, sample_images
+from core.data.images import Preprocessing, sample_images
 from core.methods import METHODS
+from core.models.zoo import load_network
 from core.network import Network, trace
-from core.pathway import Ranking, rank
-from core.receptive_field import receptive_field
-from core.zoo import load_network
-from explorer import compute, excitement
-from explorer.excitement import Excitement
-from explorer.view import View
-from explorer.words import number, percent
+from core.network.receptive_field import receptive_field
+from core.pathways.ranking import Ranking, rank
+from explorer.compute import compute, excitement
+from explorer.compute.excitement import Excitement
+from explorer.plots.words import number, percent
+from explorer.state.view import View
 from tests.app import PAGES, button, html, link, opened, ran, until_done, until_shown, view, warnings
 from tests.networks import SHAPE, seeded
 from tests.waiting import until

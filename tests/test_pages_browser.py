@@ -14,14 +14,14 @@ import pytest
 import torch
 from PIL import Image
 
-from core.images import sample_images
+from core.data.images import sample_images
 from core.methods import METHODS
+from core.models.zoo import load_network
 from core.network import Site
-from core.pathway import Pathway, rank
-from core.zoo import load_network
-from explorer import figures
-from explorer.palette import FAMILIES, rgb
-from explorer.words import percent
+from core.pathways.ranking import Pathway, rank
+from explorer.plots import figures
+from explorer.plots.palette import FAMILIES, rgb
+from explorer.plots.words import percent
 from tests.browser import CUT, IN_BROWSER, at_rest, idle, opened
 
 with suppress(ImportError):  # then all of this is skipped

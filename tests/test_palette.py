@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from explorer import palette
-from explorer.palette import (
+from explorer.plots import palette
+from explorer.plots.palette import (
     FAMILIES,
     GRAPHIC,
     TEXT,
@@ -29,7 +29,7 @@ from explorer.palette import (
     standing_out,
 )  # fmt: skip
 
-EXPLORER = Path(palette.__file__).parent
+EXPLORER = Path(palette.__file__).parents[1]
 THEME = tomllib.loads((EXPLORER / ".streamlit" / "config.toml").read_text("utf-8"))["theme"]
 STYLE = (EXPLORER / "style.css").read_text("utf-8")
 BLUE, ORANGE, GREY = "#0072B2", "#E69F00", "#7A7A7A"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from core.images import sample_images
-from core.membership import Membership, membership
+from core.data.images import sample_images
 from core.methods import METHODS
-from core.metrics import dead_neurons
+from core.models.zoo import load_network
 from core.network import Network
-from core.pathway import rank
-from core.zoo import load_network
+from core.pathways.fidelity import dead_neurons
+from core.pathways.overlap import Membership, membership
+from core.pathways.ranking import rank
 
 OPTIONS = {"NeuronMCT": {}, "NeuronIntGrad": {"n_steps": 4}, "DGR(init=1)": {"iterations": 200}, "Random": {}}
 MCT, INTGRAD, DGR, RANDOM = range(len(OPTIONS))

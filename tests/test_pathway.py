@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from core.errors import PathwayError
 from core.methods import METHODS
 from core.network import Site
-from core.pathway import Pathway, Ranking, lowest, rank, restriction
-from core.scores import Scores
+from core.pathways.ranking import Pathway, Ranking, lowest, rank, restriction
+from core.pathways.scores import Scores
 from tests.networks import TOYS, cheap, image_of, toy
 from tests.replicas import flattened
 

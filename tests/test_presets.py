@@ -10,20 +10,20 @@ import pytest
 import torch
 from PIL import Image
 
-from core.gradient import Restricted, response
-from core.images import Crop, Preprocessing
-from core.membership import membership
+from core.data.images import Crop, Preprocessing
 from core.methods import METHODS
-from core.metrics import Fate, Standing, fidelity
 from core.network import trace
-from core.pathway import Pathway, rank
-from core.scores import Scores
-from explorer import compute
-from explorer.answers import Answer, Scene, Scored
-from explorer.choices import SPARSITIES
-from explorer.presets import PRESETS, Findings, asked
-from explorer.strategies import Strategy
-from explorer.view import View
+from core.pathways.fidelity import Fate, Standing, fidelity
+from core.pathways.overlap import membership
+from core.pathways.ranking import Pathway, rank
+from core.pathways.restriction import Restricted, response
+from core.pathways.scores import Scores
+from explorer.compute import compute
+from explorer.compute.answers import Answer, Scene, Scored
+from explorer.state.choices import SPARSITIES
+from explorer.state.strategies import Strategy
+from explorer.state.view import View
+from explorer.views.compare.presets import PRESETS, Findings, asked
 from tests.networks import SHAPE, TOYS, seeded
 
 AGREEMENT, DEAD, SURVIVAL = PRESETS

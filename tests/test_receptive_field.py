@@ -11,8 +11,8 @@ from torchvision import models
 
 from core.errors import PathwayError
 from core.network import Network, Site, trace
-from core.receptive_field import Box, _NoRule, _walk, receptive_field
-from core.surrogate import bounding_box, surrogate_field
+from core.network.receptive_field import Box, _NoRule, _walk, receptive_field
+from core.network.surrogate import bounding_box, surrogate_field
 from tests.networks import seeded
 
 WHOLE = (0, 0, 8, 8)

@@ -10,17 +10,25 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from core.baselines import BASELINES
+from core.attribution import BASELINES
 from core.decoding import decode
 from core.errors import PathwayError
 from core.flow import link
-from core.gradient import response, restrict, restrict_each, sweep
 from core.linearity import effective_linear_radius, linear_radius
-from core.membership import membership
 from core.methods import METHODS
-from core.metrics import dead_neurons, dead_share, fidelity, fidelity_curve, overlap, share_within, site_overlaps
 from core.network import Network, trace
-from core.pathway import Pathway, rank
+from core.pathways.fidelity import (
+    dead_neurons,
+    dead_share,
+    fidelity,
+    fidelity_curve,
+    overlap,
+    share_within,
+    site_overlaps,
+)
+from core.pathways.overlap import membership
+from core.pathways.ranking import Pathway, rank
+from core.pathways.restriction import response, restrict, restrict_each, sweep
 from tests.networks import SHAPE, TOYS, Saturating, Toy, image_of, seeded, toy
 
 

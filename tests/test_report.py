@@ -18,16 +18,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.images import Preprocessing, downscale, sample_images
+from core.data.images import Preprocessing, downscale, sample_images
+from core.models.zoo import load_checkpoint
 from core.network import trace
-from core.zoo import load_checkpoint
-from explorer import compute, palette, readings, report
-from explorer.answers import Scene, Scored
-from explorer.columns import Column
-from explorer.figures import jpeg
-from explorer.strategies import Strategy
-from explorer.view import View
-from explorer.words import percent, ratio
+from explorer.compute import compute, readings
+from explorer.compute.answers import Scene, Scored
+from explorer.plots import palette
+from explorer.plots.figures import jpeg
+from explorer.plots.words import percent, ratio
+from explorer.report import report
+from explorer.state.strategies import Strategy
+from explorer.state.view import View
+from explorer.views.columns import Column
 from tests.browser import CHROMIUM, FLAGS, WHY
 from tests.networks import SHAPE, TOYS, seeded
 from tests.waiting import until

@@ -10,22 +10,22 @@ import torch
 from scipy import stats
 
 from core import load_network
-from core.datasets import Pictures
+from core.data.datasets import Pictures
+from core.data.images import Preprocessing
 from core.errors import PathwayError
 from core.evaluation.degradation import pixel_ranks
-from core.gradient import pathway_gradient, saliency_map
-from core.images import Preprocessing
 from core.methods import METHODS
+from core.models.small_vgg import SmallVGG
+from core.models.training import Recipe, train
 from core.network import trace
-from core.pathway import rank
-from core.small_vgg import SmallVGG
+from core.pathways.ranking import rank
+from core.pathways.restriction import pathway_gradient, saliency_map
 from core.studies import Serial, Store
 from core.studies import roar as roars
 from core.studies.roar import RANDOM, Roar, maps, material, remove_and_retrain, retraining
 from core.studies.roar.maps import _Chunk, _places
 from core.studies.roar.material import Load, Material, pictures_of
 from core.studies.roar.retraining import _changed
-from core.training import Recipe, train
 from explorer.study_summary import roar_lines
 
 PLAIN = Preprocessing(8, 8, mean=(0.5,) * 3, std=(0.5,) * 3)

@@ -15,13 +15,13 @@ from torch.nn import functional as F
 from torch.nn.utils import parametrizations, prune
 from torch.testing import assert_close
 
-from core.attribution import Attribution
+from core.attribution.attribution import Attribution
+from core.data.images import sample_images
 from core.errors import Cancelled, PathwayError
 from core.evaluation.sanity import ORIGINAL, Similarity, compare, layers, randomised, sanity_check
-from core.gradient import pathway_gradient
-from core.images import sample_images
+from core.models.zoo import load_network
 from core.network import Network, trace
-from core.zoo import load_network
+from core.pathways.restriction import pathway_gradient
 from tests.networks import SHAPE, Straight, architecture, image_of, seeded, toy
 
 

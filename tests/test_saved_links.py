@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from explorer.view import View
+from explorer.state.view import View
 from tests.saved_links import SAVED, links, shown
 
 KEPT = json.loads(SAVED.read_text("utf-8"))

@@ -16,21 +16,22 @@ import torch
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from core.gradient import pathway_gradient, response, saliency_map
-from core.images import Crop, Preprocessing
+from core.data.images import Crop, Preprocessing
 from core.methods import METHODS
-from core.metrics import dead_neurons, dead_share, fidelity
 from core.network import trace
-from core.pathway import rank
-from core.scores import Scores
-from explorer import comparisons, compute, figures
-from explorer.answers import Scene, Scored
-from explorer.choices import SPARSITIES
-from explorer.comparisons import STRIP, SWEEP, Swept
-from explorer.errands import Errand
-from explorer.scrub import MOST_CHARACTERS, method_payload, payload
-from explorer.strategies import Strategy
-from explorer.words import number, percent, ratio
+from core.pathways.fidelity import dead_neurons, dead_share, fidelity
+from core.pathways.ranking import rank
+from core.pathways.restriction import pathway_gradient, response, saliency_map
+from core.pathways.scores import Scores
+from explorer.compute import comparisons, compute
+from explorer.compute.answers import Scene, Scored
+from explorer.compute.comparisons import STRIP, SWEEP, Swept
+from explorer.compute.errands import Errand
+from explorer.plots import figures
+from explorer.plots.words import number, percent, ratio
+from explorer.state.choices import SPARSITIES
+from explorer.state.strategies import Strategy
+from explorer.views.explore.scrub import MOST_CHARACTERS, method_payload, payload
 from tests.app import link, opened, ran, until_done, until_shown, view
 from tests.networks import SHAPE, TOYS, seeded
 from tests.waiting import until

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from core.attribution import Attribution
+from core.attribution.attribution import Attribution
 from core.errors import Cancelled, PathwayError
 from core.evaluation.maps import pearson
 from core.evaluation.sensitivity import SAME_RESPONSE, SAME_SUMS, Removals, removals, sensitivity_n, subset_sizes
-from core.gradient import pathway_gradient
 from core.network import Network, trace
+from core.pathways.restriction import pathway_gradient
 from tests.networks import SHAPE, ByHand, image_of, seeded, toy
 
 SIZES = (1, 2, 5, 17, 51, 63)

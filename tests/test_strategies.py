@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from core.errors import PathwayError
 from core.methods import METHODS
-from explorer.strategies import STRATEGIES, Strategy
+from explorer.state.strategies import STRATEGIES, Strategy
 
 
 @st.composite

@@ -28,12 +28,12 @@ from core import (
     pathway_gradient,
     rank,
 )
-from core.attribution import Attribution
-from core.baselines import BASELINES
+from core.attribution import BASELINES
+from core.attribution.attribution import Attribution
+from core.data.images import image_hash, open_image
 from core.errors import Cancelled, PathwayError
 from core.evaluation import degradation, energy_inside, insertion, pointing_game, removals, sanity_check, sensitivity_n
-from core.images import image_hash, open_image
-from core.metrics import chance_overlap
+from core.pathways.fidelity import chance_overlap
 from core.studies import (
     MEASURES,
     Loader,

@@ -22,11 +22,11 @@ from streamlit.testing.v1 import AppTest
 from core.studies import Loader, Serial, Store, Strategy, Study, interval, run
 from core.studies.roar import RANDOM, Roar
 from core.studies.rows import Rows
-from explorer import session
-from explorer.palette import ramp, signs
-from explorer.paper import tables
-from explorer.studies import runs, showing
-from explorer.words import percent, ratio
+from explorer.plots.palette import ramp, signs
+from explorer.plots.words import percent, ratio
+from explorer.ui import session
+from explorer.views.compare.paper import tables
+from explorer.views.studies import runs, showing
 from tests.app import link, opened, ran, view, warnings
 
 MEASURES = ("fidelity", "overlap", "class-agreement", "linear-radius", "lerf", "insertion", "sensitivity-n")

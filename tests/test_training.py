@@ -10,12 +10,12 @@ from PIL import Image
 from torch.testing import assert_close
 
 from core import load_network
-from core.architectures import preprocessing_of
-from core.datasets import Pictures, load_pictures, open_dataset
+from core.data.datasets import Pictures, load_pictures, open_dataset
+from core.data.images import Preprocessing
 from core.errors import Cancelled
-from core.images import Preprocessing
-from core.small_vgg import SmallVGG
-from core.training import Recipe, _moved, accuracy, normalised, train
+from core.models.architectures import preprocessing_of
+from core.models.small_vgg import SmallVGG
+from core.models.training import Recipe, _moved, accuracy, normalised, train
 
 PLAIN = Preprocessing(8, 8, mean=(0.5,) * 3, std=(0.5,) * 3)
 QUICK = Recipe(epochs=8, batch_size=16, shift=1)

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from core.images import Crop
+from core.data.images import Crop
 from core.methods import METHODS
-from core.zoo import load_network
-from explorer.choices import ATTRIBUTIONS, REGULARISERS, SPARSITIES, nearest_sparsity
-from explorer.knockouts import Part
-from explorer.strategies import STRATEGIES, Strategy
-from explorer.view import View, beside
+from core.models.zoo import load_network
+from explorer.state.choices import ATTRIBUTIONS, REGULARISERS, SPARSITIES, nearest_sparsity
+from explorer.state.knockouts import Part
+from explorer.state.strategies import STRATEGIES, Strategy
+from explorer.state.view import View, beside
 from tests.test_strategies import strategies
 
 FAMILIES = {name: method.family for name, method in METHODS.items()}

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.network import Site
-from explorer import markup
-from explorer.words import counted, duration, method_name, number, percent, plain, position_name, ratio
+from explorer.plots.words import counted, duration, method_name, number, percent, plain, position_name, ratio
+from explorer.ui import markup
 
 
 @pytest.mark.parametrize(

@@ -22,13 +22,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save as save_safetensors
 
-from core import architectures, weights, zoo
-from core.architectures import build, fill, head
+from core.data.images import sample_images
 from core.errors import Cancelled, PathwayError, WeightsMissing
-from core.images import sample_images
+from core.models import architectures, weights, zoo
+from core.models.architectures import build, fill, head
+from core.models.weights import PublishedWeights, download_weights, find_weights
+from core.models.zoo import available_networks, load_checkpoint, load_network, pick_device, published_weights
 from core.network import Network
-from core.weights import PublishedWeights, download_weights, find_weights
-from core.zoo import available_networks, load_checkpoint, load_network, pick_device, published_weights
 
 CPU = torch.device("cpu")
 

@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from core.attribution import Attribute
+from core.attribution.attribution import Attribute
 from core.errors import PathwayError
 from core.evaluation.maps import Doubles, check_case, pearson
 from core.network import Network

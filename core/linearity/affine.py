@@ -19,10 +19,10 @@ import torch
 from torch import Tensor
 from torch.fx import Node
 
-from core.calls import MAX_POOLS, kind_of
 from core.linearity.boundaries import Boundaries, Windows, pool_boundaries, relu_boundaries
 from core.linearity.double import Case
-from core.program import Program, Values, walk
+from core.network.ops import MAX_POOLS, kind_of
+from core.network.program import Program, Values, walk
 
 __all__ = ["AffineMap", "affine_map"]
 

@@ -18,9 +18,9 @@ from torch import Tensor
 from torch.fx import Node
 from torch.nn import functional as F
 
-from core.calls import max_pool_settings, pair
 from core.network import LeftOut, Site
-from core.program import Program
+from core.network.ops import max_pool_settings, pair
+from core.network.program import Program
 
 __all__ = ["Boundaries", "Windows", "pool_boundaries", "pool_winners", "relu_boundaries"]
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from core.gradient import restricting
 from core.network import Edit, LeftOut, Network, Site
-from core.pathway import Off, Pathway, check_off, check_pathway
+from core.pathways.ranking import Off, Pathway, check_off, check_pathway
+from core.pathways.restriction import restricting
 
 __all__ = ["Case", "as_double", "double_case"]
 
@@ -59,7 +59,7 @@ def double_case(
 ) -> Case:
     """Return the case in float64; the image is (1, *network.input_shape), and so is the reference, if there is one.
 
-    Args and errors are those of ``core.gradient.restrict``.
+    Args and errors are those of ``core.pathways.restriction.restrict``.
     """
     network.check_target(target)
     check_off(off)

@@ -20,7 +20,7 @@ from core.errors import PathwayError
 from core.linearity.double import Case, double_case
 from core.linearity.line import linearisation, moved
 from core.network import Network
-from core.pathway import Off, Pathway
+from core.pathways.ranking import Off, Pathway
 from core.progress import Progress, silent
 
 __all__ = ["EffectiveRadius", "effective_linear_radius"]

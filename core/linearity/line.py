@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 from torch.fx import Node
 
-from core.calls import MAX_POOLS, kind_of
 from core.errors import PathwayError
 from core.linearity.boundaries import pool_winners
 from core.linearity.double import Case, double_case
 from core.network import Network
-from core.pathway import Off, Pathway
-from core.program import Values, walk
+from core.network.ops import MAX_POOLS, kind_of
+from core.network.program import Values, walk
+from core.pathways.ranking import Off, Pathway
 from core.progress import Progress, silent
 
 __all__ = ["Line", "along", "linearisation", "moved"]

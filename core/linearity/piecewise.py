@@ -8,10 +8,10 @@ from torch import nn
 from torch.fx import Node
 from torch.fx.node import map_aggregate
 
-from core.calls import MAX_POOLS, MOVES, kind_of, spellings
 from core.errors import PathwayError
 from core.network import Network
-from core.program import Program
+from core.network.ops import MAX_POOLS, MOVES, kind_of, spellings
+from core.network.program import Program
 
 __all__ = ["check_piecewise_affine"]
 

@@ -36,7 +36,7 @@ from core.linearity.boundaries import Boundaries
 from core.linearity.double import double_case
 from core.linearity.piecewise import check_piecewise_affine
 from core.network import Network
-from core.pathway import Off, Pathway
+from core.pathways.ranking import Off, Pathway
 from core.progress import Progress, silent
 
 __all__ = ["Candidate", "LinearRadius", "linear_radius"]

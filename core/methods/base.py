@@ -12,8 +12,8 @@ from torch import Tensor
 
 from core.errors import Cancelled, PathwayError
 from core.network import Edit, Network, Run, Site
+from core.pathways.scores import Scores, Step, Sum
 from core.progress import Progress, silent
-from core.scores import Scores, Step, Sum
 
 __all__ = [
     "Family",

@@ -22,9 +22,9 @@ import torch
 from torch import Tensor
 
 from core.methods.base import Scored, Scores, Step, contributions, whole
-from core.metrics import probability_ratio
 from core.network import Network
-from core.pathway import hold, lowest
+from core.pathways.fidelity import probability_ratio
+from core.pathways.ranking import hold, lowest
 from core.progress import Progress, silent
 
 __all__ = ["greedy_pruning"]

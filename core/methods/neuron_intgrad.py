@@ -23,8 +23,8 @@ from torch import Tensor
 
 from core.methods.base import Scored, each_image, target_gradients
 from core.network import Cache, Network, Site
+from core.pathways.scores import Sum
 from core.progress import Progress, silent
-from core.scores import Sum
 
 __all__ = ["midpoints", "neuron_intgrad", "signed_contributions"]
 

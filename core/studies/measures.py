@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from core.attribution import Attribute, Attribution
+from core.attribution.attribution import Attribute, Attribution
 from core.evaluation import (
     TOLERANCE,
     Curve,
@@ -28,9 +28,9 @@ from core.evaluation import (
 )
 from core.evaluation.sensitivity import Removals, removals, sensitivity_n
 from core.linearity import linear_radius
-from core.metrics import chance_overlap, fate, overlap, probability_ratio, share_within, site_overlaps
 from core.network import Network
-from core.pathway import Pathway
+from core.pathways.fidelity import chance_overlap, fate, overlap, probability_ratio, share_within, site_overlaps
+from core.pathways.ranking import Pathway
 from core.studies.plan import Strategy, Study
 
 __all__ = ["OF_CUTS", "OF_MAPS", "Case", "Cut", "Found", "between", "radius"]

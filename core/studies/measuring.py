@@ -18,14 +18,14 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from core.attribution import Attribute, Attribution, pathway_attribute
-from core.baselines import BASELINES
+from core.attribution import BASELINES
+from core.attribution.attribution import Attribute, Attribution, pathway_attribute
+from core.data.images import image_hash, open_image, open_mask
 from core.errors import Cancelled, PathwayError
-from core.gradient import restrict_each
-from core.images import image_hash, open_image, open_mask
 from core.methods import METHODS
 from core.network import Network
-from core.pathway import Ranking, rank
+from core.pathways.ranking import Ranking, rank
+from core.pathways.restriction import restrict_each
 from core.progress import Progress, silent
 from core.studies.measures import OF_CUTS, OF_MAPS, Case, Cut, Found, between, radius
 from core.studies.plan import Item, Strategy, Study, Task

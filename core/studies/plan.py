@@ -18,12 +18,12 @@ from typing import Any, Literal
 
 import torch
 
-from core.baselines import BASELINES
-from core.datasets import Dataset
+from core.attribution import BASELINES
+from core.data.datasets import Dataset
 from core.errors import PathwayError
 from core.methods import METHODS
 from core.network import Network
-from core.pathway import Off, check_off, check_sparsity
+from core.pathways.ranking import Off, check_off, check_sparsity
 
 __all__ = ["MAPS", "MEASURES", "Item", "Strategy", "Study", "Target", "Task", "written"]
 
@@ -133,7 +133,7 @@ class Study:
     """A plan; ``core.studies.run`` carries it out.
 
     Attributes:
-        dataset: as ``core.datasets.open_dataset`` takes it.
+        dataset: as ``core.data.datasets.open_dataset`` takes it.
         network: a name that ``load_network`` knows, or the architecture of a checkpoint.
         checkpoint: file of a person's own weights; "" for the network's published ones.
         strategies: selection methods with options.

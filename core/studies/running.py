@@ -16,15 +16,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from core.baselines import BASELINES
-from core.bends import other_bends
-from core.datasets import Dataset, open_dataset
+from core.attribution import BASELINES
+from core.data.datasets import Dataset, open_dataset
 from core.errors import PathwayError
 from core.evaluation import SHARES, layers, subset_sizes
 from core.evaluation.sensitivity import SUBSETS
-from core.gradient import restrict_each
 from core.methods import METHODS
+from core.models.zoo import load_checkpoint, load_network
 from core.network import Network
+from core.network.bends import other_bends
+from core.pathways.restriction import restrict_each
 from core.progress import Progress, silent
 from core.studies.agreement import agreement
 from core.studies.engine import Engine, Failed
@@ -32,7 +33,6 @@ from core.studies.measuring import Part, measure
 from core.studies.plan import Study, Task
 from core.studies.rows import Rows, about
 from core.studies.store import Store
-from core.zoo import load_checkpoint, load_network
 
 __all__ = ["Estimate", "Loader", "Outcome", "estimate", "run"]
 

@@ -26,7 +26,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from core.datasets import Pictures
+from core.data.datasets import Pictures
 from core.progress import Progress, silent
 from core.studies.engine import Engine
 from core.studies.roar.maps import make_maps

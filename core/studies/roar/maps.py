@@ -12,20 +12,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from core.baselines import BASELINES
+from core.attribution import BASELINES
 from core.errors import PathwayError
 from core.evaluation.degradation import pixel_ranks
-from core.gradient import restrict_each, saliency_map
 from core.methods import METHODS
+from core.models.training import normalised
 from core.network import Network
-from core.pathway import rank
+from core.pathways.ranking import rank
+from core.pathways.restriction import restrict_each, saliency_map
 from core.progress import Progress, silent
 from core.studies.engine import Engine, Failed
 from core.studies.plan import Strategy
 from core.studies.roar.material import Material
 from core.studies.roar.plan import RANDOM, Roar
 from core.studies.store import Store, write_atomically
-from core.training import normalised
 
 __all__ = ["make_maps", "read_places"]
 

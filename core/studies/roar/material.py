@@ -9,16 +9,16 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from core.architectures import EMBEDDED, class_names_of, preprocessing_of
-from core.datasets import FASHION_MNIST, Pictures, load_pictures, open_dataset
+from core.data.datasets import FASHION_MNIST, Pictures, load_pictures, open_dataset
+from core.data.images import Preprocessing
 from core.errors import PathwayError
-from core.images import Preprocessing
+from core.models.architectures import EMBEDDED, class_names_of, preprocessing_of
+from core.models.small_vgg import SmallVGG
+from core.models.training import Recipe, train
+from core.models.zoo import load_network, pick_device
 from core.network import Network, trace
-from core.small_vgg import SmallVGG
 from core.studies.roar.plan import Roar
 from core.studies.store import write_atomically
-from core.training import Recipe, train
-from core.zoo import load_network, pick_device
 
 __all__ = ["Load", "Material", "pictures_of", "trained_base"]
 

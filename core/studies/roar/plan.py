@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.baselines import BASELINES
-from core.datasets import FASHION_MNIST
+from core.attribution import BASELINES
+from core.data.datasets import FASHION_MNIST
 from core.errors import PathwayError
 from core.studies.plan import Strategy
 

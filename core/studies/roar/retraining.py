@@ -11,9 +11,10 @@ import pyarrow as pa
 import torch
 from torch import nn
 
-from core.datasets import Pictures
+from core.data.datasets import Pictures
+from core.models.small_vgg import SmallVGG
+from core.models.training import Recipe, accuracy, train
 from core.progress import Progress
-from core.small_vgg import SmallVGG
 from core.studies.engine import Engine, Failed
 from core.studies.plan import Strategy
 from core.studies.roar.maps import read_places
@@ -21,7 +22,6 @@ from core.studies.roar.material import Material
 from core.studies.roar.plan import Roar
 from core.studies.rows import Rows
 from core.studies.store import Store
-from core.training import Recipe, accuracy, train
 
 __all__ = ["retrain"]
 

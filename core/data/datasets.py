@@ -1,0 +1,267 @@
+"""Labelled images by number: a folder, the embedded photos, Fashion-MNIST, any of torchvision's data sets on disk.
+
+    data = open_dataset("fashion-mnist")           # the 10,000 test images, embedded
+    data.labels[3], data.class_names, data.read(3)  # an encoded image, as open_image takes it
+
+An image is named by its data set and its number, never by a path. What ``read`` returns is not checked: a folder may
+hold broken files, which whoever opens them hears of.
+
+References:
+    Xiao, Rasul, Vollgraf, Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning Algorithms, 2017.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import platformdirs
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from core.data.images import FOLDER, open_image, sample_images
+from core.errors import PathwayError
+
+__all__ = [
+    "FASHION_CLASSES",
+    "FASHION_MNIST",
+    "PHOTOS",
+    "Dataset",
+    "Pictures",
+    "load_pictures",
+    "open_dataset",
+    "registered_datasets",
+    "registered_image",
+]
+
+PHOTOS, FASHION_MNIST = "photos", "fashion-mnist"
+FASHION_CLASSES = (
+    *("T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"),
+)
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+MAX_BYTES = 200 * 2**20  # of one image's file: more is no photo, and is not read
+
+_EMBEDDED = Path(__file__).resolve().parents[2] / "assets" / "datasets"
+_FASHION = {"test": "t10k", "train": "train"}
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images that can be read one by one.
+
+    Attributes:
+        name: in results and links.
+        names: of the images, one each.
+        labels: index into ``class_names``, one an image; None where it has no class.
+        class_names: of the labels.
+        read: an image's encoded bytes, given its number.
+    """
+
+    name: str
+    names: Sequence[str]
+    labels: Sequence[int | None]
+    class_names: tuple[str, ...]
+    read: Callable[[int], bytes] = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """A labelled data set in memory, to train on.
+
+    Attributes:
+        pixels: (N, 3, H, W), uint8.
+        labels: (N,), int64.
+        class_names: of the labels.
+    """
+
+    pixels: Tensor
+    labels: Tensor
+    class_names: tuple[str, ...]
+
+
+def open_dataset(source: str, *, root: str | Path | None = None) -> Dataset:
+    """Return a data set by what it is called.
+
+    Args:
+        source: "photos"; "fashion-mnist", its test images; "fashion-mnist:train"; "torchvision:NAME" or
+            "torchvision:NAME:SPLIT" (default test), as torchvision.datasets calls them; else a folder, whose
+            sub-folders are the classes if it has any.
+        root: where torchvision's data sets or Fashion-MNIST's training images lie on disk.
+
+    Raises:
+        PathwayError: there is no such data set, or its files are missing or damaged.
+    """
+    kind, _, rest = source.partition(":")
+    if source == PHOTOS:
+        return _photos()
+    if kind == FASHION_MNIST and rest in ("", *_FASHION):
+        return _fashion(rest or "test", root)
+    if kind == "torchvision":
+        return _torchvision(*rest.partition(":")[::2], root)
+    return _folder(Path(source))
+
+
+@cache
+def registered_datasets() -> dict[str, Dataset]:
+    """Return the data sets whose images the app shows by number: Fashion-MNIST and those of ``PATHWAY_DATASETS``.
+
+    Raises:
+        PathwayError: a registered data set cannot be opened.
+    """
+    entries = [line for line in os.environ.get("PATHWAY_DATASETS", "").splitlines() if line]
+    found = {FASHION_MNIST: open_dataset(FASHION_MNIST)}
+    for name, _, source in (entry.partition("=") for entry in entries):
+        if not re.fullmatch(r"[\w.-]+", name) or not source or name in (*found, PHOTOS):
+            raise PathwayError(f"Got data set {name!r} = {source!r}, wanted a new name of letters, digits, . - and _.")
+        found[name] = replace(open_dataset(source), name=name)
+    return found
+
+
+def registered_image(name: str) -> tuple[Dataset, int] | None:
+    """Return the data set and the number of the image that DATASET:NUMBER names; None where there is no such image.
+
+    Raises:
+        PathwayError: a registered data set cannot be opened.
+    """
+    dataset, colon, number = name.rpartition(":")
+    data = registered_datasets().get(dataset) if colon else None
+    if data is None or not re.fullmatch(r"\d{1,9}", number) or int(number) >= len(data):
+        return None
+    return data, int(number)
+
+
+def load_pictures(data: Dataset, count: int | None = None, *, seed: int = 0) -> Pictures:
+    """Return labelled images of one size in memory, the first ones of a seeded order.
+
+    Args:
+        data: every image labelled, all of one size.
+        count: how many at most; default all.
+        seed: of the order; nothing is shuffled where all are taken.
+
+    Raises:
+        PathwayError: images have no labels or differ in size, or one cannot be read.
+    """
+    if any(label is None for label in data.labels):
+        raise PathwayError(f"{data.name} has images without a class, wanted a class for each: one sub-folder a class.")
+    chosen: Sequence[int] = range(len(data))
+    if count is not None and count < len(data):
+        order = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))
+        chosen = sorted(order[:count].tolist())
+    rows = [np.asarray(open_image(data.read(index))) for index in chosen]
+    sizes = {row.shape for row in rows}
+    if len(sizes) != 1:
+        raise PathwayError(f"{data.name} has images of {len(sizes)} sizes, wanted one size to train on; resize them.")
+    pixels = torch.from_numpy(np.stack(rows)).permute(0, 3, 1, 2).contiguous()  # (N, 3, H, W)
+    labels = torch.tensor([data.labels[index] for index in chosen])
+    return Pictures(pixels, labels, data.class_names)
+
+
+def _photos() -> Dataset:
+    photos = list(sample_images().values())
+    names = [photo.name for photo in photos]
+    return Dataset(PHOTOS, names, [None] * len(photos), (), lambda index: (FOLDER / photos[index].file).read_bytes())
+
+
+def _folder(folder: Path) -> Dataset:
+    if not folder.is_dir():
+        raise PathwayError(
+            f"There is no folder {str(folder)!r}, and no data set of that name; wanted a folder of images, "
+            f'"{PHOTOS}", "{FASHION_MNIST}" or "torchvision:CIFAR10".'
+        )
+    classes = sorted(path.name for path in folder.iterdir() if path.is_dir() and any(map(_is_image, path.iterdir())))
+    homes = [folder / name for name in classes] or [folder]
+    files = [(path, label) for label, home in enumerate(homes) for path in sorted(home.iterdir()) if _is_image(path)]
+    if not files:
+        raise PathwayError(f"{folder} holds no images; wanted files ending in {', '.join(SUFFIXES)}.")
+    names = [str(path.relative_to(folder)) for path, _ in files]
+    labels = [label if classes else None for _, label in files]
+    return Dataset(folder.resolve().name, names, labels, tuple(classes), lambda index: _read_file(files[index][0]))
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and path.is_file()
+
+
+def _read_file(path: Path) -> bytes:
+    if path.stat().st_size > MAX_BYTES:
+        raise PathwayError(f"{path.name} has {path.stat().st_size / 2**20:,.0f} MB, wanted at most {MAX_BYTES >> 20}.")
+    return path.read_bytes()
+
+
+def _fashion(split: str, root: str | Path | None) -> Dataset:
+    images = _idx(_fashion_file(f"{_FASHION[split]}-images-idx3-ubyte.gz", root), 3)
+    labels = _idx(_fashion_file(f"{_FASHION[split]}-labels-idx1-ubyte.gz", root), 1).tolist()
+    name = FASHION_MNIST if split == "test" else f"{FASHION_MNIST}:{split}"
+    names = [f"{index:05d}" for index in range(len(images))]
+    return Dataset(name, names, labels, FASHION_CLASSES, lambda index: _png(Image.fromarray(images[index])))
+
+
+def _fashion_file(file: str, root: str | Path | None) -> Path:
+    own = Path(root) if root else Path(os.environ.get("PATHWAY_DATA") or platformdirs.user_data_dir("pathway-explorer"))
+    homes = [_EMBEDDED / FASHION_MNIST, own, own / "FashionMNIST" / "raw", Path("/usr/share/datasets/fashion-mnist")]
+    for home in homes:
+        if (home / file).is_file():
+            return home / file
+    raise PathwayError(
+        f"Fashion-MNIST's {file} is not on this machine. Install Debian's package dataset-fashion-mnist, or download "
+        f"it from https://github.com/zalandoresearch/fashion-mnist and put it into {own}."
+    )
+
+
+def _idx(path: Path, axes: int) -> NDArray[np.uint8]:
+    """Return the numbers of an idx file: two zeros, type 8, number of axes, each axis's length, then bytes."""
+    try:
+        data = gzip.decompress(path.read_bytes())
+        shape = np.frombuffer(data, ">u4", axes, 4)
+        if data[:4] != bytes((0, 0, 8, axes)):
+            raise ValueError(f"it begins with {data[:4].hex()}")
+        return np.frombuffer(data, np.uint8, offset=4 + 4 * axes).reshape(shape)
+    except (OSError, ValueError, EOFError) as error:
+        raise PathwayError(f"{path} is damaged ({error}). Fetch it again.") from error
+
+
+def _torchvision(name: str, split: str, root: str | Path | None) -> Dataset:
+    from torchvision import datasets
+
+    builder = getattr(datasets, name, None) if name in datasets.__all__ else None
+    if builder is None:
+        raise PathwayError(f"torchvision has no data set {name!r}; it has {', '.join(datasets.__all__)}.")
+    data = _built(builder, name, split or "test", Path(root) if root else Path.cwd())
+    labels = getattr(data, "targets", None)
+    labels = [int(data[index][1]) for index in range(len(data))] if labels is None else [int(label) for label in labels]
+    known = getattr(data, "classes", None) or [f"class {label}" for label in range(max(labels) + 1)]
+    names = [f"{index:05d}" for index in range(len(labels))]
+    full = f"{name}:{split}" if split else name
+    return Dataset(full, names, labels, tuple(map(str, known)), lambda index: _png(data[index][0]))
+
+
+def _built(builder: Callable[..., Any], name: str, split: str, root: Path) -> Any:
+    """Open a torchvision data set; they say which part is wanted in one of two ways."""
+    problem: Exception | None = None
+    for options in ({"train": split == "train"}, {"split": split}):
+        try:
+            return builder(str(root), download=False, **options)
+        except TypeError as error:
+            problem = error
+        except Exception as error:  # files missing, packages missing: each data set has its own
+            raise PathwayError(f"torchvision's {name} cannot be opened in {root} ({error}); set the root.") from error
+    raise PathwayError(f"torchvision's {name} is opened in a way that is not supported here ({problem}).")
+
+
+def _png(picture: Image.Image) -> bytes:
+    encoded = io.BytesIO()
+    picture.save(encoded, "PNG", compress_level=1)
+    return encoded.getvalue()

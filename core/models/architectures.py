@@ -1,0 +1,178 @@
+"""Which classifiers there are, as models without weights, and how weights get into them.
+
+Three architectures come with weights; the others are torchvision's classifiers, by the names torchvision gives them.
+A model is built without memory for its weights, which are then handed in, not copied: initialising VGG-16 only to
+overwrite it takes longer than loading it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+import torch
+import torchvision
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from core.data.datasets import FASHION_CLASSES
+from core.data.images import Preprocessing
+from core.errors import PathwayError
+from core.models.efficientnet_lite import EfficientNetLite0
+from core.models.small_vgg import SmallVGG
+
+__all__ = ["EMBEDDED", "architectures", "build", "check_name", "class_names_of", "fill", "head", "preprocessing_of"]
+
+EMBEDDED = ("squeezenet1_1", "efficientnet_lite0", "fashion_vgg")
+
+_OURS: dict[str, tuple[type[nn.Module], Preprocessing]] = {  # that torchvision does not have
+    "efficientnet_lite0": (EfficientNetLite0, Preprocessing(mean=(127 / 255,) * 3, std=(128 / 255,) * 3)),
+    "fashion_vgg": (SmallVGG, Preprocessing(28, 28, mean=(0.2860,) * 3, std=(0.3530,) * 3)),
+}
+_AUXILIARY = {"googlenet": ("aux1.", "aux2."), "inception_v3": ("AuxLogits.",)}
+_OLD_DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|conv))\.([12]\..+)")  # norm.1 is norm1 now
+
+
+@cache
+def architectures() -> tuple[str, ...]:
+    """Return the names of all architectures, those that come with weights first."""
+    listed = torchvision.models.list_models(module=torchvision.models)
+    return (*EMBEDDED, *(name for name in listed if name not in EMBEDDED))
+
+
+def check_name(name: str) -> str:
+    """Return the name, or raise PathwayError with the nearest names when there is no such architecture."""
+    if name in architectures():
+        return name
+    near = difflib.get_close_matches(str(name).lower().replace("-", "_"), architectures(), n=3, cutoff=0.5)
+    near = near or [*EMBEDDED, "resnet18"]
+    raise PathwayError(f"There is no network called {name!r}. Did you mean {' or '.join(near)}?")
+
+
+def build(name: str, num_classes: int | None = None) -> nn.Module:
+    """Return a model without values, in evaluation mode, by default with its own classes; ``fill`` gives it some."""
+    num_classes = num_classes or len(class_names_of(name))
+    if check_name(name) in _OURS:
+        with torch.device("meta"):
+            return _OURS[name][0](num_classes).eval()
+    builder, options = torchvision.models.get_model_builder(name), _options(name)
+    try:
+        with torch.device("meta"):
+            model: nn.Module = builder(weights=None, num_classes=num_classes, **options)
+    except (NotImplementedError, RuntimeError):  # RegNet computes its widths with tensors that need values
+        with _EmptyOnMeta():
+            model = builder(weights=None, num_classes=num_classes, **options)
+    return model.eval()
+
+
+class _EmptyOnMeta(TorchFunctionMode):
+    """Where what weights are made with, ``torch.empty``, takes no memory, and other tensors have their values."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        place = {"device": "meta"} if func is torch.empty else {}
+        return func(*args, **{**(kwargs or {}), **place})
+
+
+def _options(name: str) -> dict[str, Any]:
+    """Return what torchvision itself sets when it builds a model for its published weights."""
+    if name in _AUXILIARY:
+        return {"aux_logits": False, "transform_input": True, "init_weights": False}
+    return {"image_size": preprocessing_of(name).size} if name.startswith("vit_") else {}
+
+
+def preprocessing_of(name: str) -> Preprocessing:
+    """Return how the publishers of an architecture's weights make a photo its input."""
+    if check_name(name) in _OURS:
+        return _OURS[name][1]
+    preset = torchvision.models.get_model_weights(name).DEFAULT.transforms()
+    return Preprocessing(
+        size=preset.crop_size[0],
+        resize=preset.resize_size[0],
+        mean=tuple(preset.mean),
+        std=tuple(preset.std),
+        interpolation=preset.interpolation.value,
+    )
+
+
+def class_names_of(name: str) -> tuple[str, ...]:
+    """Return the names of the classes that an architecture's own weights tell apart, in the order of the logits."""
+    return FASHION_CLASSES if name == "fashion_vgg" else _imagenet_classes()
+
+
+@cache
+def _imagenet_classes() -> tuple[str, ...]:
+    return tuple(torchvision.models.SqueezeNet1_1_Weights.DEFAULT.meta["categories"])
+
+
+def head(name: str) -> str:
+    """Return the name of the weight whose first axis is the classes: the last one of two axes or more."""
+    return [key for key, value in build(name).state_dict().items() if key.endswith(".weight") and value.ndim > 1][-1]
+
+
+def fill(name: str, model: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
+    """Return the model with the weights handed in, as float32.
+
+    Args:
+        name: of the architecture.
+        model: as ``build`` returns it.
+        state: weights by name, each shaped as the model's own; auxiliary ones, which only training uses, are left out.
+
+    Raises:
+        PathwayError: weights are missing, of another shape or kind, not numbers, or belong to another architecture.
+    """
+    state = {_OLD_DENSENET.sub(r"\1\2", key): value for key, value in state.items()}
+    state = {key: value for key, value in state.items() if not key.startswith(_AUXILIARY.get(name, ()))}
+    _check_fit(name, model.state_dict(), state)
+    ready = OrderedDict((key, value.float() if value.is_floating_point() else value) for key, value in state.items())
+    _check_finite(name, ready)
+    ready._metadata = {"": {"version": 2}}  # type: ignore[attr-defined]  # MNASNet insists on one
+    model.load_state_dict(ready, assign=True)
+    return model
+
+
+def _check_fit(name: str, wanted: Mapping[str, Tensor], got: Mapping[str, Tensor]) -> None:
+    missing = [key for key in wanted if key not in got and not key.endswith("num_batches_tracked")]
+    unknown = [key for key in got if key not in wanted]
+    shapes = [
+        f"{key} is {str(tuple(got[key].shape))[:80]}, wanted {tuple(wanted[key].shape)}"
+        for key in wanted
+        if key in got and got[key].shape != wanted[key].shape
+    ]
+    kinds = [key for key, value in wanted.items() if key in got and not _is_plain(got[key], value)]
+    _refuse(
+        name,
+        {
+            "missing": missing,
+            "not part of it": unknown,
+            "of another shape": shapes,
+            "not plain real numbers": kinds,
+        },
+    )
+
+
+def _check_finite(name: str, ready: Mapping[str, Tensor]) -> None:
+    """Refuse what is no number as float32, in which a double of 1e300 is infinite."""
+    _refuse(name, {"NaN or infinite": [key for key, value in ready.items() if not bool(value.isfinite().all())]})
+
+
+def _refuse(name: str, faults: Mapping[str, list[str]]) -> None:
+    found = [f"{what}: {_some(keys)}" for what, keys in faults.items() if keys]
+    if found:
+        fix = "Choose the architecture they were made for."
+        raise PathwayError(f"These weights do not fit {name}. {'; '.join(found)}. {fix}")
+
+
+def _is_plain(value: Tensor, wanted: Tensor) -> bool:
+    """Whether these are real numbers, one after the other, and fractions where fractions are wanted."""
+    kinds = value.is_floating_point() or not (value.is_complex() or wanted.is_floating_point())
+    return kinds and value.layout == torch.strided and not (value.is_quantized or value.is_meta)
+
+
+def _some(keys: list[str], most: int = 5) -> str:
+    return ", ".join(keys[:most]) + (f" and {len(keys) - most} more" if len(keys) > most else "")

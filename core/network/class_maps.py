@@ -1,0 +1,70 @@
+"""Calls after which classes no longer mix: maps of classes, which are no sites.
+
+Where every logit depends on one channel of a value alone, and each on another one, the gradient of a logit to all other
+channels is exactly 0. A contribution pathway through such a value deletes every competitor of its target, and any class
+whatever becomes the prediction. SqueezeNet's last ReLU is one.
+
+They are found by the structure of the graph, every call from there to the logits treating channels apart, and confirmed
+by the gradients of all logits.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.fx import Node
+
+from core.network.ops import ADAPTIVE_MAX_POOLS, MAX_POOLS, MOVES, POINTWISE, kind_of, spellings
+from core.network.program import Program
+
+if TYPE_CHECKING:
+    from core.network.network import Cache, Network, Site
+
+__all__ = ["class_maps", "kept_apart"]
+
+ROWS = 32  # logits whose gradients are taken in one pass
+_APART = POINTWISE | MAX_POOLS | ADAPTIVE_MAX_POOLS | MOVES | spellings("amax", "cat", "concat", "concatenate")
+
+
+def class_maps(network: Network) -> list[Site]:
+    """Return the sites of a network that are maps of classes, in order; costs a pass from each on for 32 logits."""
+    apart = kept_apart(network.program)
+    suspects = [site for site in network.sites if site.node in apart]
+    if not suspects:
+        return []
+    noise = torch.randn(1, *network.input_shape, generator=torch.Generator().manual_seed(0))
+    cache = network.cache(noise.to(network.device, network.dtype))
+    return [site for site in suspects if _one_channel_a_logit(network, cache, site)]
+
+
+def kept_apart(program: Program) -> set[Node]:
+    """Return the calls from which on nothing but calls that treat channels apart leads to the logits."""
+    apart = {program.output}
+    for node in reversed(program.nodes[:-1]):
+        users = [user for user in node.users if user in program.facts and program.facts[user].sees_image]
+        if all(user in apart and (user is program.output or _treats_channels_apart(program, user)) for user in users):
+            apart.add(node)
+    return apart
+
+
+def _treats_channels_apart(program: Program, node: Node) -> bool:
+    module = program.module(node)
+    if isinstance(module, nn.Conv2d):
+        return module.groups == module.in_channels
+    return kind_of(program, node) in _APART
+
+
+def _one_channel_a_logit(network: Network, cache: Cache, site: Site) -> bool:
+    """Whether each logit has a gradient to one channel at most, and no two to the same, at random activations."""
+    generator = torch.Generator().manual_seed(0)
+    owners: list[Tensor] = []
+    for logits in torch.split(torch.arange(network.classes, device=network.device), ROWS):
+        activation = torch.rand(len(logits), *site.shape, generator=generator).to(network.device, network.dtype)
+        with torch.enable_grad():
+            found = network.resume(cache, site, activation.requires_grad_()).logits
+            (gradient,) = torch.autograd.grad(found.gather(1, logits[:, None]).sum(), activation)
+        owners.append((gradient.view(len(logits), site.shape[0], -1) != 0).any(2))  # (logits, channels)
+    owned = torch.cat(owners)
+    return bool(owned.any() and owned.sum(0).max() == 1 and owned.sum(1).max() == 1)

@@ -1,0 +1,438 @@
+"""A network traced once, run by many: every run owns its values, nothing is hooked.
+
+A *site* is one ReLU or ReLU6 call that depends on the image and reaches the logits, and no map of classes (see
+``core.network.class_maps``). Everything this package does to a network is one thing, a pure ``edit(site, activation) ->
+activation`` applied where the site's value goes on:
+
+    network = trace(model, (3, 224, 224))
+    run = network.run(image, record=True)                     # run.logits, run.activations, run.pre_activations
+    network.run(image, edit=lambda site, a: a * masks[site.index])
+
+``resume`` starts at a site on another activation, often a larger batch of them, and takes everything that does not pass
+the site from a cached run; only what depends on the site is computed again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.fx import Node
+from torch.fx.node import map_aggregate
+
+from core.errors import PathwayError
+from core.network.class_maps import class_maps
+from core.network.probe import traced_program
+from core.network.program import Program, Values, call_name
+from core.network.tracing import TRACE_LOCK, ceiling
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from core.data.images import Crop, Preprocessing
+
+__all__ = ["Cache", "Edit", "LeftOut", "Network", "Run", "Site", "trace"]
+
+
+@dataclass(frozen=True)
+class Site:
+    """One ReLU call.
+
+    Attributes:
+        index: its place among the sites, in the order of calls.
+        name: module path, with ``#k`` where a module is called more than once.
+        shape: of its activation, without the batch axis: (C, H, W) or (C,).
+        ceiling: where it saturates: inf for ReLU, 6 for ReLU6.
+        node: its call in the traced program.
+    """
+
+    index: int
+    name: str
+    shape: tuple[int, ...]
+    ceiling: float
+    node: Node = field(repr=False, compare=False)
+
+    @property
+    def neurons(self) -> int:
+        """Return how many neurons the site has."""
+        return prod(self.shape)
+
+    @property
+    def planes(self) -> tuple[int, int, int]:
+        """Return its shape as (channels, height, width); a vector's channels are planes of one pixel."""
+        channels, height, width = (*self.shape, 1, 1)[:3]
+        return channels, height, width
+
+    def place(self, position: int) -> tuple[int, int, int]:
+        """Return channel, row and column of a flat position."""
+        _, height, width = self.planes
+        channel, rest = divmod(position, height * width)
+        return channel, *divmod(rest, width)
+
+    def position(self, channel: int, row: int, column: int) -> int:
+        """Return the flat position of a channel, row and column; the other way round it is ``place``."""
+        _, height, width = self.planes
+        return (channel * height + row) * width + column
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A ReLU call that depends on the image and yet is no site.
+
+    Attributes:
+        name, shape, ceiling, node: as of a site.
+        reason: why it is none.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    ceiling: float
+    node: Node = field(repr=False, compare=False)
+    reason: str
+
+
+Edit = Callable[[Site, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run computed; activations are those the network went on with, after the edit."""
+
+    logits: Tensor  # (N, classes)
+    activations: tuple[Tensor, ...] = ()  # one a site, (N, C, H, W) or (N, C)
+    pre_activations: tuple[Tensor, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cache:
+    """Logits and activations of a batch of images, often one, and the values that resuming needs beside them."""
+
+    logits: Tensor
+    activations: tuple[Tensor, ...]
+    values: Values = field(repr=False)
+
+
+class Network:
+    """A traced classifier; immutable, safe to share between threads. Made by ``trace``.
+
+    Attributes:
+        name: what it is called on screen and in files.
+        sites: its ReLU calls in order, but for those left out.
+        left_out: ReLU calls that are no sites, each with the reason.
+        input_shape: of one image, (3, H, W) for photos.
+        classes: number of logits.
+        class_names: one a class.
+        preprocessing: how a photo becomes its input; None where it takes something else.
+        weights_hash: of the file its weights came from.
+        device, dtype: of its weights, and so of the images it takes.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        *,
+        name: str,
+        preprocessing: Preprocessing | None = None,
+        class_names: Sequence[str] | None = None,
+        weights_hash: str = "",
+        left_out: Sequence[LeftOut] = (),
+    ) -> None:
+        self.program, self.left_out = program, tuple(left_out)
+        self.name, self.preprocessing, self.weights_hash = name, preprocessing, weights_hash
+        self.input_shape = program.facts[program.input].shape
+        self.classes = program.facts[program.output].shape[0]
+        self.class_names = tuple(class_names or (f"class {i}" for i in range(self.classes)))
+        self.device, self.dtype = program.parameter().device, program.parameter().dtype
+        self.sites = _sites(program, {each.node for each in left_out})
+        self._site_of = {site.node: site for site in self.sites}
+        self._tails = [_tail(program, site.node) for site in self.sites]
+        self._plan = _plan(program.nodes)
+        resumable = {node for tail in self._tails for node in tail.given} | set(self._site_of)
+        self._caching_plan = _plan(program.nodes, keep=resumable)
+
+    def __repr__(self) -> str:
+        return f"Network({self.name!r}, {len(self.sites)} sites, {self.neurons:,} neurons, {self.classes} classes)"
+
+    @cached_property
+    def neurons(self) -> int:
+        """Return the number of neurons at all sites together."""
+        return sum(site.neurons for site in self.sites)
+
+    @property
+    def relus(self) -> tuple[Site | LeftOut, ...]:
+        """Return all its ReLU calls that depend on the image, sites first."""
+        return (*self.sites, *self.left_out)
+
+    @cached_property
+    def nbytes(self) -> int:
+        """Return the bytes its weights hold."""
+        return sum(t.nbytes for t in (*self.program.model.parameters(), *self.program.model.buffers()))
+
+    def preprocess(self, picture: Image.Image, crop: Crop | None = None) -> Tensor:
+        """Return a photo as this network takes it, (1, 3, H, W) on its device.
+
+        Raises:
+            PathwayError: the network does not say how photos become its input.
+        """
+        if self.preprocessing is None:
+            raise PathwayError(f"{self.name} has no preprocessing; trace it with preprocessing=Preprocessing(...).")
+        image = self.preprocessing(picture) if crop is None else self.preprocessing(picture, crop)
+        return image.to(self.device, self.dtype)
+
+    def check_target(self, target: int) -> int:
+        """Return the class index, or raise PathwayError when the network has no such class."""
+        if isinstance(target, bool) or not isinstance(target, int) or not 0 <= target < self.classes:
+            raise PathwayError(
+                f"Got target {target!r}, wanted an integer from 0 to {self.classes - 1}, a class of {self.name}; "
+                "int(network.run(image).logits.argmax()) is the predicted one."
+            )
+        return target
+
+    def check_image(self, image: Tensor, *, one: bool = False) -> Tensor:
+        """Return the images, or raise PathwayError when they are not what the network takes.
+
+        Args:
+            image: (N, *input_shape), finite, of the network's dtype and on its device; no tensor of inference mode,
+                and not given in it, where nothing has a gradient.
+            one: whether N has to be 1.
+        """
+        shape = f"({'1' if one else 'N'}, {', '.join(map(str, self.input_shape))})"
+        wanted = f"wanted {self.dtype} of shape {shape} on {self.device}"
+        fix = "network.preprocess(picture) makes one." if self.preprocessing else "Reshape or convert it."
+        if not isinstance(image, Tensor):
+            raise PathwayError(f"Got an image of type {type(image).__name__}, {wanted}. {fix}")
+        shaped = tuple(image.shape[1:]) == self.input_shape and (len(image) == 1 if one else len(image) > 0)
+        if not shaped or image.dtype != self.dtype or image.device != self.device:
+            got = f"{image.dtype} of shape {tuple(image.shape)} on {image.device}"
+            raise PathwayError(f"Got an image of {got}, {wanted}. {fix}")
+        if torch.is_inference_mode_enabled() or image.is_inference():
+            raise PathwayError(
+                "Got an image under torch.inference_mode or made under it, where nothing can have a gradient; make it "
+                "and call outside that mode, or under torch.no_grad(), which gradients that are needed get through."
+            )
+        if not bool(torch.stack(image.aminmax()).isfinite().all()):  # a seventh of the time of asking each value
+            raise PathwayError(f"Got an image with values that are NaN or infinite, wanted finite ones. {fix}")
+        return image
+
+    def check_neuron(self, site: Site, position: int) -> Site:
+        """Return this network's own site, or raise PathwayError when it has no such site or no such neuron there.
+
+        Args:
+            site: one of ``self.sites``, or an equal one.
+            position: flat, of the neuron in the site's activation.
+        """
+        if site not in self.sites:
+            raise PathwayError(f"Got site {site.name!r}, wanted a site of {self.name}; take it from network.sites.")
+        if isinstance(position, bool) or not isinstance(position, int) or not 0 <= position < site.neurons:
+            raise PathwayError(
+                f"Got position {position!r} at site {site.name}, wanted an integer from 0 to {site.neurons - 1}; "
+                "site.position(channel, row, column) is one."
+            )
+        return self.sites[site.index]
+
+    def with_model(self, model: nn.Module, *, name: str = "", weights_hash: str = "") -> Network:
+        """Return the same calls over another model of the same structure, such as a copy with other weights.
+
+        Args:
+            model: as ``self.program.model`` is, no tensor need be the same.
+            name: of the new network; default this one's.
+            weights_hash: of its weights.
+        """
+        program = Program(model, self.program.nodes)
+        program.facts = self.program.facts
+        return Network(
+            program,
+            name=name or self.name,
+            preprocessing=self.preprocessing,
+            class_names=self.class_names,
+            weights_hash=weights_hash,
+            left_out=self.left_out,
+        )
+
+    def run(self, image: Tensor, edit: Edit | None = None, *, record: bool = False) -> Run:
+        """Return the logits of a batch of images, and every site's values if they are to be recorded.
+
+        Args:
+            image: (N, *input_shape).
+            edit: given each site and its activation, returns the activation the network goes on with.
+            record: keep activations (after the edit) and pre-activations.
+
+        Raises:
+            PathwayError: the image is not what the network takes.
+        """
+        return self._evaluate(self._plan, {self.program.input: self.check_image(image)}, edit, record=record)
+
+    def cache(self, image: Tensor) -> Cache:
+        """Return what ``resume`` needs of the run of a batch of images, (N, *input_shape), without gradients."""
+        values = {self.program.input: self.check_image(image)}
+        with torch.no_grad():
+            logits = self._evaluate(self._caching_plan, values, None).logits
+        return Cache(logits, tuple(values[site.node] for site in self.sites), values)
+
+    def resume(self, cache: Cache, site: Site, activation: Tensor, edit: Edit | None = None) -> Run:
+        """Return the logits of the network run on from a site.
+
+        Args:
+            cache: of N images; what does not pass the site is taken from it.
+            site: where to start.
+            activation: (B, *site.shape), what the site's activation shall be; B any multiple of N, the images in turn.
+            edit: applied at the later sites only.
+
+        Raises:
+            PathwayError: the activation does not fit the site.
+        """
+        if tuple(activation.shape[1:]) != site.shape or len(activation) % len(cache.logits):
+            raise PathwayError(
+                f"Got an activation of shape {tuple(activation.shape)} for site {site.name}, "
+                f"wanted (B, {', '.join(map(str, site.shape))}), B a multiple of {len(cache.logits)}."
+            )
+        tail, times = self._tails[site.index], len(activation) // len(cache.logits)
+        values = {node: self._repeat(node, cache.values[node], times) for node in tail.given}
+        values[site.node] = activation
+        return self._evaluate(tail, values, edit)
+
+    def by_site(self, flat: Tensor) -> tuple[Tensor, ...]:
+        """Return a tensor over all neurons, (N,), as one a site, shaped like its activation without the batch axis."""
+        parts = torch.split(flat, [site.neurons for site in self.sites])
+        return tuple(part.view(site.shape) for part, site in zip(parts, self.sites, strict=True))
+
+    def tail_bytes(self, site: Site) -> int:
+        """Return the bytes of all values that resuming from a site computes for one image: a measure for batching."""
+        return sum(self.program.nbytes(node, self.dtype) for node in (site.node, *self._tails[site.index].nodes))
+
+    def _repeat(self, node: Node, value: Any, times: int) -> Any:
+        if not self.program.facts[node].batched:
+            return value
+        return map_aggregate(value, lambda v: _repeated(v, times) if isinstance(v, Tensor) else v)
+
+    def _evaluate(self, plan: _Plan, values: Values, edit: Edit | None, *, record: bool = False) -> Run:
+        activations, pre_activations = [], []
+        for node, forget in zip(plan.nodes, plan.forget, strict=True):
+            value = self.program.call(node, values)
+            site = self._site_of.get(node)
+            if site is not None:
+                value = edit(site, value) if edit else value
+                if record:
+                    activations.append(value)
+                    pre_activations.append(values[node.all_input_nodes[0]])
+            values[node] = value
+            for old in forget:
+                del values[old]
+        return Run(values[self.program.output], tuple(activations), tuple(pre_activations))
+
+
+def trace(
+    model: nn.Module,
+    input_shape: Sequence[int],
+    *,
+    name: str = "network",
+    preprocessing: Preprocessing | None = None,
+    class_names: Sequence[str] | None = None,
+    weights_hash: str = "",
+    device: torch.device | str | None = None,
+) -> Network:
+    """Return a model as a Network: a frozen private copy, traced once and checked against the model on a probe.
+
+    Args:
+        model: in evaluation mode; takes (N, *input_shape), any N, returns (N, classes).
+        input_shape: of one image, without the batch axis.
+        name: what it is called.
+        preprocessing: how a photo becomes its input.
+        class_names: one a class; default "class 0", "class 1", ...
+        weights_hash: of the file the weights came from.
+        device: where the copy lives; default where the model is.
+
+    Raises:
+        PathwayError: the model is in training mode, cannot be traced, has no ReLU that sees the image, or is no
+            classifier that treats every image by itself (see ``core.network.probe``).
+    """
+    if any(module.training for module in model.modules()):
+        raise PathwayError(f"{name} is in training mode, wanted evaluation mode; call model.eval() before tracing it.")
+    with TRACE_LOCK, torch.inference_mode(False), torch.no_grad():
+        program = traced_program(model, tuple(input_shape), name, device)
+    make = partial(
+        Network, program, name=name, preprocessing=preprocessing, class_names=class_names, weights_hash=weights_hash
+    )
+    network = make()
+    maps = [LeftOut(s.name, s.shape, s.ceiling, s.node, _class_map(s)) for s in class_maps(network)]
+    network = make(left_out=maps) if maps else network
+    if not network.sites:
+        raise PathwayError(
+            f"{name} has no ReLU or ReLU6 call that sees the image, so it has no neurons to select. "
+            "Choose a network with ReLUs, such as squeezenet1_1 or resnet18."
+        )
+    for node in {node for tail in network._tails for node in tail.given}:
+        if program.facts[node].sees_image and not program.facts[node].batched:
+            raise PathwayError(
+                f"Got {name}, in which {call_name(node)!r} goes around a ReLU and its first axis is not the batch, "
+                "wanted the batch in front. Move it there in the model's forward method."
+            )
+    if len(network.class_names) != network.classes:
+        raise PathwayError(f"Got {len(network.class_names)} class names for the {network.classes} classes of {name}.")
+    return network
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Nodes to evaluate in order, the values that each may forget after it, and those that must be there before."""
+
+    nodes: tuple[Node, ...]
+    forget: tuple[tuple[Node, ...], ...]
+    given: tuple[Node, ...]
+
+
+def _plan(nodes: Sequence[Node], keep: set[Node] | None = None) -> _Plan:
+    inside = set(nodes)
+    given = dict.fromkeys(source for node in nodes for source in node.all_input_nodes if source not in inside)
+    called = [node for node in nodes if node.op != "placeholder"]
+    last = {source: i for i, node in enumerate(called) for source in node.all_input_nodes}
+    forget: list[list[Node]] = [[] for _ in called]
+    for node, i in last.items():
+        if not keep or node not in keep:
+            forget[i].append(node)
+    return _Plan(tuple(called), tuple(map(tuple, forget)), tuple(given))
+
+
+def _tail(program: Program, start: Node) -> _Plan:
+    """Plan what depends on a site, and the sizes it needs, which another batch changes."""
+    after = {start}
+    for node in program.nodes:
+        if any(source in after for source in node.all_input_nodes):
+            after.add(node)
+    after.remove(start)
+    for node in reversed(program.nodes):
+        facts = program.facts[node]
+        if facts.from_input and not facts.sees_image and any(user in after for user in node.users):
+            after.add(node)
+    return _plan([node for node in program.nodes if node in after])
+
+
+def _sites(program: Program, left_out: set[Node]) -> tuple[Site, ...]:
+    ceilings = {n: ceiling(program.model, n) for n in program.nodes if program.facts[n].sees_image}
+    relus = {node: top for node, top in ceilings.items() if top is not None}
+    names = [call_name(node) for node in relus]
+    total, seen, sites = Counter(names), Counter[str](), list[Site]()
+    for node, name in zip(relus, names, strict=True):
+        seen[name] += 1
+        unique = f"{name}#{seen[name]}" if total[name] > 1 else name
+        if node not in left_out:
+            sites.append(Site(len(sites), unique, program.facts[node].shape, relus[node], node))
+    return tuple(sites)
+
+
+def _class_map(site: Site) -> str:
+    return (
+        f"a map of classes, {' × '.join(map(str, site.shape))}: each logit depends on one channel of it alone, so a "
+        "pathway through it would delete every other class"
+    )
+
+
+def _repeated(batch: Tensor, times: int) -> Tensor:
+    """A batch so many times in a row; one image's without copying it."""
+    return batch.expand(times, *batch.shape[1:]) if len(batch) == 1 else batch.repeat(times, *[1] * (batch.ndim - 1))

@@ -1,0 +1,274 @@
+"""Numbers about pathways: how alike two are, how many dead neurons one holds, what restriction does to the answer.
+
+References:
+    [Khakzar21] Khakzar et al., Neural Response Interpretation through the Lens of Critical Pathways, CVPR 2021.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import nan
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from core.network import Network
+from core.pathways.ranking import (
+    Off,
+    Pathway,
+    Ranking,
+    check_off,
+    check_pathway,
+    check_shapes,
+    check_sparsity,
+    restriction,
+)
+from core.progress import Progress, silent
+
+__all__ = [
+    "Fate",
+    "Fidelity",
+    "Standing",
+    "chance_line",
+    "chance_overlap",
+    "dead_neurons",
+    "dead_share",
+    "fate",
+    "fidelity",
+    "fidelity_curve",
+    "overlap",
+    "probability_ratio",
+    "share_within",
+    "site_overlaps",
+    "standing",
+]
+
+
+Fate = Literal["kept", "near chance", "lost"]
+"""What becomes of a prediction: it stays, it stays first with a probability near chance, or another takes its place."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a class stands among the others.
+
+    Attributes:
+        probability: its softmax probability.
+        logit: its own.
+        rival: index of the best other class.
+        rival_logit: that one's.
+    """
+
+    probability: float
+    logit: float
+    rival: int
+    rival_logit: float
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """What restriction to a pathway does to the answer.
+
+    Attributes:
+        p_ratio: the target's restricted probability over its original one; may exceed 1.
+        fate: of the original network's prediction.
+        dead_share: of the pathway.
+        sparsity: of the pathway.
+        before, after: how the target stands in the original and in the restricted network.
+    """
+
+    p_ratio: float
+    fate: Fate
+    dead_share: float
+    sparsity: float
+    before: Standing
+    after: Standing
+
+    @property
+    def prediction_kept(self) -> bool:
+        """Return whether the restricted network predicts the class that the original one does, be it near chance."""
+        return self.fate != "lost"
+
+
+def overlap(pathway: Pathway, other: Pathway) -> float:
+    """Return intersection over union of two pathways, NaN when both are empty. [Khakzar21]
+
+    Raises:
+        PathwayError: they are not of one network.
+    """
+    check_shapes(pathway.masks, other.masks, "another pathway's mask")
+    common = sum(int((a & b).count_nonzero()) for a, b in zip(pathway.masks, other.masks, strict=True))
+    return _jaccard(common, pathway.size, other.size)
+
+
+def site_overlaps(pathway: Pathway, other: Pathway) -> list[float]:
+    """Return intersection over union at each site, NaN where both are empty.
+
+    Raises:
+        PathwayError: they are not of one network.
+    """
+    check_shapes(pathway.masks, other.masks, "another pathway's mask")
+    common = [int((a & b).count_nonzero()) for a, b in zip(pathway.masks, other.masks, strict=True)]
+    return list(map(_jaccard, common, pathway.sizes, other.sizes))
+
+
+def chance_overlap(share: float, other: float) -> float:
+    """Return the overlap expected of two independent pathways keeping these shares, k1 k2 / (k1 + k2 - k1 k2)."""
+    union = share + other - share * other
+    return share * other / union if union else nan
+
+
+def dead_neurons(network: Network, image: Tensor) -> tuple[Tensor, ...]:
+    """Return which neurons have activation 0 for one image in the original network; one forward pass.
+
+    Args:
+        image: (1, *network.input_shape).
+
+    Returns:
+        One bool tensor a site, shaped like its activation without the batch axis.
+    """
+    with torch.no_grad():
+        run = network.run(network.check_image(image, one=True), record=True)
+    return _dead(run.activations)
+
+
+def share_within(pathway: Pathway, marked: Sequence[Tensor]) -> float:
+    """Return the share of a pathway's neurons that are marked, NaN for an empty pathway.
+
+    Args:
+        marked: one bool tensor a site, shaped like the pathway's mask there.
+
+    Raises:
+        PathwayError: the shapes differ.
+    """
+    check_shapes(pathway.masks, marked, "marks")
+    both = sum(int((mask & mark).count_nonzero()) for mask, mark in zip(pathway.masks, marked, strict=True))
+    return both / pathway.size if pathway.size else nan
+
+
+def dead_share(network: Network, image: Tensor, pathway: Pathway) -> float:
+    """Return the share of a pathway's neurons that are dead for one image, NaN for an empty pathway. [Khakzar21]
+
+    Args:
+        image: (1, *network.input_shape).
+
+    Raises:
+        PathwayError: the image or the pathway does not fit.
+    """
+    check_pathway(network, pathway)
+    return share_within(pathway, dead_neurons(network, image))
+
+
+def probability_ratio(logits: Tensor, original: Tensor, target: int) -> float:
+    """Return the target's softmax probability under logits over that under original ones; both (1, classes)."""
+    log_ratio = logits.log_softmax(1)[0, target] - original.log_softmax(1)[0, target]
+    return float(log_ratio.double().exp())
+
+
+def standing(logits: Tensor, target: int) -> Standing:
+    """Return how a class stands among the others, given logits (1, classes), at least two."""
+    row = logits[0].detach()
+    others = row.clone()
+    others[target] = -torch.inf
+    rival = int(others.argmax())
+    return Standing(float(row.softmax(0)[target]), float(row[target]), rival, float(row[rival]))
+
+
+def chance_line(classes: int) -> float:
+    """Return the probability up to which a prediction is near chance: twice 1/classes; of two classes 3/4."""
+    return min(2 / classes, (1 + 1 / classes) / 2)
+
+
+def fate(logits: Tensor, original: Tensor) -> Fate:
+    """Return what became of the original prediction; both (1, classes).
+
+    Where nothing is left of a response all classes are about as likely, and one of them is first nonetheless: "near
+    chance" is a prediction that is first with no more than ``chance_line``.
+    """
+    if int(logits.argmax()) != int(original.argmax()):
+        return "lost"
+    return "near chance" if float(logits.softmax(1).max()) <= chance_line(logits.shape[1]) else "kept"
+
+
+def fidelity(network: Network, image: Tensor, target: int, pathway: Pathway, *, off: Off = "zero") -> Fidelity:
+    """Return what restriction to a pathway does to the answer; two forward passes.
+
+    Args:
+        image: (1, *network.input_shape).
+        target: class index whose probability is followed.
+        pathway: what stays.
+        off: how the other neurons are held.
+
+    Raises:
+        PathwayError: the image, the target, the pathway or ``off`` does not fit.
+    """
+    check_pathway(network, pathway)
+    return _Original(network, image, target, off).restricted(pathway)
+
+
+def fidelity_curve(
+    network: Network,
+    image: Tensor,
+    target: int,
+    ranking: Ranking,
+    sparsities: Sequence[float],
+    *,
+    off: Off = "zero",
+    progress: Progress = silent,
+) -> list[Fidelity]:
+    """Return what restriction does to the answer at many sparsities; a forward pass each, and one more.
+
+    Args:
+        image: (1, *network.input_shape).
+        target: class index whose probability is followed.
+        ranking: of all neurons for this image.
+        sparsities: each in [0, 1).
+        off: how the other neurons are held.
+        progress: told after each sparsity.
+
+    Raises:
+        PathwayError: the image, the target, the ranking, a sparsity or ``off`` does not fit.
+    """
+    check_pathway(network, ranking)
+    wanted = [check_sparsity(sparsity) for sparsity in sparsities]
+    original, curve = _Original(network, image, target, off), list[Fidelity]()
+    for done, sparsity in enumerate(wanted, 1):
+        curve.append(original.restricted(ranking.pathway(sparsity)))
+        progress(done, len(wanted), "sparsities")
+    return curve
+
+
+class _Original:
+    """One image's original run, and what restriction makes of it."""
+
+    def __init__(self, network: Network, image: Tensor, target: int, off: Off) -> None:
+        self._network, self._image, self._off = network, network.check_image(image, one=True), off
+        self._target = network.check_target(target)
+        check_off(off)
+        with torch.no_grad():
+            run = network.run(image, record=True)
+        self._logits, self._dead = run.logits, _dead(run.activations)
+        self._held = run.activations if off == "frozen" else None
+
+    def restricted(self, pathway: Pathway) -> Fidelity:
+        with torch.no_grad():
+            logits = self._network.run(self._image, restriction(pathway, self._off, self._held)).logits
+        return Fidelity(
+            p_ratio=probability_ratio(logits, self._logits, self._target),
+            fate=fate(logits, self._logits),
+            dead_share=share_within(pathway, self._dead),
+            sparsity=pathway.sparsity,
+            before=standing(self._logits, self._target),
+            after=standing(logits, self._target),
+        )
+
+
+def _dead(activations: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    return tuple(activation[0] == 0 for activation in activations)
+
+
+def _jaccard(common: int, size: int, other: int) -> float:
+    union = size + other - common
+    return common / union if union else nan

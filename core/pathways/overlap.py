@@ -1,0 +1,178 @@
+"""Which neurons are on which of several pathways, counted once for every number that compares them.
+
+A neuron's code has one bit a pathway, and one above them for a neuron that is dead; one pass over all neurons counts
+the codes of every site:
+
+    counts[s, d, b] = #{ i in site s :  d = [i is dead],  b = Σ_p [i on pathway p] · 2^p }
+
+Sizes, overlaps and dead shares of any of the pathways, site by site or over all sites, are sums of these counts.
+
+References:
+    [Khakzar21] Khakzar et al., Neural Response Interpretation through the Lens of Critical Pathways, CVPR 2021.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from core.errors import PathwayError
+from core.pathways.ranking import Pathway, check_shapes
+
+__all__ = ["Membership", "membership"]
+
+MOST = 7  # pathways: their bits and that of dead neurons fill a byte
+
+Bools = NDArray[np.bool_]
+Counts = NDArray[np.int64]
+Shares = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Membership:
+    """How many neurons of each site are on which of several pathways, active and dead ones apart.
+
+    Pathways are meant by their place in the sequence given. Shares of nothing are NaN.
+
+    Attributes:
+        counts: (sites, 2, 2**P) int64; [s, d, b] neurons of site s, dead if d, that are on just the pathways whose
+            bits b has.
+    """
+
+    counts: Counts
+
+    @property
+    def pathways(self) -> int:
+        """Return P, the number of pathways."""
+        codes: int = self.counts.shape[2]
+        return codes.bit_length() - 1
+
+    @property
+    def nbytes(self) -> int:
+        """Return the bytes it holds."""
+        return self.counts.nbytes
+
+    @property
+    def neurons(self) -> Counts:
+        """Return the neurons of each site, (sites,)."""
+        return _total(self.counts, 1, 2)
+
+    @property
+    def dead(self) -> Counts:
+        """Return the dead neurons of each site, on some pathway or on none, (sites,)."""
+        return _total(self.counts[:, 1], 1)
+
+    def sizes(self) -> Counts:
+        """Return the neurons of each pathway at each site, (P, sites)."""
+        return _total(self._each(), 1)
+
+    def dead_sizes(self) -> Counts:
+        """Return the dead neurons of each pathway at each site, (P, sites)."""
+        return self._each()[:, 1]
+
+    def common(self, p: int, q: int) -> Counts:
+        """Return the neurons of each site that are on both pathways, (sites,)."""
+        on = self._on()
+        return _total(self._count(on[p] & on[q]), 0)
+
+    def site_overlaps(self, p: int, q: int) -> Shares:
+        """Return intersection over union at each site, (sites,), NaN where both are empty."""
+        sizes = self.sizes()
+        return _overlap(self.common(p, q), sizes[p], sizes[q])
+
+    def site_chances(self, p: int, q: int) -> Shares:
+        """Return the overlap that chance gives at each site, (sites,), NaN where both are empty."""
+        sizes = self.sizes()
+        return _chance(sizes[p], sizes[q], self.neurons)
+
+    def overlaps(self) -> Shares:
+        """Return intersection over union of every pair, (P, P), NaN where both are empty. [Khakzar21]"""
+        on = self._on()
+        common = (on * _total(self.counts, 0, 1)) @ on.T  # (P, P)
+        sizes = common.diagonal()
+        return _overlap(common, sizes[:, None], sizes)
+
+    def chances(self) -> Shares:
+        """Return the overlap that chance gives every pair of this many neurons, (P, P), NaN where both are empty."""
+        sizes = _total(self.sizes(), 1)
+        return _chance(sizes[:, None], sizes, _total(self.neurons, 0))
+
+    def dead_shares(self) -> Shares:
+        """Return the share of each pathway that is dead, (P,), NaN for an empty one. [Khakzar21]"""
+        return _share(_total(self.dead_sizes(), 1), _total(self.sizes(), 1))
+
+    def site_dead_shares(self) -> Shares:
+        """Return the share of each pathway that is dead at each site, (P, sites), NaN where it is empty."""
+        return _share(self.dead_sizes(), self.sizes())
+
+    def split(self, p: int, q: int) -> Counts:
+        """Return neurons on the first only, on both, on the second only, active and dead ones apart: (3, 2, sites)."""
+        on = self._on()
+        return np.stack([self._count(on[p] & ~on[q]), self._count(on[p] & on[q]), self._count(~on[p] & on[q])])
+
+    def _on(self) -> Bools:
+        """(P, 2**P): the codes of each pathway's neurons."""
+        bits = 1 << np.arange(self.pathways)
+        on: Bools = np.arange(2**self.pathways) & bits[:, None] != 0
+        return on
+
+    def _count(self, codes: Bools) -> Counts:
+        """(2, sites): active and dead neurons that have one of these codes, (2**P,)."""
+        return _total(self.counts[:, :, codes], 2).T
+
+    def _each(self) -> Counts:
+        """(P, 2, sites): active and dead neurons of each pathway."""
+        return np.stack([self._count(codes) for codes in self._on()])
+
+
+def membership(pathways: Sequence[Pathway], dead: Sequence[Tensor]) -> Membership:
+    """Return how many neurons are on which of several pathways; one pass over the masks, a byte a neuron.
+
+    Args:
+        pathways: 1 to 7 of one network.
+        dead: one bool tensor a site, shaped like its activation without the batch axis, as ``dead_neurons`` returns.
+
+    Raises:
+        PathwayError: there are no pathways or more than 7, or they and ``dead`` have sites of different shapes.
+    """
+    if not 1 <= len(pathways) <= MOST:
+        raise PathwayError(f"Got {len(pathways)} pathways, wanted from 1 to {MOST}; compare fewer at a time.")
+    for pathway in pathways:
+        check_shapes(pathway.masks, dead, "dead neurons")
+    sites = zip(dead, *(pathway.masks for pathway in pathways), strict=True)
+    codes = 2 ** len(pathways)
+    counts = [_codes(marks).bincount(minlength=2 * codes).tolist() for marks in sites]
+    return Membership(np.array(counts, dtype=np.int64).reshape(len(dead), 2, codes))
+
+
+def _codes(marks: tuple[Tensor, ...]) -> Tensor:
+    """(neurons,) uint8: bits of several bool tensors, that of the first one highest, the second one's lowest."""
+    codes = marks[0].to(torch.uint8, copy=True)
+    for mark in reversed(marks[1:]):
+        codes = codes.bitwise_left_shift_(1).bitwise_or_(mark)
+    return codes.flatten()
+
+
+def _total(counts: Counts, *axes: int) -> Counts:
+    total: Counts = counts.sum(axes)
+    return total
+
+
+def _share(part: Counts, whole: Counts) -> Shares:
+    """Part over whole, NaN where there is no whole."""
+    share: Shares = np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole != 0)
+    return share
+
+
+def _overlap(common: Counts, size: Counts, other: Counts) -> Shares:
+    return _share(common, size + other - common)
+
+
+def _chance(size: Counts, other: Counts, neurons: Counts) -> Shares:
+    """k1 k2 / (k1 + k2 - k1 k2) of kept shares k1 = size / neurons, k2 = other / neurons."""
+    return _share(size * other, neurons * (size + other) - size * other)

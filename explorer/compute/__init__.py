@@ -1,0 +1,1 @@
+"""What the app computes: work in line, and the results it keeps."""

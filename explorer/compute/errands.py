@@ -1,0 +1,86 @@
+"""Work of several parts, each shared by itself: those made are shown while the others are still to come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from core.progress import Progress
+from explorer.compute import compute
+from explorer.compute.jobs import Status
+
+__all__ = ["Errand", "Part", "errand"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part: under which key it is shared, what people call it, and what makes it, a value with ``nbytes``."""
+
+    key: tuple[Hashable, ...]
+    title: str
+    make: Callable[[Progress], Any]
+
+
+@dataclass(frozen=True)
+class Errand:
+    """What was asked for, part by part, None for what is still to come.
+
+    Attributes:
+        parts: in the order in which they were asked for.
+        key: the job's.
+        ask: asks where the job stands; see ``Jobs.ask``.
+    """
+
+    parts: tuple[Any, ...]
+    key: tuple[Hashable, ...]
+    ask: Callable[[], Status]
+
+    @property
+    def complete(self) -> bool:
+        """Return whether no part is missing."""
+        return None not in self.parts
+
+
+@dataclass(frozen=True)
+class _Run:
+    """That an errand was run; its parts lie each under a key of its own."""
+
+    nbytes: int = 0
+
+
+def errand(parts: Sequence[Part], steps: int, waiter: str) -> Errand:
+    """Return what there is of some parts, and how to ask for the others.
+
+    Args:
+        parts: in order; equal keys are one part.
+        steps: how many each tells of.
+        waiter: who asks.
+    """
+    keys = [part.key for part in parts]
+    whole = ("errand", *keys)
+
+    def work(progress: Progress) -> _Run:
+        missing = [key for key in dict.fromkeys(keys) if compute.RESULTS.peek(key) is None]
+
+        def make(part: Part) -> Any:
+            before = steps * missing.index(part.key) if part.key in missing else 0
+
+            def told(done: int, total: int, note: str) -> None:
+                share = done * steps // total if total else 0  # of its own steps, whatever it counts
+                progress(before + share, steps * len(missing), f"{note}: {part.title}")
+
+            return compute.RESULTS.get(part.key, lambda: part.make(told))
+
+        for part in parts:
+            make(part)
+        return _Run()
+
+    def ask() -> Status:
+        return compute.ERRANDS.ask(whole, work, waiter)
+
+    found = tuple(compute.RESULTS.peek(key) for key in keys)
+    if None not in found:
+        return Errand(found, whole, lambda: Status("done"))
+    compute.RESULTS.drop(whole)  # of a run whose parts are gone since
+    return Errand(found, whole, ask)

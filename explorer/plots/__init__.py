@@ -1,0 +1,1 @@
+"""Numbers in, pictures out; it knows neither Streamlit nor torch."""

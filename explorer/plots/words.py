@@ -1,0 +1,107 @@
+"""Numbers and names as people read them, the same on every page."""
+
+from __future__ import annotations
+
+import re
+from math import isnan
+
+from core.errors import printable
+from core.methods import METHODS
+from core.network import Site
+from core.pathways.fidelity import Fate
+
+__all__ = [
+    "FATES",
+    "counted",
+    "duration",
+    "method_name",
+    "number",
+    "percent",
+    "plain",
+    "position_name",
+    "ratio",
+    "times",
+]
+
+_MARKS = re.compile(r"[!-/:-@\[-`{-~]")  # all of ASCII's punctuation, any of which may be escaped
+_LINK = re.compile(r"https?://|www\.|@", re.IGNORECASE)  # what a browser's Markdown makes a link, escaped or not
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """Return a share as a percentage; a share that is not 0 or 1 never reads as such."""
+    if isnan(share):
+        return "–"
+    text = f"{100 * share:.{digits}f}"
+    if share > 0 and float(text) == 0:
+        return f"< {10**-digits:g} %"
+    if share < 1 and float(text) == 100:
+        return f"> {100 - 10**-digits:g} %"
+    return f"{text} %"
+
+
+def number(value: float) -> str:
+    """Return a number with three figures, or with thousands set off where it is whole or has more before the point."""
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.0f}" if 999.5 <= abs(value) < 1e6 else f"{value:.3g}"
+
+
+def counted(count: int, what: str) -> str:
+    """Return how many of something there are, "1 image" or "2 images"."""
+    return f"{number(count)} {what}{'' if count == 1 else 's'}"
+
+
+def ratio(value: float) -> str:
+    """Return a ratio of probabilities."""
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
+
+
+def times(factor: float) -> str:
+    """Return a factor above 1."""
+    return f"{factor:,.0f} ×" if factor >= 10 else f"{factor:.1f} ×"
+
+
+def plain(text: str) -> str:
+    """Return text so that Markdown shows it as it is, on one line, as no link, list, heading, icon or colour."""
+    return " ".join(
+        _code(word) if _LINK.search(word) else _MARKS.sub(r"\\\g<0>", word) for word in printable(text).split()
+    )
+
+
+def _code(word: str) -> str:
+    """Return a word as Markdown's code, where alone an address is not made a link."""
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", word)), default=0))
+    pad = " " if "`" in (word[0], word[-1]) else ""
+    return f"{fence}{pad}{word}{pad}{fence}"
+
+
+FATES: dict[Fate, str] = {"kept": "kept", "near chance": "first, but near chance", "lost": "not kept"}
+"""What became of a prediction, in words."""
+
+
+def duration(seconds: float) -> str:
+    """Return a time as people say it."""
+    if seconds < 0.9995:
+        return f"{1000 * seconds:.0f} ms"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{seconds:.1f} s" if seconds < 59.95 else f"{minutes} min {rest} s"
+
+
+def method_name(method: str, options: dict[str, int]) -> str:
+    """Return a method with those options that are not its defaults."""
+    defaults = METHODS[method].checked()
+    switches = {option.name for option in METHODS[method].options if (option.low, option.high) == (0, 1)}
+    changed = [
+        name.replace("_", " ") if name in switches else f"{name}={value}"
+        for name, value in options.items()
+        if value != defaults[name]
+    ]
+    return f"{method} ({', '.join(changed)})" if changed else method
+
+
+def position_name(site: Site, position: int) -> str:
+    """Return where a flat position lies at a site."""
+    channel, row, column = site.place(position)
+    return f"channel {channel}" if site.planes[1:] == (1, 1) else f"channel {channel}, row {row}, column {column}"

@@ -1,0 +1,1 @@
+"""A view as one HTML file, and as a snippet of Python."""

@@ -1,0 +1,243 @@
+"""One HTML file that holds what Explore shows, what it was made from, and the Python that makes it again.
+
+Everything is in the file: pictures as data URLs, styles inline, no script; it asks no host for anything, and a content
+security policy says so. It follows the reader's light or dark, and prints. All text is escaped, here or in ``markup``.
+"""
+
+from __future__ import annotations
+
+import platform
+import tomllib
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from functools import cache
+from html import escape
+from importlib.metadata import version
+from pathlib import Path
+from string import Template
+from urllib.parse import urlencode
+
+from core.pathways.restriction import Restricted
+from explorer.compute import comparisons, compute, export, readings
+from explorer.compute.answers import Scene, Scored, Selection
+from explorer.plots import figures, palette
+from explorer.plots.scales import ColourScale, colour_scales
+from explorer.plots.words import duration, number, percent, position_name
+from explorer.report.report_sites import layers
+from explorer.report.snippet import prints, snippet, uploaded
+from explorer.state.choices import Neuron
+from explorer.state.view import View
+from explorer.ui import captions, markup, session
+from explorer.ui.downloads import offer
+from explorer.views.columns import Column, Shown, again, lacking, ready
+
+__all__ = ["make", "offer_report"]
+
+HERE = Path(__file__).resolve().parent
+EXPLORER = HERE.parent
+PACKAGES = ("torch", "torchvision", "numpy", "streamlit")
+TOP = 5
+
+
+def offer_report(scene: Scene, columns: Sequence[Column]) -> None:
+    """Offer the report on what the page shows now; it is made when somebody takes it."""
+    view = session.view()
+    name = export.file_name(view.image, scene.network.name, "report.html")
+    find = again(scene, columns)
+
+    def made() -> bytes:
+        scene, columns = find()
+        return make(scene, view, columns)
+
+    offer("Report (HTML)", name, "text/html", made, "report")
+
+
+def make(scene: Scene, view: View, columns: Sequence[Column]) -> bytes:
+    """Return the report as an HTML file; columns still in line are named as such."""
+    shown = ready(columns)
+    code = snippet(scene, view, columns)
+    made = export.provenance(scene, view)
+    parts = {
+        "version": escape(_app_version()),
+        "title": escape(f"{scene.network.class_names[scene.target]} · {scene.network.name} · Pathway Explorer"),
+        "style": (EXPLORER / "style.css").read_text("utf-8"),
+        "light": _ground(dark=False),
+        "dark": _ground(dark=True),
+        "mark": palette.MARK,
+        "brand": markup.brand((EXPLORER / "logo.svg").read_text("utf-8")),
+        "made": escape(_when(made)),
+        "target": escape(scene.network.class_names[scene.target]),
+        "subject": escape(_subject(scene, view)),
+        "panels": _panels(scene, view, shown),
+        "said": _said(scene, view, columns),
+        "layers": layers(scene, view, shown),
+        "neuron": _neuron(scene, shown, view.neuron) if view.neuron else "",
+        "facts": _made_from(made, view),
+        "how": escape(_how(scene, view, shown)),
+        "file": f"data:text/x-python;base64,{b64encode(_encoded(code)).decode()}",
+        "snippet": escape(code),
+        "prints": escape(prints(scene, view, columns)),
+    }
+    return _encoded(Template((HERE / "report.html").read_text("utf-8")).substitute(parts))
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "replace")  # a class name may hold half a character
+
+
+def _ground(*, dark: bool) -> str:
+    return f"--background: {palette.background(dark)}; --quiet: {palette.quiet(dark)};"
+
+
+@cache
+def _app_version() -> str:
+    project = tomllib.loads((EXPLORER.parent / "pyproject.toml").read_text("utf-8"))
+    return str(project["project"]["version"])
+
+
+def _when(made: Mapping[str, object]) -> str:
+    return str(made["made"]).replace("T", " ").replace("+00:00", " UTC")
+
+
+def _subject(scene: Scene, view: View) -> str:
+    sample = compute.sample_facts(view.image)
+    photo = sample.title if sample else "an uploaded picture"
+    held = "at zero" if view.off == "zero" else "frozen at their own values"
+    return f"{photo}, seen by {scene.network.name}; sparsity {percent(view.sparsity)}, neurons off the pathway {held}."
+
+
+# ------------------------------------------------------------------------------------------------------------- panels
+
+
+def _panels(scene: Scene, view: View, shown: Sequence[Shown]) -> str:
+    maps = [readings.saliency(column.answer.restricted) for column in shown]
+    scales = colour_scales([column.title for column in shown], maps, shared=view.scale == "shared")
+    panels = [_photo(scene, view), _plain(scene, view)]
+    panels += [_pathway(scene, view, *panel) for panel in zip(shown, maps, scales, strict=True)]
+    return "\n".join(f"<figure>{panel}</figure>" for panel in panels)
+
+
+def _photo(scene: Scene, view: View) -> str:
+    sample = compute.sample_facts(view.image)
+    credit = sample.credit if sample else "Uploaded."
+    alt = f"The photo as {scene.network.name} sees it{f': {sample.alt}' if sample else '.'}"
+    title = markup.panel_title("Photo", "the square the network sees")
+    said = markup.made_from({"": credit}) + markup.facts(captions.scene_facts(scene))
+    left_out = captions.not_covered(scene.network)
+    said += markup.made_from(left_out) if left_out else ""
+    return title + markup.image(figures.png(scene.picture), alt) + said
+
+
+def _plain(scene: Scene, view: View) -> str:
+    values = readings.saliency(scene.original)
+    title = markup.panel_title("Plain gradient", "the original network, all neurons")
+    seconds = markup.made_from({"image, activations and gradient in": duration(scene.seconds)})
+    pictured = _map(scene, view, "Plain gradient", values, ColourScale(figures.limit(values), "own scale"))
+    return title + pictured + _answers(scene, scene.original) + seconds
+
+
+def _pathway(scene: Scene, view: View, column: Shown, values: figures.Floats, scale: ColourScale) -> str:
+    strategy, answer = column.strategy, column.answer
+    facts = captions.answer_facts(scene, answer) | {"Neurons kept": number(sum(answer.sizes))}
+    options = {name.replace("_", " "): value for name, value in strategy.chosen.items()}
+    return (
+        markup.panel_title(column.title, f"pathway gradient, {strategy.family}", column.colour)
+        + _map(scene, view, column.title, values, scale)
+        + _answers(scene, answer.restricted)
+        + markup.facts(facts)
+        + markup.made_from(options | captions.making(column.selection, answer, view.off))
+    )
+
+
+def _map(scene: Scene, view: View, title: str, values: figures.Floats, scale: ColourScale) -> str:
+    picture = figures.over_photo(scene.picture, values, scale.end, view.style, view.opacity)
+    row, column = divmod(int(abs(values).argmax()), values.shape[1])
+    alt = f"{title}, {view.style}: strongest at row {row}, column {column}; scale ends at {number(scale.end)}."
+    return markup.image(figures.png(picture), alt) + captions.scale(view, scale)
+
+
+def _answers(scene: Scene, restricted: Restricted) -> str:
+    shown, rest = captions.likeliest(scene, restricted.logits.softmax(1)[0].tolist(), TOP)
+    return markup.answers(shown, TOP, rest)
+
+
+def _said(scene: Scene, view: View, columns: Sequence[Column]) -> str:
+    """How much two pathways share, and which methods are still to come."""
+    shown = ready(columns)
+    said = [lacking(columns)]
+    if len(shown) == 2:
+        common, chance = comparisons.overlap(scene, [column.selection for column in shown], view.sparsity)
+        said.append(
+            f"The two pathways overlap by {percent(common)} (intersection over union); two independent ones of their "
+            f"sizes would by {percent(chance)}."
+        )
+    return "".join(f'<p class="said">{escape(words)}</p>' for words in said if words)
+
+
+# ------------------------------------------------------------------------------------------------------------- neuron
+
+
+def _neuron(scene: Scene, shown: Sequence[Shown], neuron: Neuron) -> str:
+    """The selected neuron: what it sees, what it does here, and its place under each method."""
+    site, box = scene.network.sites[neuron[0]], readings.sees(scene, neuron)
+    where = f"{site.name}, {position_name(site, neuron[1])}"
+    activation = float(scene.activations[site.index].flatten()[neuron[1]])
+    facts = {
+        "Activation": number(activation) if activation else "0, dead",
+        "Sees": f"{box[2] - box[0]} × {box[3] - box[1]} pixels",
+        "From": f"column {box[0]}, row {box[1]}",
+    } | {f"Rank, {c.title}": _place(scene, c.selection, neuron) for c in shown}
+    picture = figures.outlined(scene.picture, box, readings.channel_activation(scene, neuron))
+    alt = (
+        f"{where} sees pixels {box[0]} to {box[2]} across and {box[1]} to {box[3]} down; "
+        "its channel is active where the photo is light."
+    )
+    said = markup.panel_title(where, "what it can see, and where its channel is active") + markup.facts(facts)
+    figure = f"<figure>{markup.image(figures.png(picture), alt)}</figure>"
+    return f'<section><h2>The selected neuron</h2><div class="two neuron">{figure}<div>{said}</div></div></section>'
+
+
+def _place(scene: Scene, selection: Selection, neuron: Neuron) -> str:
+    if not isinstance(selection, Scored):
+        return "–"
+    (place,) = readings.neuron_row(scene, selection, (), neuron).ranks
+    return "score 0" if place is None else f"{place + 1:,} of {scene.network.neurons:,}"
+
+
+# ---------------------------------------------------------------------------------------------------------- made from
+
+
+def _made_from(made: dict[str, object], view: View) -> str:
+    link = urlencode(view.params())
+    crop = f"x {view.x:g}, y {view.y:g}, zoom {view.zoom:g}"
+    what = {
+        "Network": str(made["network"]),
+        "Weights, hash": str(made["weights"] or "unnamed"),
+        "Image": view.image,
+        "Image, hash": str(made["image_hash"]),
+        "Crop": crop,
+        "Target": f"{made['target']}, {made['target_name']}",
+        "Sparsity asked": percent(view.sparsity),
+        "Off the pathway": view.off,
+        "Link": f"?{link}" if link else "as the app starts, without parameters",
+    }
+    where = {
+        "Pathway Explorer": _app_version(),
+        "Python": platform.python_version(),
+        **{package: version(package) for package in PACKAGES},
+        "Device": str(made["device"]),
+        "Threads": str(made["threads"]),
+        "Made": _when(made),
+    }
+    return markup.facts(what) + markup.facts(where)
+
+
+def _how(scene: Scene, view: View, shown: Sequence[Shown]) -> str:
+    """How to run the snippet, and what it cannot know."""
+    how = ["Save this as snippet.py in the repository's root and run it there: python snippet.py"]
+    if uploaded(view):
+        how.append("What was uploaded is not in this file: the first lines say which file to put where.")
+    if not all(column.selection.complete for column in shown):
+        how.append("A method that was cancelled runs to its end here, so its numbers will differ.")
+    how.append(f"The report's numbers were made on {scene.network.device}; another device rounds otherwise.")
+    return ". ".join(part.rstrip(".") for part in how) + "."

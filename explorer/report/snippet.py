@@ -1,0 +1,171 @@
+"""The Python that makes a view's numbers and maps again, with ``core`` alone; and what it prints.
+
+The lines it prints and those a report shows come from one pair of formats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from string import Template
+from textwrap import fill
+
+from core.data.datasets import FASHION_MNIST, registered_image
+from explorer.compute import comparisons, compute, export
+from explorer.compute.answers import Scene
+from explorer.state.view import View
+from explorer.ui import session
+from explorer.views.columns import Column, ready
+
+__all__ = ["prints", "snippet", "uploaded"]
+
+FOUND = (
+    "{method}: sparsity {found.sparsity:.6g}, p ratio {found.p_ratio:.6g}, "
+    "dead share {found.dead_share:.6g}, prediction kept: {found.prediction_kept}"
+)
+COMMON = "{first} and {second}: overlap {common:.6g}, {chance:.6g} by chance"
+
+
+def uploaded(view: View) -> bool:
+    """Return whether the view looks at something that was uploaded."""
+    return compute.sample_facts(view.image) is None or view.network.startswith(session.CHECKPOINT)
+
+
+SNIPPET = Template('''\
+"""Makes a report of Pathway Explorer again: run it in the repository's root. Maps go into .npy files beside it."""
+
+$imports
+$constants
+CROP = Crop(x=$x, y=$y, zoom=$zoom)
+TARGET = $target  # $name
+SPARSITY = $sparsity
+OFF = $off  # how neurons off the pathway are held
+METHODS_SHOWN = $methods
+
+torch.set_num_threads($threads)  # how sums are rounded depends on it
+$load
+if (network.weights_hash, image_hash(photo)) != $hashes:
+    print("These are other weights or another picture than the report's: its numbers will differ.")
+
+image = network.preprocess(photo, CROP)
+original = pathway_gradient(network, image, TARGET)
+np.save("plain gradient.npy", saliency_map(original).cpu().numpy())
+print(f"target {TARGET}, probability {float(network.run(image).logits.softmax(1)[0, TARGET]):.6g}")
+
+pathways = {}
+for method, options in METHODS_SHOWN.items():
+    pathway = rank(METHODS[method](network, image, TARGET, **options)).pathway(SPARSITY)
+    found = fidelity(network, image, TARGET, pathway, off=OFF)
+    print(f"$found")
+    gradient = pathway_gradient(network, image, TARGET, pathway, off=OFF)
+    np.save(f"{method}.npy", saliency_map(gradient).cpu().numpy())
+    pathways[method] = pathway
+
+for first, second in combinations(pathways, 2):
+    one, other = pathways[first], pathways[second]
+    common, chance = overlap(one, other), chance_overlap(1 - one.sparsity, 1 - other.sparsity)
+    print(f"$common")
+''')
+
+USED = "METHODS", "Crop", "chance_overlap", "fidelity", "overlap", "pathway_gradient", "rank", "saliency_map"
+
+
+def prints(scene: Scene, view: View, columns: Sequence[Column]) -> str:
+    """Return what the snippet prints, by the report's own numbers."""
+    shown = ready(columns)
+    probability = float(scene.original.logits.softmax(1)[0, scene.target])
+    lines = [f"target {scene.target}, probability {probability:.6g}"]
+    lines += [FOUND.format(method=column.strategy.name, found=column.answer) for column in shown]
+    if len(shown) == 2:
+        first, second = (column.strategy.name for column in shown)
+        common, chance = comparisons.overlap(scene, [column.selection for column in shown], view.sparsity)
+        lines.append(COMMON.format(first=first, second=second, common=common, chance=chance))
+    return "\n".join(lines)
+
+
+def snippet(scene: Scene, view: View, columns: Sequence[Column]) -> str:
+    """Return Python that makes numbers and maps again with ``core`` alone.
+
+    Nobody's words are in it but as literals. What was uploaded it reads from a path at its top.
+    """
+    photo, network = _photo_source(view), _network_source(scene, view)
+    values = {
+        "imports": _imports(photo, network),
+        "constants": f"{network.constants}\n{photo.constants}",
+        "x": view.x, "y": view.y, "zoom": view.zoom,
+        "target": scene.target,
+        "name": repr(scene.network.class_names[scene.target]),
+        "sparsity": view.sparsity,
+        "off": repr(view.off),
+        "methods": repr({column.strategy.name: column.strategy.chosen for column in ready(columns)}),
+        "threads": export.provenance(scene, view)["threads"],
+        "load": f"{network.code}\n{photo.code}",
+        "hashes": repr((scene.network.weights_hash, str(scene.key[3]))),
+        "found": FOUND, "common": COMMON,
+    }  # fmt: skip
+    return SNIPPET.substitute(values)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """How the snippet comes by the network or the photo: lines at its top, lines that load, and what they import."""
+
+    constants: str
+    code: str
+    core: tuple[str, ...]
+    images: tuple[str, ...] = ()
+    standard: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+
+
+def _network_source(scene: Scene, view: View) -> _Source:
+    if not view.network.startswith(session.CHECKPOINT):
+        name = f"NETWORK = {view.network!r}"
+        return _Source(name, "network = load_network(NETWORK)", ("load_network",))
+    path = repr(f"{scene.network.name}.safetensors")
+    constants = (
+        f"CHECKPOINT_PATH = {path}  # put the uploaded weights there, or name where they are\n"
+        'ARCHITECTURE = ""  # name the one that was chosen for them, such as "resnet18"'
+    )
+    code = "network = load_checkpoint(Path(CHECKPOINT_PATH).read_bytes(), ARCHITECTURE)"
+    return _Source(constants, code, ("load_checkpoint",), standard=("from pathlib import Path",))
+
+
+def _photo_source(view: View) -> _Source:
+    numbered = registered_image(view.image)
+    if numbered:
+        constants = f"DATASET, NUMBER = {numbered[0].name!r}, {numbered[1]}"
+        if numbered[0].name != FASHION_MNIST:
+            constants += "  # for DATASET put the folder of the data set that the app calls so"
+        code = "photo = open_image(open_dataset(DATASET).read(NUMBER))"
+        return _Source(constants, code, ("open_dataset", "open_image"))
+    if compute.sample_facts(view.image):
+        name = f"PHOTO = {view.image!r}"
+        return _Source(name, "photo = sample_images()[PHOTO].open()", ("sample_images",))
+    constants = 'PHOTO_PATH = "photo.jpg"  # put the uploaded picture there, or name where it is'
+    code = f"""\
+kept = io.BytesIO()  # the app keeps an upload as JPEG, at most {session.LONGEST} pixels a side
+picture = downscale(open_image(Path(PHOTO_PATH).read_bytes()), {session.LONGEST})
+picture.save(kept, "JPEG", quality=95, subsampling=0)
+photo = Image.open(kept)"""
+    standard = ("import io", "from pathlib import Path")
+    return _Source(constants, code, ("open_image",), ("downscale",), standard, ("from PIL import Image",))
+
+
+def _imports(*sources: _Source) -> str:
+    core = ", ".join(sorted({*USED, *(name for source in sources for name in source.core)}, key=_import_order))
+    images = ", ".join(sorted({"image_hash", *(name for source in sources for name in source.images)}))
+    standard = {"from itertools import combinations", *(line for source in sources for line in source.standard)}
+    others = {"import numpy as np", "import torch", *(line for source in sources for line in source.others)}
+    wrapped = fill(core, 100, initial_indent="    ", subsequent_indent="    ")
+    own = (f"from core import (\n{wrapped},\n)", f"from core.data.images import {images}")
+    return "\n\n".join("\n".join(sorted(lines, key=_plain_first)) for lines in (standard, others, own)) + "\n"
+
+
+def _import_order(name: str) -> tuple[bool, bool, str]:
+    """Constants, then classes, then functions, as formatters have it."""
+    return not name.isupper(), name.islower(), name
+
+
+def _plain_first(line: str) -> tuple[bool, str]:
+    return line.startswith("from"), line

@@ -1,0 +1,1 @@
+"""What a person chose; it knows neither Streamlit nor torch."""

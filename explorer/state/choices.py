@@ -1,0 +1,58 @@
+"""What there is to choose from: the words a view is written in, where its slider stops, and how much of a kind fits."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from core.attribution import BASELINES
+from core.methods import METHODS
+
+__all__ = [
+    "ATTRIBUTIONS",
+    "LEAST_COLUMNS",
+    "LINKED_PARTS",
+    "MOST_ATTRIBUTIONS",
+    "MOST_COLUMNS",
+    "MOST_PAINT_STEPS",
+    "MOST_RUNS",
+    "REGULARISERS",
+    "SPARSITIES",
+    "Box",
+    "Neuron",
+    "Order",
+    "Scale",
+    "Start",
+    "Style",
+    "nearest_sparsity",
+]
+
+Scale = Literal["shared", "panel"]
+Style = Literal["magnitude", "signed"]
+Start = Literal["noise", "grey"]
+Order = Literal["lerf", "morf", "insertion", "deletion"]
+Box = tuple[int, int, int, int]
+"""Left, top, right and bottom in percent of the square that the network sees."""
+Neuron = tuple[int, int]
+"""A site's index and a flat position in its activation."""
+
+LEAST_COLUMNS, MOST_COLUMNS = 2, 6
+LINKED_PARTS = 40
+MOST_ATTRIBUTIONS = 8
+MOST_RUNS = 6
+MOST_PAINT_STEPS = 1024
+REGULARISERS = ("Fourier", "jitter", "blur", "total variation")
+ATTRIBUTIONS = (*METHODS, *BASELINES)
+"""Everything whose attributions can be evaluated: selection methods by their pathway gradients, then the others."""
+
+
+def _steps(start: int, stop: int, step: int) -> list[float]:
+    return [thousandths / 1000 for thousandths in range(start, stop, step)]
+
+
+SPARSITIES = tuple(_steps(0, 700, 50) + _steps(700, 900, 10) + _steps(900, 980, 5) + _steps(980, 991, 1))
+"""Where the slider stops: finer near the top, where pathways change fastest."""
+
+
+def nearest_sparsity(value: float) -> float:
+    """Return the slider's stop next to a value."""
+    return min(SPARSITIES, key=lambda stop: abs(stop - value))

@@ -1,0 +1,128 @@
+"""Sets of neurons and channels to silence, or to keep alone, and what that makes of a network.
+
+In a link a part is its site, a letter and a number: ``9c4`` is channel 4 of site 9, ``9n3000`` the neuron at flat
+position 3000 of it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import torch
+
+from core.errors import PathwayError
+from core.network import Network
+from core.pathways.ranking import Pathway
+
+__all__ = ["MOST_PARTS", "KnockOut", "Part"]
+
+MOST_PARTS = 200
+MAX_BYTES = 100_000
+_PART = re.compile(r"(\d{1,6})([cn])(\d{1,9})", re.ASCII)
+
+
+@dataclass(frozen=True, order=True)
+class Part:
+    """One neuron, or a whole channel.
+
+    Attributes:
+        site: index of its site.
+        place: the channel's number, or the neuron's flat position.
+        whole: whether it is a channel.
+    """
+
+    site: int
+    place: int
+    whole: bool
+
+    @classmethod
+    def read(cls, text: str) -> Part:
+        """Return the part that a link names; the other way round it is ``str``.
+
+        Raises:
+            ValueError: the text names none.
+        """
+        found = _PART.fullmatch(text)
+        if found is None:
+            raise ValueError(text)
+        return cls(int(found[1]), int(found[3]), found[2] == "c")
+
+    def __str__(self) -> str:
+        return f"{self.site}{'c' if self.whole else 'n'}{self.place}"
+
+    def fits(self, network: Network) -> bool:
+        """Return whether a network has it."""
+        if self.site >= len(network.sites):
+            return False
+        site = network.sites[self.site]
+        return self.place < (site.planes[0] if self.whole else site.neurons)
+
+    def title(self, network: Network) -> str:
+        """Return what people read."""
+        site = network.sites[self.site]
+        channel, row, column = (self.place, 0, 0) if self.whole else site.place(self.place)
+        where = "" if self.whole or site.planes[1:] == (1, 1) else f", row {row}, column {column}"
+        return f"{site.name}, channel {channel}{where}"
+
+
+@dataclass(frozen=True)
+class KnockOut:
+    """What is silenced; or, with ``only``, what alone stays at the sites it is of, while other sites stay whole."""
+
+    parts: tuple[Part, ...] = ()
+    only: bool = False
+
+    def adding(self, parts: Iterable[Part]) -> KnockOut:
+        """Return the set with more parts, those first that were there; at most ``MOST_PARTS``."""
+        return replace(self, parts=tuple(dict.fromkeys((*self.parts, *parts)))[:MOST_PARTS])
+
+    def without(self, part: Part) -> KnockOut:
+        """Return the set without a part."""
+        return replace(self, parts=tuple(p for p in self.parts if p != part))
+
+    def pathway(self, network: Network) -> Pathway:
+        """Return the neurons that are left."""
+        named = [torch.zeros(site.shape, dtype=torch.bool, device=network.device) for site in network.sites]
+        for part in self.parts:
+            site = network.sites[part.site]
+            mask = named[part.site].view(site.planes) if part.whole else named[part.site].view(-1)
+            mask[part.place] = True
+        touched = {part.site for part in self.parts}
+        left = (
+            mask if self.only and site in touched else ~mask if site in touched else torch.ones_like(mask)
+            for site, mask in enumerate(named)
+        )
+        return Pathway(tuple(left))
+
+    def file(self, network: Network) -> bytes:
+        """Return the set as a JSON file that says which network it is of."""
+        parts = [{"site": network.sites[part.site].name, "part": str(part)} for part in self.parts]
+        made = {"kind": "knock-out", "network": network.name, "weights": network.weights_hash, "only": self.only}
+        return json.dumps(made | {"parts": parts}, indent=1).encode()
+
+    @classmethod
+    def open(cls, file: bytes, network: Network) -> KnockOut:
+        """Return the set of a file.
+
+        Raises:
+            PathwayError: it is no such file, too large, of another network, or names what this one does not have.
+        """
+        if len(file) > MAX_BYTES:
+            raise PathwayError(f"The file has {len(file)} bytes; a knock-out set has at most {MAX_BYTES}.")
+        try:
+            content = json.loads(file)
+            parts = [Part.read(entry["part"]) for entry in content["parts"]]
+            names = [str(entry["site"]) for entry in content["parts"]]
+            made_for, only = str(content["network"]), content["only"] is True
+        except (ValueError, KeyError, TypeError, RecursionError) as problem:
+            raise PathwayError("This is not a knock-out set as this page writes them.") from problem
+        if made_for != network.name:
+            of = ascii(made_for[:80])[1:-1]
+            raise PathwayError(f"The set is of {of}; the network here is {network.name}.")
+        known = all(p.fits(network) and network.sites[p.site].name == n for p, n in zip(parts, names, strict=True))
+        if not known or len(parts) > MOST_PARTS:
+            raise PathwayError(f"The set names neurons that {network.name} does not have, or more than {MOST_PARTS}.")
+        return cls(only=only).adding(parts)

@@ -1,0 +1,1 @@
+"""The session, and the parts every page is built from."""

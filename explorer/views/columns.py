@@ -1,0 +1,166 @@
+"""A strategy on a page: its answer, or its place in line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import streamlit as st
+
+from explorer.compute import compute, export
+from explorer.compute.answers import Answer, Scene, Scored, Selection
+from explorer.plots import palette
+from explorer.state.strategies import Strategy
+from explorer.ui import markup, session
+from explorer.ui.downloads import offer_table
+from explorer.ui.waiting import cancelled, wait
+
+__all__ = [
+    "Column",
+    "Shown",
+    "again",
+    "find_columns",
+    "find_selection",
+    "lacking",
+    "made_from_all",
+    "offer_rows",
+    "ready",
+    "selections",
+    "show_waiting",
+    "there",
+]
+
+State = Literal["there", "in line", "cancelled", "failed"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A strategy with its answer; without, while it is still in line.
+
+    Attributes:
+        place: among the page's columns, from 0.
+        strategy: what is shown.
+        title: what it is called, unlike any other column; says where a result is not complete.
+        colour: its own, on this page.
+        selection, answer: what it chose, and what that does; None while it is not there.
+        state: why it is not there, if so.
+    """
+
+    place: int
+    strategy: Strategy
+    title: str
+    colour: str
+    selection: Selection | None = None
+    answer: Answer | None = None
+    state: State = "there"
+
+    @property
+    def scored(self) -> Scored | None:
+        """Return its ranking, None for a reference or while it is in line."""
+        return self.selection if isinstance(self.selection, Scored) else None
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A column that is there."""
+
+    strategy: Strategy
+    title: str
+    colour: str
+    selection: Selection
+    answer: Answer
+
+
+def find_columns(scene: Scene, strategies: Sequence[Strategy]) -> list[Column]:
+    """Return a column for each strategy; those not there nor quick to make are in line, or were cancelled."""
+    colours = palette.shades([strategy.family for strategy in strategies], session.dark())
+    return [_find(scene, strategies, place, colour) for place, colour in enumerate(colours)]
+
+
+def _find(scene: Scene, strategies: Sequence[Strategy], place: int, colour: str) -> Column:
+    view, strategy = session.view(), strategies[place]
+    title = strategy.title if strategies.count(strategy) == 1 else f"{strategy.title} · {place + 1}"
+    selection, state = find_selection(scene, strategy)
+    if state == "cancelled":
+        selection = compute.best_so_far(scene, strategy)
+    if selection is None:
+        return Column(place, strategy, title, colour, state=state)
+    title += "" if selection.complete else " (stopped early)"
+    return Column(place, strategy, title, colour, selection, compute.answer(scene, selection, view.sparsity, view.off))
+
+
+def find_selection(scene: Scene, strategy: Strategy) -> tuple[Selection | None, State]:
+    """Return what a strategy chooses, or why it is not there; it is asked for, unless this person cancelled it."""
+    key = compute.scores_key(scene, strategy)
+    if key in cancelled() and compute.RESULTS.peek(key) is None:
+        return None, "cancelled"
+    status = compute.ask_scores(scene, strategy, session.waiter())
+    if status.result is not None:
+        return status.result, "there"
+    return None, "failed" if status.state == "failed" else "in line"
+
+
+def lacking(columns: Sequence[Column]) -> str:
+    """Return in words which columns are not there, and why; "" if all are."""
+    words = {"in line": "is still in line", "cancelled": "was cancelled", "failed": "could not be made"}
+    said = [f"{column.title} {words[column.state]}" for column in columns if column.state in words]
+    return f"{'; '.join(said)}." if said else ""
+
+
+def there(columns: Sequence[Column]) -> list[Column]:
+    """Return the columns that are not in line, cancelled or failed."""
+    return [column for column in columns if column.selection]
+
+
+def ready(columns: Iterable[Column]) -> list[Shown]:
+    """Return the columns that are there, as what they show."""
+    return [Shown(c.strategy, c.title, c.colour, c.selection, c.answer) for c in columns if c.selection and c.answer]
+
+
+def selections(columns: Sequence[Column]) -> list[Selection]:
+    """Return what the columns chose, without those in line."""
+    return [column.selection for column in columns if column.selection]
+
+
+def again(scene: Scene, columns: Sequence[Column]) -> Callable[[], tuple[Scene, list[Column]]]:
+    """Return what finds a scene and its columns again; see ``compute.scene_again``."""
+    find = compute.scene_again(scene)
+    rest = [replace(column, selection=None) for column in columns]
+    choose = [compute.selection_again(column.selection) if column.selection else None for column in columns]
+
+    def found() -> tuple[Scene, list[Column]]:
+        scene = find()
+        pairs = zip(rest, choose, strict=True)
+        return scene, [replace(column, selection=chosen(scene)) if chosen else column for column, chosen in pairs]
+
+    return found
+
+
+def made_from_all(scene: Scene, columns: Sequence[Column], *, answered: bool = True) -> dict[str, object]:
+    """Return what was compared, for the files that are taken away; ``answered`` adds what each does at the sparsity."""
+    made = [(c.selection, c.answer if answered else None) for c in columns if c.selection]
+    return export.provenance_of_all(scene, session.view(), made)
+
+
+def offer_rows(
+    scene: Scene,
+    columns: Sequence[Column],
+    rows: Sequence[Mapping[str, object]],
+    what: str,
+    *,
+    answered: bool = True,
+) -> None:
+    """Offer rows about some columns as a table and as CSV; ``what`` names them, once a page."""
+    name = export.file_name(session.view().image, scene.network.name, f"{what}.csv")
+    offer_table(rows, name, made_from_all(scene, columns, answered=answered), what)
+
+
+def show_waiting(scene: Scene, column: Column) -> None:
+    """Show a method's progress and a way to cancel it, or, cancelled, a way to start it again."""
+    strategy = column.strategy
+    st.html(markup.panel_title(column.title, strategy.summary, column.colour))
+    key = compute.scores_key(scene, strategy)
+    if column.state == "in line":
+        st.skeleton(height=210)
+    wait(key, lambda: compute.ask_scores(scene, strategy, session.waiter()), name=f"column_{column.place}")

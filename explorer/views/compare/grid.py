@@ -1,0 +1,63 @@
+"""The columns of a comparison: a question to start from, each strategy's choice, picture and numbers."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from explorer.compute import comparisons, export
+from explorer.compute.answers import Scene
+from explorer.plots.words import plain
+from explorer.ui import session, widgets
+from explorer.ui.rows import in_rows
+from explorer.views.columns import Column, lacking, offer_rows, selections
+from explorer.views.compare.presets import PRESETS, Findings, asked
+from explorer.views.panels import scales_of, show_column
+
+__all__ = ["show_answer_to_preset", "show_grid", "show_presets"]
+
+IN_A_ROW = 4
+
+
+def show_presets() -> None:
+    """Draw the questions, each a click."""
+    current = asked(session.view())
+    with st.container(horizontal=True, gap="small", key="presets"):
+        for place, preset in enumerate(PRESETS):
+            st.button(
+                preset.question,
+                key=f"preset_{place}",
+                type="primary" if preset is current else "secondary",
+                on_click=lambda preset=preset: session.change(preset.ask),
+            )
+
+
+def show_answer_to_preset(scene: Scene, columns: list[Column]) -> None:
+    """Answer the question that was clicked, once the strategies it needs are there."""
+    preset = asked(session.view())
+    if preset is None:
+        return
+    needed = [column for column in columns if column.strategy.name in preset.needs]
+    missing = lacking(needed)
+    if missing:
+        st.info(f"**{preset.question}** The answer needs what is not there yet. {missing}")
+        return
+    table = comparisons.members(scene, selections(needed), session.view().sparsity)
+    answers = {column.strategy.name: column.answer for column in needed if column.answer}
+    places = {column.strategy.name: place for place, column in enumerate(needed)}
+    found = Findings(scene, table, places, answers, session.view().off)
+    st.info(f"**{preset.question}** {plain(preset.answer(found))}")
+
+
+def show_grid(scene: Scene, columns: list[Column]) -> None:
+    """Show the columns, four in a row, or three where they are more: its choice, then its picture and numbers."""
+    scales = scales_of(columns)
+    with st.container(key="panels"):
+        for place, column in in_rows(columns, IN_A_ROW if len(columns) <= IN_A_ROW else 3):
+            with place:
+                widgets.column(column.place)
+                show_column(scene, column, scales.get(column.place), top=3)
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        widgets.more_columns()
+        rows = [export.row(c.selection, c.answer) for c in columns if c.selection and c.answer]
+        if rows:
+            offer_rows(scene, columns, rows, "strategies")

@@ -1,0 +1,203 @@
+"""What survives as pathways grow sparser: the answer, the dead, and the pathway gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import nan
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+from core.pathways.fidelity import chance_line
+from core.pathways.ranking import Off
+from explorer.compute import comparisons, compute, export
+from explorer.compute.answers import Answer, Scene, Scored
+from explorer.compute.comparisons import CURVE, STRIP, Curve, Row
+from explorer.compute.errands import Errand
+from explorer.compute.results import Drawn
+from explorer.plots import charts, figures, palette
+from explorer.plots.strip import Cell, strip
+from explorer.plots.words import FATES, number, percent, ratio
+from explorer.state.choices import Style
+from explorer.state.view import View
+from explorer.ui import captions, session
+from explorer.ui.downloads import offer_picture
+from explorer.ui.plots import show_chart
+from explorer.ui.waiting import gathered
+from explorer.views.columns import Column, lacking, made_from_all, offer_rows
+
+__all__ = ["show_fidelity", "show_strip"]
+
+Ask = Callable[[Scene, Sequence[Scored], Off, str], Errand]
+
+
+def show_fidelity(scene: Scene, columns: list[Column]) -> None:
+    """Show p ratio, prediction and dead share of each method's pathways over sparsity."""
+    st.markdown("## What survives as pathways grow sparser")
+    found: list[tuple[Column, Curve]] = _found(scene, columns, comparisons.curves, "curves")
+    if not found:
+        return
+    ratios, dead = _fidelity_lines(scene, columns, found)
+    at = session.view().sparsity
+    with st.container(key="charts_fidelity"):
+        left, right = st.columns(2)
+    with left:
+        figure = charts.sparsity_lines(
+            ratios, at, "p ratio of the target", percent=False, level=1.0, chance=_chance(scene)
+        )
+        show_chart(figure, "p_ratios", _said(columns, found, "p ratio", at))
+    with right:
+        figure = charts.sparsity_lines(dead, at, "dead share of the pathway", percent=True)
+        show_chart(figure, "dead_shares", _said(columns, found, "dead share", at))
+    st.caption(
+        "A hollow marker: the prediction is not kept; with a dot: it is first, but near chance, with at most twice "
+        "what chance gives each class, as the target has on the dashed line. Dotted: GreedyPruning's own steps, taken "
+        "with what it removed held at zero, and the network's own dead share. A p ratio of 1 is the original network's "
+        "probability; where neurons off the pathway are frozen it is 1 by construction."
+    )
+    _offer_curves(scene, columns, found)
+
+
+def _found(scene: Scene, columns: list[Column], ask: Ask, name: str) -> list[tuple[Column, Any]]:
+    """What there is of each ranked column, while the rest is still to come; say why where there is nothing at all."""
+    ranked = [(column, column.scored) for column in columns if column.scored]
+    errand = ask(scene, [scored for _, scored in ranked], session.view().off, session.waiter())
+    found = [(column, part) for (column, _), part in zip(ranked, gathered(errand, name), strict=True) if part]
+    if lacking(columns) and not found:
+        st.info(lacking(columns))
+    elif not ranked:
+        st.info("The references do not grow sparser; add a selection method.")
+    return found
+
+
+def _fidelity_lines(
+    scene: Scene, columns: list[Column], found: list[tuple[Column, Curve]]
+) -> tuple[list[charts.Line], list[charts.Line]]:
+    ratios, dead = [], []
+    for column, curve in found:
+        x = [point.sparsity for point in curve.points]
+        fates = [point.fate for point in curve.points]
+        title, colour = column.title, column.colour
+        ratios.append(charts.Line(title, colour, [p.p_ratio for p in curve.points], x, fates))
+        dead.append(charts.Line(title, colour, [p.dead_share for p in curve.points], x, fates))
+        steps = [step for step in column.scored.trajectory if step.sparsity < 1] if column.scored else []
+        if steps:
+            x = [step.sparsity for step in steps]
+            name = f"{title}, step by step"
+            ratios.append(charts.Line(name, colour, [s.p_ratio for s in steps], x, quiet=True))
+            dead.append(charts.Line(name, colour, [s.dead_share for s in steps], x, quiet=True))
+    for column, a in _references(columns):
+        ratios.append(charts.Line(column.title, column.colour, [a.p_ratio], [a.sparsity], [a.fate]))
+        dead.append(charts.Line(column.title, column.colour, [a.dead_share], [a.sparsity], [a.fate]))
+    own = [scene.dead_share] * 2
+    dead.append(charts.Line("the network's own", palette.ink(session.dark()), own, (CURVE[0], CURVE[-1]), quiet=True))
+    return ratios, dead
+
+
+def _chance(scene: Scene) -> float:
+    """The p ratio at or below which the target is near chance."""
+    p = float(scene.original.logits.softmax(1)[0, scene.target])
+    return chance_line(scene.network.classes) / p if p else nan
+
+
+def _references(columns: list[Column]) -> list[tuple[Column, Answer]]:
+    """The columns that no sparsity changes, with what they do."""
+    return [(column, column.answer) for column in columns if column.answer and not column.scored]
+
+
+def _said(columns: list[Column], found: list[tuple[Column, Curve]], what: str, at: float) -> str:
+    """What the curves say at the stop next to a sparsity."""
+    nearest = min(range(len(CURVE)), key=lambda i: abs(CURVE[i] - at))
+    points: list[tuple[Column, Any]] = [(column, curve.points[nearest]) for column, curve in found]
+    values = []
+    for column, point in (*points, *_references(columns)):
+        value = ratio(point.p_ratio) if what == "p ratio" else percent(point.dead_share)
+        values.append(f"{column.title} {value}, prediction {FATES[point.fate]}")
+    return f"{what} over sparsity; at {percent(CURVE[nearest])}: {'; '.join(values)}."
+
+
+def _offer_curves(scene: Scene, columns: list[Column], found: list[tuple[Column, Curve]]) -> None:
+    off = session.view().off
+
+    def record(kind: str, column: Column, asked: float | None, point: Any) -> dict[str, object]:
+        return {
+            "strategy": column.title, "points": kind, "off": "zero" if kind == "step" else off,
+            "sparsity_asked": asked, "sparsity": point.sparsity,
+            "p_ratio": point.p_ratio, "prediction_kept": point.prediction_kept,
+            "near_chance": getattr(point, "fate", None) == "near chance", "dead_share": point.dead_share,
+        }  # fmt: skip
+
+    rows = []
+    for column, curve in found:
+        rows += [record("pathway", column, asked, p) for asked, p in zip(CURVE, curve.points, strict=True)]
+        rows += [record("step", column, None, step) for step in (column.scored.trajectory if column.scored else ())]
+    rows += [record("reference", column, None, answer) for column, answer in _references(columns)]
+    offer_rows(scene, columns, rows, "fidelity", answered=False)
+
+
+def show_strip(scene: Scene, columns: list[Column]) -> None:
+    """Show each method's pathway gradient at the paper's sparsities, in one picture to take away."""
+    st.markdown("## The pathway gradient as the pathway grows sparser")
+    found: list[tuple[Column, Row]] = _found(scene, columns, comparisons.strip, "strip")
+    if not found:
+        return
+    view, dark = session.view(), session.dark()
+    names = ", ".join(column.title for column, _ in found)
+    shown = tuple((column.title, column.colour, column.scored.key) for column, _ in found if column.scored)
+    rows, footer = [(column.title, column.colour, row) for column, row in found], _footer(scene, view)
+    key = ("strip picture", shown, footer, dark)
+    picture = compute.RESULTS.get(key, lambda: Drawn(figures.jpeg(_draw(rows, view.style, footer, dark), 90)))
+    stops = ", ".join(percent(sparsity, 0) for sparsity in STRIP)
+    alt = f"Pathway gradients of {names} at sparsities {stops}, each on its own scale."
+    st.image(picture.data, width="stretch", alt=alt)
+    st.caption(
+        "Each picture has its own colour scale, for over these sparsities the gradient's size can fall by a factor of "
+        "thousands. Its end is printed below each, with the target's p ratio and whether the prediction is kept."
+    )
+    _offer_strip(scene, [column for column, _ in found], rows, footer)
+
+
+def _draw(found: list[tuple[str, str, Row]], style: Style, footer: str, dark: bool) -> Image.Image:
+    """Draw a row for each title and colour: the map at every sparsity."""
+    rows = []
+    for title, colour, row in found:
+        cells = []
+        for values, p_ratio, fate in zip(row.maps, row.p_ratios, row.fates, strict=True):
+            end = figures.limit(values)
+            note = f"p ratio {ratio(p_ratio)}\n{FATES[fate]}\nscale {number(end)}"
+            cells.append(Cell(figures.map_picture(values, end, style), note))
+        rows.append((title, colour, cells))
+    return strip(rows, [percent(sparsity, 0) for sparsity in STRIP], dark, footer)
+
+
+def _footer(scene: Scene, view: View) -> str:
+    """What a strip was made from, all of it but its rows."""
+    target = scene.network.class_names[scene.target]
+    return (
+        f"Pathway Explorer: {view.style} of the pathway gradient of {target!r} in {scene.network.name}, photo "
+        f"{view.image}, neurons off the pathway {captions.held(view.off)}; weights {scene.network.weights_hash}, "
+        f"image {scene.key[3]}."
+    )
+
+
+def _offer_strip(scene: Scene, columns: list[Column], found: list[tuple[str, str, Row]], footer: str) -> None:
+    view = session.view()
+    made_from = made_from_all(scene, columns, answered=False) | {
+        "sparsities": STRIP,
+        "style": view.style,
+        "scale": "panel",
+    }
+    stem = export.file_name(view.image, scene.network.name, "strip")
+    arrays = {}
+    for title, _, row in found:
+        arrays[title] = row.maps
+        for name in ("sparsities", "p_ratios", "fates"):
+            arrays[f"{title}: {name}"] = np.array(getattr(row, name))
+    offer_picture(
+        stem,
+        lambda: figures.png(_draw(found, view.style, footer, dark=False), made_from),
+        lambda: export.npz_file(arrays, made_from),
+        "strip",
+    )

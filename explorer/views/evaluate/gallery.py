@@ -1,0 +1,132 @@
+"""The attributions that are evaluated: their choice, and their maps side by side."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import streamlit as st
+
+from core.attribution import BASELINES
+from core.methods import METHODS
+from core.network import Network
+from explorer.compute import attributions, export
+from explorer.compute.answers import Scene
+from explorer.compute.attributions import Attributed, Made
+from explorer.plots import figures
+from explorer.plots.scales import ColourScale, colour_scales
+from explorer.plots.words import duration, number
+from explorer.state.choices import ATTRIBUTIONS, MOST_ATTRIBUTIONS
+from explorer.ui import captions, markup, session, widgets
+from explorer.ui.rows import in_rows
+from explorer.ui.waiting import wait
+from explorer.views import panels
+
+__all__ = ["choose_attributions", "choose_map", "show_gallery"]
+
+LAST = -1  # stands for the last feature map; None would be no choice at all
+MORE = tuple(name for name, baseline in BASELINES.items() if baseline.more)
+MAIN = tuple(name for name in ATTRIBUTIONS if name not in MORE)
+
+
+def choose_attributions() -> None:
+    """Draw the choice of attributions; one at least stays."""
+    chosen = session.view().attributions
+    keys = ("attributions_main", "attributions_more")
+
+    def changed() -> None:
+        picked = {name for key in keys for name in st.session_state[key]}
+        names = tuple(name for name in ATTRIBUTIONS if name in picked)
+        if len(names) > MOST_ATTRIBUTIONS:
+            session.tell(f"At most {MOST_ATTRIBUTIONS} attributions fit beside each other; take one away first.")
+        elif names:
+            session.change(lambda v: replace(v, attributions=names))
+
+    widgets.several("Attributions", keys[0], MAIN, chosen, changed, help=_help())
+    more = len(set(MORE) & set(chosen))
+    with st.popover(f"More attributions, {more} chosen" if more else "More attributions", type="tertiary"):
+        widgets.several(
+            "More attributions", keys[1], MORE, chosen, changed, help="They take longer, or suit fewer networks."
+        )
+        for name in MORE:
+            st.caption(f"**{name}**: {BASELINES[name].summary}")
+
+
+def choose_map(network: Network) -> None:
+    """Draw the choice of the map that Grad-CAM weights, where it is among the attributions."""
+    view = session.view()
+    if attributions.CAM not in view.attributions:
+        return
+    last = attributions.weighted(network, replace(view, cam_site=None))
+    sites = [LAST, *(site.index for site in network.sites if len(site.shape) == 3)]
+    key = f"cam_site_{network.name}"  # its labels are this network's; Streamlit tells options apart by label
+
+    def changed() -> None:
+        chosen = st.session_state[key]
+        session.change(lambda v: replace(v, cam_site=None if chosen == LAST else chosen))
+
+    st.selectbox(
+        "Grad-CAM weights",
+        sites,
+        index=sites.index(widgets.settle(key, LAST if view.cam_site is None else view.cam_site)),
+        format_func=lambda i: f"the last feature map · {last}" if i == LAST else widgets.site_label(network, i),
+        key=key,
+        on_change=changed,
+        help="The map whose channels are weighted and summed: coarse near the logits, fine and poor in meaning before.",
+    )
+
+
+def _help() -> str:
+    said = [f"{name}: {(METHODS[name] if name in METHODS else BASELINES[name]).summary}" for name in MAIN]
+    return "Selection methods stand for the pathway gradient at the sparsity below.\n\n" + "\n\n".join(said)
+
+
+def show_gallery(scene: Scene, attributed: list[Attributed]) -> None:
+    """Show the maps, four in a row, each with what it was made from, or its place in line."""
+    made = [(each, _shares(found)) for each, found in attributions.made(attributed)]
+    titles, maps, shared = (
+        [each.title for each, _ in made],
+        [values for _, values in made],
+        session.view().scale == "shared",
+    )
+    scales = colour_scales(titles, maps, shared=shared, weaker="more spread out", stronger="more peaked")
+    shown = {each.place: (values, scale) for (each, values), scale in zip(made, scales, strict=True)}
+    with st.container(key="panels"):
+        for panel, each in in_rows(attributed):
+            with panel:
+                if each.made is None:
+                    _show_waiting(each)
+                    continue
+                values, scale = shown[each.place]
+                _show_map(scene, each, each.made, values, replace(scale, words=f"‰, {scale.words}"))
+    st.caption(
+        "Each map is the attribution of largest magnitude over colour channels, divided by the map's whole, so that "
+        "maps in different units stand on one scale: a pixel at 0.1 ‰ holds a ten-thousandth of all there is."
+    )
+
+
+def _show_map(scene: Scene, each: Attributed, found: Made, values: figures.Floats, scale: ColourScale) -> None:
+    panels.show_map(scene, each.title, each.detail, values, scale, each.colour)
+    parts: dict[str, object] = {"made in": duration(found.seconds)}
+    if each.name in METHODS:
+        parts = {"off the pathway": captions.held(session.view().off)} | parts
+    if found.attribution.delta is not None:
+        parts["convergence delta"] = number(found.attribution.delta)
+    st.html(markup.made_from(parts))
+    if not np.any(values):
+        st.caption("This map is zero everywhere.")
+    made_from = export.provenance(scene, session.view()) | attributions.made_from(each)
+    raw = attributions.saliency(found)
+    panels.offer_map(scene, each.name, raw, figures.limit(raw), made_from, f"attribution_{each.place}")
+
+
+def _show_waiting(each: Attributed) -> None:
+    st.html(markup.panel_title(each.title, "", each.colour))
+    st.skeleton(height=210)
+    wait(each.key, each.ask, name=f"attribution_{each.place}")
+
+
+def _shares(found: Made) -> figures.Floats:
+    """A saliency map in thousandths of the sum of its magnitudes; all zeros stay so."""
+    values = attributions.saliency(found)
+    return values * (1000 / (float(np.abs(values).sum()) or 1.0))

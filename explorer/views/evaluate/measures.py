@@ -1,0 +1,276 @@
+"""Measures of attributions on a page: replaced pixels, sensitivity-n, the object."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import isnan
+
+import streamlit as st
+from PIL import Image
+from torch import Tensor
+
+from core.errors import PathwayError
+from core.evaluation import TOLERANCE, chance_level, energy_inside, pointing_game
+from explorer.compute import attributions, evaluations
+from explorer.compute.answers import Scene
+from explorer.compute.attributions import Attributed
+from explorer.compute.evaluations import Measured, Sensitive
+from explorer.plots import charts, figures
+from explorer.plots.charts import Axis, Line
+from explorer.plots.words import number, percent, plain
+from explorer.state.choices import Box
+from explorer.ui import browser, session, widgets
+from explorer.ui.plots import show_chart
+from explorer.ui.waiting import gathered, started
+
+__all__ = [
+    "CHANGES",
+    "NEAR",
+    "ORDERS",
+    "choose_near",
+    "pixel_axis",
+    "show_degradation",
+    "show_localisation",
+    "show_sensitivity",
+]
+
+ORDERS = {
+    "lerf": ("LeRF", "Least relevant pixels are replaced first. Lower is better: what a good map leaves out can go."),
+    "morf": ("MoRF", "Most relevant pixels are replaced first. Higher is better: what a good map points at is missed."),
+    "deletion": ("Deletion", "Most relevant pixels are replaced first. A smaller area is better: it falls early."),
+    "insertion": (
+        "Insertion", "Most relevant pixels are put back first. A larger area is better: the answer is there early.",
+    ),
+}  # fmt: skip
+CHANGES = ("lerf", "morf")  # the orders that ask how far the answer moves, either way
+NEAR = 0.1  # of the pixels: where the paper's curves end
+HITS = {None: "points nowhere, it is flat", True: "hits", False: "misses"}
+REPLACEMENTS = {"mean": "the mean colour", "black": "black", "blur": "a blurred photo"}
+
+
+def show_degradation(scene: Scene, attributed: list[Attributed]) -> None:
+    """Show what becomes of the answer as pixels are replaced in the order of their relevance."""
+    st.markdown("## What if the pixels that matter, or do not, are replaced?")
+    _choose_degradation()
+    view, found = session.view(), attributions.made(attributed)
+    errand = evaluations.curves(scene, found, view, session.waiter())
+    measured = [(each, m) for (each, _), m in zip(found, gathered(errand, "degradation"), strict=True) if m]
+    if not measured:
+        st.info(attributions.lacking(attributed) or "Choose an attribution above.")
+        return
+    _draw_degradation(scene, measured)
+    rows = [
+        {
+            "attribution": each.title, "order": view.order, "replacement": view.replacement, "share": share,
+            "probability": p, "change": change, "tied_pixels": m.curve.tied,
+        }
+        for each, m in measured
+        for share, p, change in zip(m.curve.shares, m.curve.probabilities, m.curve.changes, strict=True)
+    ]  # fmt: skip
+    attributions.offer_rows(scene, [each for each, _ in measured], rows, "degradation")
+
+
+def _choose_degradation() -> None:
+    with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
+        st.segmented_control(
+            "Order",
+            list(ORDERS),
+            required=True,
+            format_func=lambda o: ORDERS[o][0],
+            **widgets.field("order", "default"),
+        )
+        st.segmented_control(
+            "Replaced by",
+            list(REPLACEMENTS),
+            required=True,
+            format_func=REPLACEMENTS.__getitem__,
+            **widgets.field("replacement", "default"),
+        )
+        choose_near()
+
+
+def choose_near() -> None:
+    """Draw whether curves show all pixels, or the first tenth of them."""
+    st.segmented_control(
+        "Pixels",
+        [True, False],
+        required=True,
+        format_func=lambda near: "up to 10 %" if near else "all",
+        **widgets.field("near", "default"),
+    )
+
+
+def pixel_axis(order: str, near: bool) -> Axis:
+    """Return the axis along which pixels are replaced, or put back; up to a tenth of them, or to all."""
+    what = "pixels put back" if order == "insertion" else "pixels replaced"
+    return Axis(what, percent=True, ends=(0, 1.02 * (NEAR if near else 1.0)))
+
+
+def _draw_degradation(scene: Scene, measured: list[tuple[Attributed, Measured]]) -> None:
+    view, end = session.view(), NEAR if session.view().near else 1.0
+    of_change = view.order in CHANGES
+    lines = []
+    for each, m in measured:
+        points = [(x, y) for x, y in zip(m.curve.shares, _heights(m, of_change), strict=True) if x <= end + 1e-9]
+        lines.append(Line(each.title, each.colour, [y for _, y in points], [x for x, _ in points]))
+    top = 1.06 * max((y for line in lines for y in line.y if not isnan(y)), default=1.0) or 1.0
+    target = charts.literal(scene.network.class_names[scene.target])
+    y = Axis("|p − p′| / p" if of_change else f"probability of {target}", ends=(0, top))
+    words = "; ".join(f"{each.title} {number(_area(m, of_change, end))}" for each, m in measured)
+    alt = (
+        f"{ORDERS[view.order][0]}: {'change' if of_change else 'probability'} over the share of pixels; areas up to "
+        f"{percent(end, 0)}: {words}."
+    )
+    show_chart(charts.curves(lines, pixel_axis(view.order, view.near), y), "degradation", alt)
+    st.caption(
+        f"{ORDERS[view.order][1]} Areas under the curves up to {percent(end, 0)} of the pixels: {words}. "
+        "p is the softmax probability of the target. Pixels of equal relevance are taken in one fixed random order."
+    )
+
+
+def _heights(measured: Measured, of_change: bool) -> tuple[float, ...]:
+    return measured.curve.changes if of_change else measured.curve.probabilities
+
+
+def _area(measured: Measured, of_change: bool, end: float) -> float:
+    return measured.curve.change_area(end) if of_change else measured.curve.area(end)
+
+
+def show_sensitivity(scene: Scene, attributed: list[Attributed]) -> None:
+    """Show how well sums of attributions foretell what the response loses without those pixels."""
+    st.markdown("## Do attributions add up to what the response loses?")
+    found = attributions.made(attributed)
+    passes = number(evaluations.passes(scene))
+    if not started("sensitivity", f"Measure sensitivity-n ({passes} forward passes)"):
+        st.caption(
+            f"Sensitivity-n: {evaluations.SUBSETS} random sets of n pixels are removed, for a dozen n; the sum of "
+            "their attributions is correlated with what the response loses."
+        )
+        return
+    errand = evaluations.sensitivities(scene, found, session.waiter())
+    measured = [(each, m) for (each, _), m in zip(found, gathered(errand, "sensitivity"), strict=True) if m]
+    if not measured:
+        st.info(attributions.lacking(attributed) or "Choose an attribution above.")
+        return
+    lines = [Line(e.title, e.colour, m.curve.correlations, tuple(map(float, m.curve.sizes))) for e, m in measured]
+    values = [y for line in lines for y in line.y if not isnan(y)]
+    low = min([0.0, *values]) - 0.05
+    x = Axis("n, pixels removed together", logarithmic=True)
+    words = [f"{each.title} {_mean(m)}" for each, m in measured]
+    alt = f"Correlation over the number of removed pixels; mean over n: {'; '.join(words)}."
+    show_chart(charts.curves(lines, x, Axis("Pearson correlation", ends=(low, 1.05))), "sensitivity", alt)
+    st.caption(
+        "Closer to 1 is better: the attributions of n pixels then say what the response loses without them. Mean over "
+        f"n: {'; '.join(words)}. Over {evaluations.SUBSETS} sets chance alone reaches ±0.2. {_undefined(measured)}"
+    )
+    rows = [
+        {"attribution": each.title, "n": n, "correlation": None if isnan(c) else c, "undefined_because": why}
+        for each, m in measured
+        for n, c, why in zip(m.curve.sizes, m.curve.correlations, m.curve.reasons, strict=True)
+    ]
+    attributions.offer_rows(scene, [each for each, _ in measured], rows, "sensitivity-n")
+
+
+def _mean(measured: Sensitive) -> str:
+    defined = [c for c in measured.curve.correlations if not isnan(c)]
+    return f"{sum(defined) / len(defined):.2f}" if defined else "undefined"
+
+
+def _undefined(measured: list[tuple[Attributed, Sensitive]]) -> str:
+    """What is not drawn, and why."""
+    reasons: dict[str, list[str]] = {}
+    for each, m in measured:
+        for n, why in zip(m.curve.sizes, m.curve.reasons, strict=True):
+            if why:
+                reasons.setdefault(f"{each.title}, since {why}", []).append(f"{n:,}")
+    return " ".join(f"Undefined at n = {', '.join(ns)} for {what}." for what, ns in reasons.items())
+
+
+def show_localisation(scene: Scene, photo: Image.Image, attributed: list[Attributed]) -> None:
+    """Show how much of each attribution lies on the object."""
+    st.markdown("## Does it point at the object?")
+    mask = _mask(scene)
+    with st.container(key="neurons"):
+        left, right = st.columns([1.4, 1])
+    with right:
+        box = session.view().box
+        what = f"a box around {_box_words(box)}" if box else "an object mask" if mask is not None else "no box drawn"
+        shown = figures.dimmed(scene.picture, mask.numpy()) if mask is not None and not box else scene.picture
+        alt = f"The photo as the network sees it; {what}."
+        browser.box_picker(figures.data_url(figures.jpeg(shown, 90)), alt, box, on_drawn=_drawn)
+        _offer_mask(photo)
+    with left:
+        if mask is None:
+            st.info("Drag a box around the object in the photo, or bring a picture that is transparent around it.")
+        else:
+            _show_localised(scene, mask, attributed)
+
+
+def _mask(scene: Scene) -> Tensor | None:
+    """Which pixels lie on the object, if anything says so."""
+    own, preprocessing = session.mask(), scene.network.preprocessing
+    alpha = preprocessing.mask(own, session.view().crop) if own and preprocessing else None
+    return evaluations.object_mask(scene, session.view().box, alpha)
+
+
+def _box_words(box: Box) -> str:
+    return f"{box[0]} to {box[2]} % across and {box[1]} to {box[3]} % down"
+
+
+def _drawn(box: tuple[int, ...]) -> None:
+    if len(box) == 4 and 0 <= box[0] < box[2] <= 100 and 0 <= box[1] < box[3] <= 100:
+        session.change(lambda v: replace(v, box=(box[0], box[1], box[2], box[3])))
+
+
+def _offer_mask(photo: Image.Image) -> None:
+    if session.view().box:
+        st.button("Remove the box", on_click=lambda: session.change(lambda v: replace(v, box=None)))
+    loads = st.session_state.setdefault("mask_loads", 0)
+    key = f"mask_{loads}"
+
+    def loaded() -> None:
+        file = st.session_state.get(key)
+        if file is not None:
+            st.session_state["mask_loads"] += 1
+            session.add_mask(file.getvalue(), photo)
+
+    with st.expander("Or bring a mask"):
+        st.file_uploader(
+            "A PNG of the photo, transparent around the object", ["png", "webp"], key=key, on_change=loaded,
+            max_upload_size=session.MAX_PICTURE >> 20,
+            help="It stays in this session and is not in the link; a box is.",
+        )  # fmt: skip
+
+
+def _show_localised(scene: Scene, mask: Tensor, attributed: list[Attributed]) -> None:
+    found = attributions.made(attributed)
+    try:
+        chance, near = chance_level(mask), chance_level(mask, TOLERANCE)
+        energies = [energy_inside(made.attribution.relevance, mask) for _, made in found]
+        hits = [pointing_game(made.attribution.relevance, mask) for _, made in found]
+    except PathwayError as problem:
+        st.warning(plain(str(problem)))
+        return
+    if not found:
+        st.info(attributions.lacking(attributed))
+        return
+    titles = [each.title for each, _ in found]
+    words = [f"{title} {percent(energy)}" for title, energy in zip(titles, energies, strict=True)]
+    alt = f"Energy inside the object: {'; '.join(words)}; by chance {percent(chance)}."
+    colours = [each.colour for each, _ in found]
+    show_chart(
+        charts.bars_with_level(titles, energies, colours, chance, "relevance on the object"), "localisation", alt
+    )
+    reach = number(TOLERANCE * min(mask.shape))
+    said = "; ".join(f"{title} {HITS[hit]}" for title, hit in zip(titles, hits, strict=True))
+    st.caption(
+        "Higher is better: the share of all relevance that lies on the object; the line is the object's share of the "
+        f"picture, {percent(chance)}, what relevance without regard to it would have. Pointing game, the most relevant "
+        f"pixel closer to the object than {reach} pixels ({percent(TOLERANCE)} of the shorter side), which a random "
+        f"one is with {percent(near)}: {said}."
+    )
+    rows = [
+        {"attribution": title, "energy_inside": energy, "chance": chance, "pointing_game": hit, "pointing_chance": near}
+        for title, energy, hit in zip(titles, energies, hits, strict=True)
+    ]
+    attributions.offer_rows(scene, [each for each, _ in found], rows, "localisation")

@@ -1,0 +1,126 @@
+"""Where a pathway runs: the strip of all sites, and the masks at one."""
+
+from __future__ import annotations
+
+import streamlit as st
+from PIL import Image
+
+from explorer.compute import compute, export, readings
+from explorer.compute.answers import Scene, Selection
+from explorer.compute.readings import SitePlanes
+from explorer.compute.results import Drawn
+from explorer.plots import charts, figures, palette
+from explorer.plots.words import number, percent
+from explorer.ui import markup, session, widgets
+from explorer.ui.downloads import offer_picture
+from explorer.ui.mosaics import show_mosaic
+from explorer.ui.plots import show_site_chart
+from explorer.views.columns import Column, again, selections
+
+__all__ = ["show_layers"]
+
+
+def show_layers(scene: Scene, columns: list[Column]) -> None:
+    """Show the share kept at every site, and for the chosen site each method's mask, by position and by channel."""
+    st.markdown("## Where the pathway runs")
+    if not columns:
+        return
+    sites = scene.network.sites
+    at = session.view().site_in(scene.network)
+    shares = {
+        c.strategy.name: [size / site.neurons for size, site in zip(c.answer.sizes, sites, strict=True)]
+        for c in columns
+        if c.answer
+    }
+    strip = charts.layer_strip(shares, [c.colour for c in columns], [site.name for site in sites], at)
+
+    most = {method: max(range(len(values)), key=values.__getitem__) for method, values in shares.items()}
+    alt = "Share of neurons kept at each site. " + " ".join(
+        f"{method} keeps most at {sites[i].name}, {percent(shares[method][i])}." for method, i in most.items()
+    )
+    show_site_chart(strip, "strip", alt)
+    widgets.site(scene.network)
+    for column in columns:
+        _show_mask(scene, column, at)
+
+
+def _show_mask(scene: Scene, column: Column, at: int) -> None:
+    if column.selection is None:
+        return
+    site, dark = scene.network.sites[at], session.dark()
+    planes = readings.site_planes(scene, column.selection, session.view().sparsity, at)
+    kept, dead = int(planes.mask.sum()), int((planes.mask & planes.dead).sum())
+    share = percent(kept / site.neurons)
+    st.html(
+        markup.panel_title(
+            column.title,
+            f"{number(kept)} of {number(site.neurons)} kept ({share}), {number(dead)} of them dead",
+            column.colour,
+        )
+    )
+    st.html(
+        markup.legend(
+            {
+                "on the pathway": column.colour,
+                "on it but dead": palette.DEAD,
+                "active, not on it": palette.quiet(dark),
+                "dead, not on it": palette.background(dark),
+            }
+        )
+    )
+    if planes.mask[0].size > 1:
+        left, place = st.columns([1, 2])
+        with left:
+            _show_positions(planes, column.colour)
+    else:
+        place = st.container()
+    key = ("mosaic", column.selection.key, column.selection.size(session.view().sparsity), at, column.colour, dark)
+    words = f"{number(kept)} of {number(site.neurons)} neurons of {site.name} are kept, {number(dead)} of them dead."
+    with place:
+        drawn = compute.RESULTS.get(key, lambda: Drawn(figures.png(_mosaic(planes, column.colour, dark))))
+        show_mosaic(drawn.data, site, words, f"mosaic_{column.place}")
+        busiest = planes.mask.sum((1, 2)).argsort()[::-1][:3]
+        names = ", ".join(str(c) for c in busiest if planes.mask[c].any())
+        kept_most = f"Most neurons kept in: {names or 'none'}."
+        st.caption(f"All {len(planes.mask)} channels, by number; a click opens the neuron. {kept_most}")
+    _offer_masks(scene, column, at)
+
+
+def _show_positions(planes: SitePlanes, colour: str) -> None:
+    """Show how many channels keep each position."""
+    counts = planes.mask.sum(0)
+    most, (row, col) = counts.max(), divmod(int(counts.argmax()), counts.shape[1])
+    picture = figures.position_map(planes.mask, planes.dead, colour, session.dark())
+    alt = f"Kept channels per position; most, {most} of {len(planes.mask)}, at row {row}, column {col}."
+    st.image(figures.png(picture), width="stretch", alt=alt)
+    st.caption(
+        f"Kept channels per position: full colour where {most} of {len(planes.mask)}, "
+        "pink where all that are kept are dead."
+    )
+
+
+def _mosaic(planes: SitePlanes, colour: str, dark: bool) -> Image.Image:
+    return figures.mosaic(planes.mask, planes.dead, colour, dark)
+
+
+def _offer_masks(scene: Scene, column: Column, at: int) -> None:
+    view, dark, name, colour = session.view(), session.dark(), column.title, column.colour
+    made_from = export.provenance(scene, view, column.selection, column.answer)
+    find = again(scene, [column])
+
+    def found() -> tuple[Scene, Selection]:
+        scene, columns = find()
+        return scene, selections(columns)[0]
+
+    def picture() -> bytes:
+        scene, selection = found()
+        planes = readings.site_planes(scene, selection, view.sparsity, at)
+        return figures.png(_mosaic(planes, colour, dark), made_from | {"site": scene.network.sites[at].name})
+
+    offer_picture(
+        export.file_name(view.image, scene.network.name, name, "masks"),
+        picture,
+        lambda: export.npz_file(readings.all_masks(*found(), view.sparsity), made_from),
+        f"mask_{name}",
+        ("PNG of this site", "NPZ of all sites"),
+    )

@@ -1,0 +1,169 @@
+"""What feeds one neuron, or a channel, and what it feeds: the strongest edges within a pathway, each a way there."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import pandas as pd
+import streamlit as st
+
+from core.flow import BIAS, IMAGE, LOGIT, Edges, link
+from core.pathways.ranking import Off
+from core.progress import Progress
+from explorer.compute import compute, export
+from explorer.compute.answers import Scene, Scored
+from explorer.compute.jobs import Status
+from explorer.plots.words import number, percent
+from explorer.state.choices import Neuron
+from explorer.ui import captions, markup, session
+from explorer.ui.downloads import offer
+from explorer.ui.waiting import wait
+
+__all__ = ["Connection", "Connections", "show_connections"]
+
+STRONGEST = 12
+NAMES = {IMAGE: "the image", LOGIT: "the logit", BIAS: "biases"}
+
+
+@dataclass(frozen=True)
+class Connection:
+    """One edge of a neuron, or of a channel together.
+
+    Attributes:
+        node: the other end's site, or IMAGE, LOGIT or BIAS.
+        position: flat, at its site; 0 elsewhere.
+        edge, flow: see ``core.flow``.
+    """
+
+    node: int
+    position: int
+    edge: float
+    flow: float
+
+
+@dataclass(frozen=True)
+class Connections:
+    """The strongest edges on both sides, largest flow first, then what is no site.
+
+    Attributes:
+        incoming, outgoing: from the sites straight before, and to those straight after.
+        given, passed: sums over all edges of each side: of what comes in, and of the flow that goes out.
+    """
+
+    incoming: tuple[Connection, ...]
+    outgoing: tuple[Connection, ...]
+    given: float
+    passed: float
+    nbytes: int = 8192
+
+
+def _connections_key(
+    scene: Scene, scored: Scored, sparsity: float, off: Off, neuron: Neuron, whole: bool
+) -> tuple[Hashable, ...]:
+    """Return under what they are shared."""
+    return ("connections", scene.target, scored.key, scored.size(sparsity), off, neuron, whole)
+
+
+def _ask_connections(
+    scene: Scene, scored: Scored, sparsity: float, off: Off, neuron: Neuron, whole: bool, waiter: str
+) -> Status:
+    """Return where they stand; some five passes. See ``Jobs.ask``."""
+
+    def work(progress: Progress) -> Connections:
+        links = link(scene.network, scene.image, scene.target, scored.pathway(sparsity), off=off)
+        progress(1, 2, "the pathway's own run")
+        site = neuron[0]
+        if whole:
+            channel = scene.network.sites[site].place(neuron[1])[0]
+            incoming, outgoing = links.incoming_channel(site, channel), links.outgoing_channel(site, channel)
+        else:
+            incoming, outgoing = links.incoming(*neuron), links.outgoing(*neuron)
+        given = sum(float(edges.values.sum()) for edges in incoming)
+        passed = sum(float(edges.flow.sum()) for edges in outgoing)
+        return Connections(_strongest(incoming), _strongest(outgoing), given, passed)
+
+    return compute.ERRANDS.ask(_connections_key(scene, scored, sparsity, off, neuron, whole), work, waiter)
+
+
+def _strongest(sides: Sequence[Edges]) -> tuple[Connection, ...]:
+    found: list[Connection] = []
+    others: list[Connection] = []
+    for edges in sides:
+        values, flow = edges.values.flatten(), edges.flow.flatten()
+        if edges.node < 0:
+            others.append(Connection(edges.node, 0, float(values), float(flow)))
+            continue
+        by = flow if flow.any() else values
+        best = by.abs().topk(min(STRONGEST, len(by))).indices.tolist()
+        found += [Connection(edges.node, i, float(values[i]), float(flow[i])) for i in best if values[i]]
+    found.sort(key=lambda c: (-abs(c.flow), -abs(c.edge)))
+    return (*found[:STRONGEST], *others)
+
+
+def show_connections(scene: Scene, neuron: Neuron) -> None:
+    """Show both sides within the first method's pathway; a selected row leads to that neuron."""
+    view = session.view()
+    strategy = view.strategy(view.first)
+    st.markdown("## What feeds it, and what it feeds")
+    scored = compute.ask_scores(scene, strategy, session.waiter()).result
+    if scored is None:
+        st.info(f"Edges run within {strategy.title}'s pathway, whose ranking is still in line.")
+        return
+    given = (scene, scored, view.sparsity, view.off, neuron, view.whole)
+    status = _ask_connections(*given, session.waiter())
+    if status.result is None:
+        wait(_connections_key(*given), partial(_ask_connections, *given, session.waiter()), name="connections")
+        return
+    found: Connections = status.result
+    st.caption(
+        f"Within {strategy.title}'s pathway at {percent(view.sparsity)}, off the pathway {captions.held(view.off)}. An "
+        "edge is what one neuron gives to the other's pre-activation, a · ∂z/∂a; its flow is that times ∂F/∂z, what of "
+        "it reaches the target's logit."
+    )
+    with st.container(key="charts_connections"):
+        left, right = st.columns(2)
+        with left:
+            _show_side(scene, scored, "Feeds it", found.incoming, f"In all {number(found.given)} to the pre-activation")
+        with right:
+            _show_side(scene, scored, "It feeds", found.outgoing, f"In all {number(found.passed)} of flow to the logit")
+
+
+def _show_side(scene: Scene, scored: Scored, title: str, side: Sequence[Connection], total: str) -> None:
+    st.html(markup.panel_title(title, total))
+    sites = [connection for connection in side if connection.node >= 0]
+    others = {NAMES[c.node]: f"{number(c.edge)}, flow {number(c.flow)}" for c in side if c.node < 0}
+    if not sites:
+        st.info("No neuron at a site: it is off the pathway, dead, or at the network's edge.")
+    rows = [_row(scene, connection) for connection in sites]
+    key = f"connections_{title}_{hash((tuple(side), session.looks()))}"
+
+    def selected() -> None:
+        picked = st.session_state[key].selection.rows
+        if picked:
+            there = sites[picked[0]]
+            session.select((there.node, there.position), whole=False)
+
+    if rows:
+        shown = {name: st.column_config.NumberColumn(format="%.3g") for name in ("edge", "flow")}
+        st.dataframe(
+            pd.DataFrame(rows), key=key, on_select=selected, selection_mode="single-row", hide_index=True,
+            column_config=shown, alt=f"{title}: strongest {rows[0]['site']}, channel {rows[0]['channel']}.",
+        )  # fmt: skip
+    if others:
+        st.html(markup.facts(others))
+    made_from = export.provenance(scene, session.view(), scored) | {"neuron": list(session.view().neuron or ())}
+    name = export.file_name(session.view().image, scene.network.name, f"{title}.csv")
+    rest = [{"site": NAMES[c.node], "edge": c.edge, "flow": c.flow} for c in side if c.node < 0]
+    full = [dict.fromkeys(("site", "channel", "row", "column", "edge", "flow")) | row for row in (*rows, *rest)]
+    offer("CSV", name, "text/csv", lambda: export.csv_file(full, made_from), f"connections_{title}")
+
+
+def _row(scene: Scene, connection: Connection) -> dict[str, object]:
+    site = scene.network.sites[connection.node]
+    channel, row, column = site.place(connection.position)
+    return {
+        "site": site.name, "channel": channel, "row": row, "column": column,
+        "edge": connection.edge, "flow": connection.flow,
+    }  # fmt: skip

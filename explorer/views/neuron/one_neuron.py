@@ -1,0 +1,175 @@
+"""One neuron, or a whole channel: what it sees and says, where strategies rank it, and what excites it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+import streamlit as st
+
+from core.methods import METHODS
+from explorer.compute import compute, excitement, readings
+from explorer.compute.answers import Scene, Scored
+from explorer.plots import figures
+from explorer.plots.words import number, percent, position_name
+from explorer.state.choices import Neuron
+from explorer.state.strategies import Strategy
+from explorer.ui import markup, session, widgets
+from explorer.ui.waiting import started, wait
+
+__all__ = ["chosen_neuron", "show_excitement", "show_pictures", "show_places"]
+
+
+def chosen_neuron(scene: Scene) -> Neuron:
+    """Return the neuron looked at: the selected one, or the one that NeuronMCT keeps longest."""
+    selected = session.view().neuron
+    if selected is not None:
+        return selected
+    scored = compute.ask_scores(scene, Strategy("NeuronMCT"), session.waiter()).result
+    return next(iter(scored.ranking.top(1)), (0, 0))
+
+
+def show_pictures(scene: Scene, neuron: Neuron) -> None:
+    """Show what the neuron sees of the photo, and its channel's activation and scores over it."""
+    site = scene.network.sites[neuron[0]]
+    box = readings.sees(scene, neuron)
+    activation = readings.channel_activation(scene, neuron)
+    channel, row, column = site.place(neuron[1])
+    with st.container(key="panels"):
+        panels = st.columns(4)
+        with panels[0]:
+            st.html(markup.panel_title("What it sees", f"{box[2] - box[0]} × {box[3] - box[1]} pixels"))
+            picture = figures.outlined(scene.picture, box)
+            alt = f"The photo; the neuron sees pixels {box[0]} to {box[2]} across and {box[1]} to {box[3]} down."
+            st.image(figures.jpeg(picture, 92), width="stretch", alt=alt)
+            st.caption("Exact: every pixel that any path leads from, and no other.")
+        with panels[1]:
+            _show_map(scene, "Activation", f"channel {channel} on this photo", activation)
+        with panels[2]:
+            _show_scores(scene, neuron)
+        with panels[3]:
+            _show_facts(scene, neuron, float(activation[row, column]))
+
+
+def _show_map(scene: Scene, title: str, detail: str, values: figures.Floats, colour: str = "") -> None:
+    st.html(markup.panel_title(title, detail, colour))
+    end = float(values.max())
+    spread = figures.spread(values, scene.picture.size)
+    picture = figures.over_photo(scene.picture, spread, end, "magnitude", 85)
+    row, column = divmod(int(values.argmax()), values.shape[1])
+    alt = f"{title}, {detail}: largest, {number(end)}, at row {row}, column {column} of {len(values)}."
+    st.image(figures.jpeg(picture, 92), width="stretch", alt=alt)
+    st.html(markup.colour_bar("0", number(end), "", figures.colours("magnitude")))
+
+
+def _show_scores(scene: Scene, neuron: Neuron) -> None:
+    strategy = session.view().strategy(session.view().first)
+    scored = compute.ask_scores(scene, strategy, session.waiter()).result
+    if scored is None:
+        st.html(markup.panel_title("Score", f"{strategy.title}, still in line"))
+        key = compute.scores_key(scene, strategy)
+        wait(key, lambda: compute.ask_scores(scene, strategy, session.waiter()), name="score")
+        return
+    _show_map(scene, "Score", strategy.title, readings.channel_scores(scene, scored, neuron))
+
+
+def _show_facts(scene: Scene, neuron: Neuron, activation: float) -> None:
+    site = scene.network.sites[neuron[0]]
+    channel = site.place(neuron[1])[0]
+    dead = scene.dead[neuron[0]].view(site.planes)[channel]
+    st.html(
+        markup.panel_title(site.name, position_name(site, neuron[1]))
+        + markup.facts(
+            {
+                "Activation": number(activation) if activation else "0, dead",
+                "Site": f"{neuron[0]} of 0 to {len(scene.network.sites) - 1}, {' × '.join(map(str, site.shape))}",
+                "Channel, active": percent(1 - int(dead.sum()) / dead.numel()),
+                "Channel, largest": number(float(readings.channel_activation(scene, neuron).max())),
+            }
+        )
+        + markup.made_from({"network": scene.network.name, "image": scene.key[3]})
+    )
+
+
+def show_places(scene: Scene, neuron: Neuron) -> None:
+    """Show the rank of a neuron, or of its channel's, under every strategy, and what is on the pathway."""
+    channel = scene.network.sites[neuron[0]].place(neuron[1])[0]
+    st.markdown(f"## Where strategies rank {f'the neurons of channel {channel}' if session.view().whole else 'it'}")
+    widgets.sparsity()
+    strategies = [session.view().strategy(method) for method in METHODS]
+    found = {strategy: compute.ready_scores(scene, strategy) for strategy in strategies}
+    rows = [_place(scene, strategy, scored, neuron) for strategy, scored in found.items()]
+    st.table(rows)
+    missing = [strategy for strategy, scored in found.items() if scored is None]
+    if not missing:
+        return
+    names = ", ".join(strategy.title for strategy in missing)
+    if not started("ranks", "Rank it under the others too", f"{names}: these take a while."):
+        return
+    for place, strategy in enumerate(missing):
+        st.html(markup.panel_title(strategy.title, strategy.summary))
+        key = compute.scores_key(scene, strategy)
+        wait(key, partial(compute.ask_scores, scene, strategy, session.waiter()), name=f"place_{place}")
+
+
+def _place(scene: Scene, strategy: Strategy, scored: Scored | None, neuron: Neuron) -> dict[str, str]:
+    if scored is None:
+        return {"strategy": strategy.title, "rank": "not made yet", "score": "", "on the pathway": ""}
+    view = session.view()
+    if view.whole:
+        return {"strategy": strategy.title} | _channel_place(scene, scored, neuron)
+    row = readings.neuron_row(scene, scored, [], neuron)
+    on = readings.on_pathway(scored, view.sparsity, neuron)
+    return {
+        "strategy": strategy.title,
+        "rank": _rank(scene, row.ranks[0]),
+        "score": "" if scored.ordinal else number(row.score),
+        "on the pathway": ("yes" if on else "no") + (", dead" if row.activation == 0 else ""),
+    }
+
+
+def _channel_place(scene: Scene, scored: Scored, neuron: Neuron) -> dict[str, str]:
+    """The ranks of a channel's neurons together: the best, the sum of scores, how many are on the pathway."""
+    site = scene.network.sites[neuron[0]]
+    channel = site.place(neuron[1])[0]
+    ranks = scored.ranking.ranks[site.index].view(site.planes)[channel]
+    best = int(ranks.min())
+    kept = scored.site_mask(session.view().sparsity, site.index).view(site.planes)[channel]
+    dead = int((kept & scene.dead[site.index].view(site.planes)[channel]).count_nonzero())
+    return {
+        "rank": f"best {_rank(scene, best if best < len(scored.ranking.scores) else None)}",
+        "score": "" if scored.ordinal else f"sum {number(float(readings.channel_scores(scene, scored, neuron).sum()))}",
+        "on the pathway": f"{number(int(kept.count_nonzero()))} of {number(kept.numel())}"
+        + (f", {number(dead)} of them dead" if dead else ""),
+    }
+
+
+def _rank(scene: Scene, rank: int | None) -> str:
+    return "score 0" if rank is None else f"{rank + 1:,} of {scene.network.neurons:,}"
+
+
+def show_excitement(scene: Scene, neuron: Neuron) -> None:
+    """Show the embedded photos on which the neuron's channel is most active."""
+    site = scene.network.sites[neuron[0]]
+    channel = site.place(neuron[1])[0]
+    st.markdown(f"## Which photos excite channel {channel} of {site.name}")
+    status = excitement.ask_excitement(scene.network, session.waiter())
+    if status.result is None:
+        key = excitement.excitement_key(scene.network)
+        wait(key, lambda: excitement.ask_excitement(scene.network, session.waiter()), name="excitement")
+        return
+    strongest = status.result.strongest(neuron[0], channel)[:6]
+    with st.container(key="photos"):
+        for place, (panel, (name, peak)) in enumerate(zip(st.columns(6), strongest, strict=False)):
+            facts = compute.sample_facts(name)
+            title = facts.title if facts else name
+            with panel:
+                thumbnail = figures.thumbnail(compute.sample(name), 160)
+                st.image(figures.jpeg(thumbnail), width="stretch", alt=f"{title}: largest activation {number(peak)}.")
+                st.html(markup.facts({title: number(peak)}))
+                st.button("Look", key=f"look_{place}", on_click=lambda name=name: _look(name, neuron))
+
+
+def _look(name: str, neuron: Neuron) -> None:
+    session.look_at(name)
+    session.change(lambda v: replace(v, neuron=neuron))

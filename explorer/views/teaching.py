@@ -1,0 +1,122 @@
+"""Lessons on the page: the step that one is at, above the view it sets; and presenter mode."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import streamlit as st
+
+from explorer.plots.words import plain
+from explorer.state.lessons import Lesson, Step, lessons
+from explorer.ui import session, widgets
+from explorer.ui.rows import in_rows
+
+__all__ = ["end_sidebar", "show_lesson", "show_lessons", "show_presenting"]
+
+PRESENT = Path(__file__).with_name("present.css")
+
+
+def _open_step(lesson: Lesson, place: int) -> None:
+    """Go to a step, counted from 1, from a callback: its page, and the view it sets."""
+    step = lesson.steps[place - 1]
+    session.look_anew(lambda v: step.view(lesson.name, place, present=v.present))
+    st.session_state["go_to"] = step.page
+
+
+def show_lesson() -> None:
+    """Show the step that the view is at, if it is at one."""
+    view = session.view()
+    if not view.lesson:
+        return
+    lesson = lessons().get(view.lesson)
+    if lesson is None or not 1 <= view.step <= len(lesson.steps):
+        st.warning(plain(f"There is no step {view.step} of a lesson {view.lesson}; the page Lessons lists them all."))
+        return
+    step = lesson.steps[view.step - 1]
+    with st.container(border=True, key="lesson"):
+        _show_way(lesson, view.step, step)
+        st.markdown(f"### {step.title}")
+        st.markdown(step.text)
+        st.markdown(f":material/visibility: **Look at** {step.look}")
+        with st.expander(f"**Question** {step.question}", key=f"answer_{lesson.name}_{view.step}"):
+            st.markdown(step.answer)
+
+
+def _show_way(lesson: Lesson, place: int, step: Step) -> None:
+    """Where one is, and the ways from there."""
+    view, last = session.view(), len(lesson.steps)
+    with st.container(horizontal=True, gap="small", vertical_alignment="center", key="lesson_way"):
+        st.markdown(f"**{lesson.title}** · step {place} of {last}", width="stretch")
+        st.button(
+            "Back", icon=":material/arrow_back:", disabled=place == 1, on_click=lambda: _open_step(lesson, place - 1)
+        )
+        if place < last:
+            st.button(
+                "Next", icon=":material/arrow_forward:", type="primary", on_click=lambda: _open_step(lesson, place + 1)
+            )
+        if step.view(lesson.name, place, present=view.present) != view:
+            st.button(
+                "As the step has it", icon=":material/replay:", help="You have moved on from the view of this step.",
+                on_click=lambda: _open_step(lesson, place),
+            )  # fmt: skip
+        if not view.present:
+            _present_button("lesson_present")
+        st.button("Close", icon=":material/close:", help="Close the lesson; the view stays.", on_click=_close)
+
+
+def _close() -> None:
+    session.change(lambda v: replace(v, lesson="", step=1))
+
+
+def show_lessons() -> None:
+    """Show every lesson with its steps, each a way into it."""
+    names = list(lessons().values())
+    with st.container(key="panels"):
+        for place, lesson in in_rows(names, 2):
+            with place, st.container(border=True, height="stretch"):
+                _show_card(lesson)
+
+
+def _show_card(lesson: Lesson) -> None:
+    st.markdown(f"### {lesson.title}\n\n{lesson.about}")
+    st.button("Begin", key=f"begin_{lesson.name}", type="primary", on_click=lambda: _open_step(lesson, 1))
+    with st.container(gap=None):
+        for place, step in enumerate(lesson.steps, 1):
+            st.button(
+                f"{place} · {step.title}",
+                key=f"open_{lesson.name}_{place}",
+                type="tertiary",
+                on_click=lambda place=place: _open_step(lesson, place),
+            )
+
+
+def end_sidebar() -> None:
+    """Draw what every sidebar ends with: back to the first view, copy the link, presenter mode."""
+    left, right = st.columns(2)
+    with left:
+        widgets.reset()
+    with right:
+        widgets.copy_link()
+    _present_button("present", width="stretch")
+
+
+def _present_button(key: str, width: Literal["content", "stretch"] = "content") -> None:
+    st.button(
+        "Present", key=key, icon=":material/slideshow:", width=width,
+        help="Hides the controls, enlarges type and pictures.",
+        on_click=lambda: session.change(lambda v: replace(v, present=True)),
+    )  # fmt: skip
+
+
+def show_presenting() -> None:
+    """In presenter mode, hide the controls but the sparsity and enlarge the rest; draw the way out."""
+    if not session.view().present:
+        return
+    st.html(PRESENT)
+    with st.container(key="leave_presenting"):
+        st.button(
+            "Leave presenter mode", icon=":material/close_fullscreen:",
+            on_click=lambda: session.change(lambda v: replace(v, present=False)),
+        )  # fmt: skip
