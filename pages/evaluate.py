@@ -2,12 +2,11 @@
 
 import streamlit as st
 
-from explorer.compute import attributions
 from explorer.compute.answers import Scene
-from explorer.compute.attributions import Attributed
 from explorer.plots.words import plain
 from explorer.ui import widgets
 from explorer.views import sources
+from explorer.views.evaluate.attributions import Attributed, find_attributions
 from explorer.views.evaluate.gallery import choose_attributions, choose_map, show_gallery
 from explorer.views.evaluate.measures import show_degradation, show_localisation, show_sensitivity
 from explorer.views.evaluate.printed import show_printed
@@ -30,7 +29,7 @@ def show_attributions(scene: Scene) -> list[Attributed]:
     st.markdown(f"## Which attribution of *{plain(scene.network.class_names[scene.target])}* holds up?")
     choose_attributions()
     choose_map(scene.network)
-    attributed = attributions.find_attributions(scene)
+    attributed = find_attributions(scene)
     if any(each.detail.startswith("pathway") for each in attributed):
         widgets.sparsity()
     widgets.how_shown()

@@ -22,10 +22,10 @@ from core.models.zoo import load_network
 from core.pathways.ranking import rank
 from core.pathways.restriction import pathway_gradient, saliency_map
 from explorer.compute import attributions, evaluations
+from explorer.compute.paper import tables
 from explorer.plots.words import number, percent
 from explorer.state.choices import ATTRIBUTIONS
 from explorer.state.view import View
-from explorer.views.compare.paper import tables
 from explorer.views.evaluate import sanity
 from tests.app import button, html, link, opened, ran, until_done, view, warnings
 

@@ -29,7 +29,7 @@ from core.pathways.ranking import rank
 from core.pathways.restriction import pathway_gradient
 from explorer.compute import compute, evaluations
 from explorer.compute.answers import Scene
-from explorer.compute.attributions import Attributed, Made, attribute, contributions
+from explorer.compute.attributions import Made, attribute, contributions
 from explorer.compute.errands import Errand
 from explorer.state.view import View
 from tests.networks import SHAPE, TOYS, seeded
@@ -46,12 +46,12 @@ def scene() -> Scene:
     return compute.scene(network, PHOTO, Crop(), 1)
 
 
-def made(scene: Scene, name: str) -> tuple[Attributed, Made]:
+def made(scene: Scene, name: str) -> tuple[str, Made]:
     found = Made(("test", name), BASELINES[name](scene.network, scene.image, scene.target), 0.0)
-    return Attributed(0, name, name, "", "#000000", found.key, lambda: pytest.fail("it is there"), found), found
+    return name, found
 
 
-def both(scene: Scene) -> list[tuple[Attributed, Made]]:
+def both(scene: Scene) -> list[tuple[str, Made]]:
     return [made(scene, "Gradient"), made(scene, "InputMCT")]
 
 

@@ -314,3 +314,9 @@ def test_a_batch_wants_a_target_an_image():
     network, image = by_hand()
     with pytest.raises(PathwayError, match=r"Got 2 targets for 1 images, wanted one each\."):
         METHODS["NeuronMCT"].batch(network, image, [0, 0])
+
+
+def test_a_method_is_titled_with_the_options_that_were_changed():
+    assert METHODS["NeuronMCT"].title() == "NeuronMCT"
+    assert METHODS["NeuronIntGrad"].title(n_steps=11) == "NeuronIntGrad"
+    assert METHODS["NeuronIntGrad"].title(n_steps=5) == "NeuronIntGrad (n_steps=5)"

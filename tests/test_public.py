@@ -219,7 +219,9 @@ def warned():
 
 
 def test_what_is_taken_is_found():
-    source = "import os\nfrom core.network import trace\nfrom explorer.plots import figures as f\nf.png(os.sep)\nf.LIMIT"
+    source = (
+        "import os\nfrom core.network import trace\nfrom explorer.plots import figures as f\nf.png(os.sep)\nf.LIMIT"
+    )
     names = {("core.network", "trace"), ("explorer.plots.figures", "png"), ("explorer.plots.figures", "LIMIT")}
     assert taken(ast.parse(source)) == names
 

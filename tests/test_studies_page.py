@@ -22,10 +22,10 @@ from streamlit.testing.v1 import AppTest
 from core.studies import Loader, Serial, Store, Strategy, Study, interval, run
 from core.studies.roar import RANDOM, Roar
 from core.studies.rows import Rows
+from explorer.compute.paper import tables
 from explorer.plots.palette import ramp, signs
 from explorer.plots.words import percent, ratio
 from explorer.ui import session
-from explorer.views.compare.paper import tables
 from explorer.views.studies import runs, showing
 from tests.app import link, opened, ran, view, warnings
 

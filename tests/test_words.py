@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.network import Site
-from explorer.plots.words import counted, duration, method_name, number, percent, plain, position_name, ratio
+from explorer.plots.words import counted, duration, number, percent, plain, position_name, ratio
 from explorer.ui import markup
 
 
@@ -76,12 +76,6 @@ def test_no_duration_has_sixty_seconds_or_a_thousand_milliseconds(seconds):
     assert "1000 ms" not in text
     assert "60 s" not in text
     assert "60.0 s" not in text
-
-
-def test_a_method_is_named_with_the_options_that_were_changed():
-    assert method_name("NeuronMCT", {}) == "NeuronMCT"
-    assert method_name("NeuronIntGrad", {"n_steps": 11}) == "NeuronIntGrad"
-    assert method_name("NeuronIntGrad", {"n_steps": 5}) == "NeuronIntGrad (n_steps=5)"
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,16 @@ class Method:
             raise found
         return found
 
+    def title(self, **options: int) -> str:
+        """Return the name, with those options that are not the defaults."""
+        switches = {option.name for option in self.options if (option.low, option.high) == (0, 1)}
+        changed = [
+            name.replace("_", " ") if name in switches else f"{name}={value}"
+            for name, value in self.checked(**options).items()
+            if value != self.checked()[name]
+        ]
+        return f"{self.name} ({', '.join(changed)})" if changed else self.name
+
     def batch(
         self, network: Network, images: Tensor, targets: Sequence[int], *, progress: Progress = silent, **options: int
     ) -> Scored:

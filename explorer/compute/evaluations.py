@@ -30,7 +30,7 @@ from core.methods import METHODS
 from core.progress import Progress
 from explorer.compute import compute
 from explorer.compute.answers import Scene
-from explorer.compute.attributions import CAM, Attributed, Made, attribute, contributions
+from explorer.compute.attributions import CAM, Made, attribute, contributions
 from explorer.compute.errands import Errand, Part, errand
 from explorer.state.choices import Box
 from explorer.state.view import View
@@ -95,14 +95,14 @@ class Sane:
         return sum(defined) / len(defined) if defined else nan
 
 
-def curves(scene: Scene, found: Sequence[tuple[Attributed, Made]], view: View, waiter: str) -> Errand:
-    """Return the curve of each attribution; one forward pass a point."""
+def curves(scene: Scene, found: Sequence[tuple[str, Made]], view: View, waiter: str) -> Errand:
+    """Return the curve of each attribution, given with its title; one forward pass per point."""
     kind = ("degradation", view.order, view.replacement)
 
     def part(made: Made) -> Callable[[Progress], Measured]:
         return lambda progress: Measured(_curve(scene, made, view, progress))
 
-    parts = [Part((*kind, made.key), each.title, part(made)) for each, made in found]
+    parts = [Part((*kind, made.key), title, part(made)) for title, made in found]
     return errand(parts, len(SHARES) + 1, waiter)
 
 
@@ -119,8 +119,8 @@ def _curve(scene: Scene, made: Made, view: View, progress: Progress) -> Curve:
     return insertion(*case, **how) if view.order == "insertion" else deletion(*case, **how)
 
 
-def sensitivities(scene: Scene, found: Sequence[tuple[Attributed, Made]], waiter: str) -> Errand:
-    """Return sensitivity-n of each attribution; the passes, a size and subset, are made once for all of them."""
+def sensitivities(scene: Scene, found: Sequence[tuple[str, Made]], waiter: str) -> Errand:
+    """Return sensitivity-n of each attribution, given with its title; the passes are made once for all of them."""
     shared = ("removals", *scene.key[1:-1], scene.target)
 
     def part(made: Made) -> Callable[[Progress], Sensitive]:
@@ -135,7 +135,7 @@ def sensitivities(scene: Scene, found: Sequence[tuple[Attributed, Made]], waiter
 
         return make
 
-    return errand([Part(("sensitivity", made.key), each.title, part(made)) for each, made in found], 100, waiter)
+    return errand([Part(("sensitivity", made.key), title, part(made)) for title, made in found], 100, waiter)
 
 
 def passes(scene: Scene) -> int:

@@ -35,6 +35,7 @@ __all__ = [
     "literal",
     "membership_bars",
     "overlap_matrix",
+    "pixel_axis",
     "shaded",
     "site_lines",
     "sparsity_lines",
@@ -500,3 +501,9 @@ def literal(text: str) -> str:
 def wrapped(name: str) -> str:
     """Return a name in at most three short lines."""
     return "<br>".join(map(literal, textwrap.wrap(name, 16, max_lines=3, placeholder=" …")))
+
+
+def pixel_axis(order: str, end: float) -> Axis:
+    """Return the axis along which pixels are replaced, or put back, up to a share of them."""
+    what = "pixels put back" if order == "insertion" else "pixels replaced"
+    return Axis(what, percent=True, ends=(0, 1.02 * end))

@@ -6,7 +6,6 @@ import re
 from math import isnan
 
 from core.errors import printable
-from core.methods import METHODS
 from core.network import Site
 from core.pathways.fidelity import Fate
 
@@ -14,7 +13,6 @@ __all__ = [
     "FATES",
     "counted",
     "duration",
-    "method_name",
     "number",
     "percent",
     "plain",
@@ -87,18 +85,6 @@ def duration(seconds: float) -> str:
         return f"{1000 * seconds:.0f} ms"
     minutes, rest = divmod(round(seconds), 60)
     return f"{seconds:.1f} s" if seconds < 59.95 else f"{minutes} min {rest} s"
-
-
-def method_name(method: str, options: dict[str, int]) -> str:
-    """Return a method with those options that are not its defaults."""
-    defaults = METHODS[method].checked()
-    switches = {option.name for option in METHODS[method].options if (option.low, option.high) == (0, 1)}
-    changed = [
-        name.replace("_", " ") if name in switches else f"{name}={value}"
-        for name, value in options.items()
-        if value != defaults[name]
-    ]
-    return f"{method} ({', '.join(changed)})" if changed else method
 
 
 def position_name(site: Site, position: int) -> str:

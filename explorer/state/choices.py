@@ -9,12 +9,15 @@ from core.methods import METHODS
 
 __all__ = [
     "ATTRIBUTIONS",
+    "CHANGES",
     "LEAST_COLUMNS",
     "LINKED_PARTS",
     "MOST_ATTRIBUTIONS",
     "MOST_COLUMNS",
     "MOST_PAINT_STEPS",
     "MOST_RUNS",
+    "NEAR",
+    "ORDERS",
     "REGULARISERS",
     "SPARSITIES",
     "Box",
@@ -43,6 +46,17 @@ MOST_PAINT_STEPS = 1024
 REGULARISERS = ("Fourier", "jitter", "blur", "total variation")
 ATTRIBUTIONS = (*METHODS, *BASELINES)
 """Everything whose attributions can be evaluated: selection methods by their pathway gradients, then the others."""
+
+ORDERS = {
+    "lerf": ("LeRF", "Least relevant pixels are replaced first. Lower is better: what a good map leaves out can go."),
+    "morf": ("MoRF", "Most relevant pixels are replaced first. Higher is better: what a good map points at is missed."),
+    "deletion": ("Deletion", "Most relevant pixels are replaced first. A smaller area is better: it falls early."),
+    "insertion": (
+        "Insertion", "Most relevant pixels are put back first. A larger area is better: the answer is there early.",
+    ),
+}  # fmt: skip
+CHANGES = ("lerf", "morf")  # the orders that ask how far the answer moves, either way
+NEAR = 0.1  # of the pixels: where the paper's curves end
 
 
 def _steps(start: int, stop: int, step: int) -> list[float]:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from core.errors import PathwayError
 from core.methods import METHODS, Method
-from explorer.plots.words import method_name
 
 __all__ = ["ACTIVE", "ORIGINAL", "STRATEGIES", "Strategy"]
 
@@ -79,7 +78,7 @@ class Strategy:
     @property
     def title(self) -> str:
         """Return what people read: the name, and the options that are not defaults."""
-        return method_name(self.name, self.chosen) if self.method else _REFERENCES[self.name][0]
+        return self.method.title(**self.chosen) if self.method else _REFERENCES[self.name][0]
 
     @property
     def summary(self) -> str:

@@ -24,6 +24,7 @@ __all__ = [
     "how_shown",
     "methods",
     "more_columns",
+    "near",
     "neuron",
     "option_controls",
     "options",
@@ -366,3 +367,14 @@ def copy_link() -> None:
 def reset() -> None:
     """Draw the button that brings the first view back; uploads stay in the gallery."""
     st.button("Reset", on_click=lambda: session.look_anew(lambda _: View()), width="stretch")
+
+
+def near() -> None:
+    """Draw whether curves show all pixels, or the first tenth of them."""
+    st.segmented_control(
+        "Pixels",
+        [True, False],
+        required=True,
+        format_func=lambda first: "up to 10 %" if first else "all",
+        **field("near", "default"),
+    )

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -13,6 +9,7 @@ import streamlit as st
 from core.pathways.overlap import Membership
 from explorer.compute import comparisons, export
 from explorer.compute.answers import Scene
+from explorer.compute.paper import ON_POSTER, printed_dead_shares, printed_overlap, tables
 from explorer.plots import charts, palette
 from explorer.plots.words import percent, plain
 from explorer.ui import session
@@ -20,44 +17,9 @@ from explorer.ui.downloads import offer
 from explorer.ui.plots import show_chart
 from explorer.views.columns import Column, lacking, selections, there
 
-__all__ = ["ON_POSTER", "Printed", "printed_dead_shares", "printed_overlap", "show_paper", "tables"]
+__all__ = ["show_paper"]
 
-TABLES = Path(__file__).resolve().parents[3] / "assets" / "paper_tables.json"
 SPARSITY = 0.9
-ON_POSTER = {  # the poster's labels, with what our methods are called; two are almost surely exchanged
-    "NeuronIntGrad": "IntGrad", "NeuronMCT": "MCT", "DGR(init=1)": "DGR(1)", "DGR(init=r)": "DGR(r)",
-    "GreedyPruning": '"Greedy"', "Random": '"Random"',
-}  # fmt: skip
-EXCHANGED = {  # as the released code orders the rows
-    "GreedyPruning": "Random", "Random": "GreedyPruning", "NeuronMCT": "NeuronIntGrad", "NeuronIntGrad": "NeuronMCT",
-}  # fmt: skip
-
-
-@cache
-def tables() -> dict[str, Any]:
-    """Return the paper's figures as printed, by name, each with its rows; "source" says where they come from."""
-    found: dict[str, Any] = json.loads(TABLES.read_text("utf-8"))
-    return found
-
-
-@dataclass(frozen=True)
-class Printed:
-    """An overlap of the poster: under its printed label, and under the label exchanged; None where it has none."""
-
-    as_printed: float | None
-    exchanged: float | None
-
-
-def printed_dead_shares() -> dict[str, float]:
-    """Return each method's dead share at 90 %, VGG16, mean of 1000 images, as the poster prints it."""
-    shares = tables()["dead_share_percent_vgg16_imagenet_sparsity90"]
-    return {method: value / 100 for method, value in shares.items()}
-
-
-def printed_overlap(first: str, second: str) -> Printed:
-    """Return the overlap of two methods at 90 %, VGG16, mean of 1000 images, as the poster prints it."""
-    exchanged = [EXCHANGED.get(name, name) for name in (first, second)]
-    return Printed(_entry(first, second), _entry(*exchanged) if exchanged != [first, second] else None)
 
 
 def show_paper(scene: Scene, columns: list[Column]) -> None:
@@ -126,13 +88,3 @@ def _offer(scene: Scene, known: list[Column], rows: list[dict[str, Any]], what: 
     made["columns"] = [{"method": c.strategy.name, "options": c.strategy.chosen} for c in known]
     name = export.file_name(session.view().image, scene.network.name, f"{what}.csv")
     offer("CSV", name, "text/csv", lambda: export.csv_file(rows, made), what)
-
-
-def _entry(first: str, second: str) -> float | None:
-    """One number of the poster's upper triangle; None where it has no such pair."""
-    matrix = tables()["jaccard_percent_vgg16_imagenet_sparsity90"]
-    places = sorted(matrix["columns"].index(ON_POSTER[name]) for name in (first, second))
-    if places[0] == places[1]:
-        return None
-    percent_printed: float = list(matrix["rows"].values())[places[0]][places[1]]
-    return percent_printed / 100

@@ -10,9 +10,9 @@ import streamlit as st
 from core.attribution import BASELINES
 from core.methods import METHODS
 from core.network import Network
-from explorer.compute import attributions, export
+from explorer.compute import export
 from explorer.compute.answers import Scene
-from explorer.compute.attributions import Attributed, Made
+from explorer.compute.attributions import CAM, Made, saliency, weighted
 from explorer.plots import figures
 from explorer.plots.scales import ColourScale, colour_scales
 from explorer.plots.words import duration, number
@@ -21,6 +21,8 @@ from explorer.ui import captions, markup, session, widgets
 from explorer.ui.rows import in_rows
 from explorer.ui.waiting import wait
 from explorer.views import panels
+from explorer.views.evaluate import attributions
+from explorer.views.evaluate.attributions import Attributed
 
 __all__ = ["choose_attributions", "choose_map", "show_gallery"]
 
@@ -55,9 +57,9 @@ def choose_attributions() -> None:
 def choose_map(network: Network) -> None:
     """Draw the choice of the map that Grad-CAM weights, where it is among the attributions."""
     view = session.view()
-    if attributions.CAM not in view.attributions:
+    if CAM not in view.attributions:
         return
-    last = attributions.weighted(network, replace(view, cam_site=None))
+    last = weighted(network, replace(view, cam_site=None))
     sites = [LAST, *(site.index for site in network.sites if len(site.shape) == 3)]
     key = f"cam_site_{network.name}"  # its labels are this network's; Streamlit tells options apart by label
 
@@ -116,7 +118,7 @@ def _show_map(scene: Scene, each: Attributed, found: Made, values: figures.Float
     if not np.any(values):
         st.caption("This map is zero everywhere.")
     made_from = export.provenance(scene, session.view()) | attributions.made_from(each)
-    raw = attributions.saliency(found)
+    raw = saliency(found)
     panels.offer_map(scene, each.name, raw, figures.limit(raw), made_from, f"attribution_{each.place}")
 
 
@@ -128,5 +130,5 @@ def _show_waiting(each: Attributed) -> None:
 
 def _shares(found: Made) -> figures.Floats:
     """A saliency map in thousandths of the sum of its magnitudes; all zeros stay so."""
-    values = attributions.saliency(found)
+    values = saliency(found)
     return values * (1000 / (float(np.abs(values).sum()) or 1.0))

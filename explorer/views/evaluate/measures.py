@@ -11,39 +11,21 @@ from torch import Tensor
 
 from core.errors import PathwayError
 from core.evaluation import TOLERANCE, chance_level, energy_inside, pointing_game
-from explorer.compute import attributions, evaluations
+from explorer.compute import evaluations
 from explorer.compute.answers import Scene
-from explorer.compute.attributions import Attributed
 from explorer.compute.evaluations import Measured, Sensitive
 from explorer.plots import charts, figures
 from explorer.plots.charts import Axis, Line
 from explorer.plots.words import number, percent, plain
-from explorer.state.choices import Box
+from explorer.state.choices import CHANGES, NEAR, ORDERS, Box
 from explorer.ui import browser, session, widgets
 from explorer.ui.plots import show_chart
 from explorer.ui.waiting import gathered, started
+from explorer.views.evaluate import attributions
+from explorer.views.evaluate.attributions import Attributed
 
-__all__ = [
-    "CHANGES",
-    "NEAR",
-    "ORDERS",
-    "choose_near",
-    "pixel_axis",
-    "show_degradation",
-    "show_localisation",
-    "show_sensitivity",
-]
+__all__ = ["show_degradation", "show_localisation", "show_sensitivity"]
 
-ORDERS = {
-    "lerf": ("LeRF", "Least relevant pixels are replaced first. Lower is better: what a good map leaves out can go."),
-    "morf": ("MoRF", "Most relevant pixels are replaced first. Higher is better: what a good map points at is missed."),
-    "deletion": ("Deletion", "Most relevant pixels are replaced first. A smaller area is better: it falls early."),
-    "insertion": (
-        "Insertion", "Most relevant pixels are put back first. A larger area is better: the answer is there early.",
-    ),
-}  # fmt: skip
-CHANGES = ("lerf", "morf")  # the orders that ask how far the answer moves, either way
-NEAR = 0.1  # of the pixels: where the paper's curves end
 HITS = {None: "points nowhere, it is flat", True: "hits", False: "misses"}
 REPLACEMENTS = {"mean": "the mean colour", "black": "black", "blur": "a blurred photo"}
 
@@ -53,7 +35,7 @@ def show_degradation(scene: Scene, attributed: list[Attributed]) -> None:
     st.markdown("## What if the pixels that matter, or do not, are replaced?")
     _choose_degradation()
     view, found = session.view(), attributions.made(attributed)
-    errand = evaluations.curves(scene, found, view, session.waiter())
+    errand = evaluations.curves(scene, attributions.titled(found), view, session.waiter())
     measured = [(each, m) for (each, _), m in zip(found, gathered(errand, "degradation"), strict=True) if m]
     if not measured:
         st.info(attributions.lacking(attributed) or "Choose an attribution above.")
@@ -86,24 +68,7 @@ def _choose_degradation() -> None:
             format_func=REPLACEMENTS.__getitem__,
             **widgets.field("replacement", "default"),
         )
-        choose_near()
-
-
-def choose_near() -> None:
-    """Draw whether curves show all pixels, or the first tenth of them."""
-    st.segmented_control(
-        "Pixels",
-        [True, False],
-        required=True,
-        format_func=lambda near: "up to 10 %" if near else "all",
-        **widgets.field("near", "default"),
-    )
-
-
-def pixel_axis(order: str, near: bool) -> Axis:
-    """Return the axis along which pixels are replaced, or put back; up to a tenth of them, or to all."""
-    what = "pixels put back" if order == "insertion" else "pixels replaced"
-    return Axis(what, percent=True, ends=(0, 1.02 * (NEAR if near else 1.0)))
+        widgets.near()
 
 
 def _draw_degradation(scene: Scene, measured: list[tuple[Attributed, Measured]]) -> None:
@@ -121,7 +86,7 @@ def _draw_degradation(scene: Scene, measured: list[tuple[Attributed, Measured]])
         f"{ORDERS[view.order][0]}: {'change' if of_change else 'probability'} over the share of pixels; areas up to "
         f"{percent(end, 0)}: {words}."
     )
-    show_chart(charts.curves(lines, pixel_axis(view.order, view.near), y), "degradation", alt)
+    show_chart(charts.curves(lines, charts.pixel_axis(view.order, NEAR if view.near else 1.0), y), "degradation", alt)
     st.caption(
         f"{ORDERS[view.order][1]} Areas under the curves up to {percent(end, 0)} of the pixels: {words}. "
         "p is the softmax probability of the target. Pixels of equal relevance are taken in one fixed random order."
@@ -147,7 +112,7 @@ def show_sensitivity(scene: Scene, attributed: list[Attributed]) -> None:
             "their attributions is correlated with what the response loses."
         )
         return
-    errand = evaluations.sensitivities(scene, found, session.waiter())
+    errand = evaluations.sensitivities(scene, attributions.titled(found), session.waiter())
     measured = [(each, m) for (each, _), m in zip(found, gathered(errand, "sensitivity"), strict=True) if m]
     if not measured:
         st.info(attributions.lacking(attributed) or "Choose an attribution above.")

@@ -8,24 +8,18 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.compute import attributions, evaluations, export
+from explorer.compute import evaluations, export
 from explorer.compute.answers import Scene
-from explorer.compute.attributions import Attributed
 from explorer.compute.evaluations import Measured, Sane
+from explorer.compute.paper import AS_PRINTED, LEAST_RELEVANT, tables
 from explorer.ui import session
 from explorer.ui.downloads import offer
 from explorer.ui.waiting import gathered
-from explorer.views.compare.paper import tables
+from explorer.views.evaluate import attributions
+from explorer.views.evaluate.attributions import Attributed
 
-__all__ = ["AS_PRINTED", "LEAST_RELEVANT", "show_printed"]
+__all__ = ["show_printed"]
 
-AS_PRINTED = {  # our names, with the paper's
-    "Gradient": "Gradients", "Guided Backpropagation": "GBP", "Grad-CAM": "GradCAM", "InputMCT": "InputMCT",
-    "InputIntGrad": "InputIntGrad", "NeuronMCT": "NeuronMCT", "NeuronIntGrad": "NeuronIntGrad",
-}  # fmt: skip
-LEAST_RELEVANT = {
-    "ImageNet, ResNet50": "lerf_imagenet", "CIFAR-10, ResNet8": "lerf_cifar10", "Birdsnap": "lerf_birdsnap",
-}  # fmt: skip
 SANITY = {
     "Spearman, magnitudes": ("spearman_rank_correlation_abs", "spearman_abs"),
     "Spearman, signed": ("spearman_rank_correlation_no_abs", "spearman"),
@@ -71,7 +65,8 @@ def _show_lerf(scene: Scene, known: list[Attributed]) -> None:
 def _areas(scene: Scene, known: list[Attributed]) -> dict[int, float]:
     """The areas of the LeRF curves that are there, by place."""
     found = attributions.made(known)
-    errand = evaluations.curves(scene, found, evaluations.as_the_paper(session.view()), session.waiter())
+    view = evaluations.as_the_paper(session.view())
+    errand = evaluations.curves(scene, attributions.titled(found), view, session.waiter())
     measured: list[Measured | None] = list(gathered(errand, "printed"))
     return {e.place: m.curve.change_area(0.1) for (e, _), m in zip(found, measured, strict=True) if m}
 

@@ -9,9 +9,9 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from explorer.compute import attributions, compute, evaluations, export
+from explorer.compute import compute, evaluations, export
 from explorer.compute.answers import Scene
-from explorer.compute.attributions import Attributed
+from explorer.compute.attributions import passes
 from explorer.compute.evaluations import Sane
 from explorer.compute.results import Drawn
 from explorer.plots import charts, figures
@@ -23,6 +23,8 @@ from explorer.ui import session, widgets
 from explorer.ui.downloads import offer_picture
 from explorer.ui.plots import show_chart
 from explorer.ui.waiting import gathered, started
+from explorer.views.evaluate import attributions
+from explorer.views.evaluate.attributions import Attributed
 
 __all__ = ["show_sanity"]
 
@@ -42,7 +44,7 @@ def show_sanity(scene: Scene, attributed: list[Attributed]) -> None:
         format_func=lambda cascade: "from the last layer up" if cascade else "one layer at a time",
         **widgets.field("cascade", "default"),
     )
-    able = [each for each in attributed if attributions.passes(scene, each.name) <= SLOW]
+    able = [each for each in attributed if passes(scene, each.name, session.view()) <= SLOW]
     left_out = [each.title for each in attributed if each not in able]
     stages = evaluations.stages(scene)
     if not able or not started("sanity", f"Randomise {len(stages)} layers"):

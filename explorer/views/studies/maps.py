@@ -15,10 +15,9 @@ from core.studies import FEWEST
 from explorer.plots import charts
 from explorer.plots.charts import Axis
 from explorer.plots.words import number, percent, plain
-from explorer.ui import session
+from explorer.state.choices import CHANGES, NEAR, ORDERS
+from explorer.ui import session, widgets
 from explorer.ui.session import view
-from explorer.ui.widgets import settle
-from explorer.views.evaluate.measures import CHANGES, NEAR, ORDERS, choose_near, pixel_axis
 from explorer.views.studies import paper
 from explorer.views.studies.charts import banded
 from explorer.views.studies.choice import Studied, coloured, gathered
@@ -68,10 +67,15 @@ def _choose(there: list[str]) -> str:
 
     with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
         st.segmented_control(
-            "Order", there, required=True, format_func=lambda o: ORDERS[o][0], default=settle("study_order", chosen),
-            key="study_order", on_change=changed,
-        )  # fmt: skip
-        choose_near()
+            "Order",
+            there,
+            required=True,
+            format_func=lambda o: ORDERS[o][0],
+            default=widgets.settle("study_order", chosen),
+            key="study_order",
+            on_change=changed,
+        )
+        widgets.near()
     return chosen
 
 
@@ -80,7 +84,7 @@ def _draw_curves(each: Studied, rows: pd.DataFrame, order: str, near: bool, colo
     means = listed(rows[rows["x"] <= end + 1e-9], ["who", "x"], colours)
     names = ordered(rows, colours)
     lines = [as_line(means, who, colours, "x") for who in names]
-    changes, x = order in CHANGES, pixel_axis(order, near)
+    changes, x = order in CHANGES, charts.pixel_axis(order, end)
     y = Axis("|p − p′| / p" if changes else "probability of the class explained")
     figure = banded(charts.curves(lines, x, y, height=380), [ends(means, who, "x") for who in names])
     figure.update_yaxes(rangemode="tozero")

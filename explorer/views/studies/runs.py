@@ -20,7 +20,6 @@ from core.errors import PathwayError
 from core.methods import METHODS
 from core.studies import Store, Strategy, written
 from explorer.compute import compute
-from explorer.plots.words import method_name
 
 __all__ = ["ORIGINAL", "Census", "Run", "census", "find_runs", "read", "titled"]
 
@@ -147,7 +146,7 @@ def titled(text: str) -> str:
     """Return what people read of a strategy as ``core.studies`` writes it, or of a baseline."""
     try:
         strategy = Strategy.parse(text)
-        return method_name(strategy.method, METHODS[strategy.method].checked(**dict(strategy.options)))
+        return METHODS[strategy.method].title(**dict(strategy.options))
     except PathwayError:  # a baseline, or a method of another version
         return ORIGINAL if text == "original" else text
 

@@ -1,0 +1,127 @@
+"""The attributions that the Evaluate page shows: each with its result, or its place in line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from core.methods import METHODS
+from explorer.compute import compute, export
+from explorer.compute.answers import Scene
+from explorer.compute.attributions import CAM, Made, baseline, if_quick, pathway_gradient, weighted
+from explorer.compute.jobs import Status
+from explorer.plots import palette
+from explorer.plots.words import percent
+from explorer.ui import session
+from explorer.ui.downloads import offer_table
+from explorer.ui.waiting import cancelled
+from explorer.views.columns import find_selection
+
+__all__ = ["Attributed", "find_attributions", "lacking", "made", "made_from", "made_from_all", "offer_rows", "titled"]
+
+
+@dataclass(frozen=True)
+class Attributed:
+    """One method's attribution of a scene, or its place in line.
+
+    Attributes:
+        place: among those shown, from 0.
+        name: of the method.
+        title: the name, and for a pathway its sparsity.
+        detail: what its values are.
+        colour: its own, on this page.
+        key, ask: of its job; see ``Jobs.ask``.
+        made: None while it is in line, cancelled or failed.
+    """
+
+    place: int
+    name: str
+    title: str
+    detail: str
+    colour: str
+    key: Hashable
+    ask: Callable[[], Status]
+    made: Made | None
+
+
+def find_attributions(scene: Scene) -> list[Attributed]:
+    """Return the attributions that the view names; those not there nor quick to make are in line."""
+    names = session.view().attributions
+    families = [METHODS[name].family if name in METHODS else "attribution" for name in names]
+    found = []
+    for place, (name, colour) in enumerate(zip(names, palette.shades(families, session.dark()), strict=True)):
+        find = _pathway if name in METHODS else _baseline
+        found.append(find(scene, name, place, colour))
+    return found
+
+
+def _pathway(scene: Scene, name: str, place: int, colour: str) -> Attributed:
+    view = session.view()
+    strategy = view.strategy(name)
+    key = compute.scores_key(scene, strategy)
+    ask = partial(compute.ask_scores, scene, strategy, session.waiter())
+    selection, _ = find_selection(scene, strategy)
+    there = pathway_gradient(scene, selection, view) if selection else None
+    title, detail = f"{strategy.title} {percent(view.sparsity)}", f"pathway gradient, {strategy.family}"
+    return Attributed(place, name, title, detail, colour, key, ask, there)
+
+
+def _baseline(scene: Scene, name: str, place: int, colour: str) -> Attributed:
+    view = session.view()
+    key, make = baseline(scene, name, view)
+    ask = partial(compute.ERRANDS.ask, key, make, session.waiter())
+    there = if_quick(scene, name, key, make)
+    if there is None and key not in cancelled():
+        there = ask().result
+    what = "" if there is None else "gradient" if there.attribution.is_gradient else "contributions"
+    if there and name == CAM:
+        what = f"of {weighted(scene.network, view)}"
+    return Attributed(place, name, name, what, colour, key, ask, there)
+
+
+def made(attributed: list[Attributed]) -> list[tuple[Attributed, Made]]:
+    """Return those that are there."""
+    return [(each, each.made) for each in attributed if each.made]
+
+
+def titled(found: list[tuple[Attributed, Made]]) -> list[tuple[str, Made]]:
+    """Return each attribution with its title, as what is measured of it is called."""
+    return [(each.title, made) for each, made in found]
+
+
+def lacking(attributed: list[Attributed]) -> str:
+    """Return in words which are not there; "" if all are."""
+    titles = [each.title for each in attributed if not each.made]
+    return f"Not there yet: {', '.join(titles)}." if titles else ""
+
+
+def made_from(each: Attributed) -> dict[str, object]:
+    """Return what an attribution was made from, for the files that are taken away."""
+    view = session.view()
+    facts = {"attribution": each.name, "seconds": round(each.made.seconds, 4) if each.made else None}
+    own: dict[str, object] = {**view.cam} if each.name == CAM else {}
+    if each.name in METHODS:
+        own = {"options": view.strategy(each.name).chosen, "sparsity": view.sparsity}
+    return facts | own
+
+
+def made_from_all(scene: Scene, attributed: Sequence[Attributed]) -> dict[str, object]:
+    """Return what was evaluated, for the files that are taken away."""
+    return export.provenance(scene, session.view()) | {"attributions": [made_from(each) for each in attributed]}
+
+
+def offer_rows(
+    scene: Scene, attributed: Sequence[Attributed], rows: Sequence[Mapping[str, object]], what: str, **more: object
+) -> None:
+    """Offer rows about some attributions as a table and as CSV.
+
+    Args:
+        scene: what was looked at.
+        attributed: what the rows are about.
+        rows: one a line.
+        what: names them, once a page.
+        more: what else they were made from.
+    """
+    name = export.file_name(session.view().image, scene.network.name, f"{what}.csv")
+    offer_table(rows, name, made_from_all(scene, attributed) | more, what)
