@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import os
+import runpy
 import sys
 from pathlib import Path
 
@@ -101,30 +102,27 @@ def _settle() -> None:
     """
     import pandas  # noqa: F401
     import plotly.graph_objects  # noqa: F401
-    import streamlit.web.cli  # noqa: F401
 
+    from explorer.ui.streamlit_compat import load_server
+
+    load_server()
     gc.collect()
     gc.freeze()
 
 
 def serve(host: str, port: int, *, open_browser: bool) -> None:
     """Serve the app in this process."""
-    from streamlit import net_util
-    from streamlit.web import cli
+    from explorer.ui.streamlit_compat import look_up_no_address
 
-    net_util.get_external_ip = _nowhere  # else a server for other machines asks Amazon for its address, to print it
+    look_up_no_address()
     os.chdir(HERE)  # where .streamlit/config.toml lies
-    sys.argv = ["streamlit", "run"]
     options = {
         "server.address": host,
         "server.port": port,
         "server.headless": str(not open_browser).lower(),
     }
-    cli.main(["run", str(HERE / "app.py"), *(f"--{name}={value}" for name, value in options.items())])
-
-
-def _nowhere() -> None:
-    """Return no address."""
+    sys.argv = ["streamlit", "run", str(HERE / "app.py"), *(f"--{name}={value}" for name, value in options.items())]
+    runpy.run_module("streamlit", run_name="__main__")
 
 
 if __name__ == "__main__":

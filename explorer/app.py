@@ -11,6 +11,7 @@ if str(ROOT) not in sys.path:  # Streamlit puts this file's folder on the path, 
 
 import streamlit as st  # noqa: E402
 
+from explorer.compute import compute  # noqa: E402
 from explorer.ui import failures, markup, navigation, session  # noqa: E402
 from explorer.ui.turns import TURNS  # noqa: E402
 from explorer.views import teaching  # noqa: E402
@@ -35,5 +36,6 @@ def main() -> None:
         failures.show_failure(problem)
 
 
+compute.ask_who_left(session.is_connected)
 with TURNS:
     main()

@@ -16,7 +16,6 @@ from PIL import Image
 from safetensors.torch import save as save_safetensors
 from streamlit import net_util
 from streamlit.testing.v1 import AppTest
-from streamlit.web import cli
 
 from core.models.architectures import build
 from explorer.__main__ import serve
@@ -209,7 +208,7 @@ def test_the_server_asks_no_other_host_where_it_is(host: str, monkeypatch: pytes
     asked: list[str] = []
     monkeypatch.setattr(net_util, "_make_blocking_http_get", lambda url, timeout: asked.append(url))
     monkeypatch.setattr(net_util, "get_external_ip", net_util.get_external_ip)  # put back at the end
-    monkeypatch.setattr(cli, "main", lambda _: net_util.get_external_ip())
+    monkeypatch.setattr("runpy.run_module", lambda name, run_name: net_util.get_external_ip())
     monkeypatch.setattr(sys, "argv", sys.argv)
     monkeypatch.chdir(ROOT)
     net_util.get_external_ip()

@@ -18,7 +18,6 @@ from threading import Lock
 
 import torch
 from PIL import Image
-from streamlit import runtime
 from torch import Tensor
 
 from core.data.datasets import FASHION_MNIST, registered_image
@@ -48,6 +47,7 @@ __all__ = [
     "answer",
     "ask_download",
     "ask_scores",
+    "ask_who_left",
     "best_so_far",
     "forget_error",
     "knocked",
@@ -73,17 +73,18 @@ sys.setswitchinterval(SWITCH)
 RESULTS = Results(int(os.environ.get("PATHWAY_CACHE_MB", "544")) * 2**20)
 
 
-def _connected(waiter: str) -> bool:
-    """Return whether a session still has its browser; see ``session.waiter``."""
-    return not runtime.exists() or runtime.get_instance().is_active_session(waiter.partition(" ")[0])
-
-
-JOBS = Jobs(RESULTS, connected=_connected)
-ERRANDS = Jobs(RESULTS, connected=_connected)  # work of some passes, which need not wait behind that of a thousand
+JOBS = Jobs(RESULTS)
+ERRANDS = Jobs(RESULTS)  # work of some passes, which need not wait behind that of a thousand
 for _line in (JOBS, ERRANDS):
     atexit.register(_line.close)  # torch aborts the process if a thread is in it when Python goes
 _SCORING = Lock()  # of millions of neurons scores and ranks take 200 MB while they are made: one page at a time
 INLINE_PASSES = 2.0  # a method this cheap is not worth a place in the queue
+
+
+def ask_who_left(connected: Callable[[str], bool]) -> None:
+    """Let both queues ask whether the browser of someone who waits is still there."""
+    for line in (JOBS, ERRANDS):
+        line.connected = connected
 
 
 @cache

@@ -107,7 +107,7 @@ class Jobs:
         clock: Callable[[], float] = time.monotonic,
         connected: Callable[[str], bool] = lambda _: True,
     ) -> None:
-        self._results, self._patience, self._clock, self._connected = results, patience, clock, connected
+        self._results, self._patience, self._clock, self.connected = results, patience, clock, connected
         self._jobs: OrderedDict[Hashable, _Job] = OrderedDict()  # the first may be running
         self._errors: OrderedDict[Hashable, Status] = OrderedDict()
         self._changed = threading.Condition()
@@ -238,5 +238,5 @@ class Jobs:
         return job.stopped or not any(self._waits(who, asked) for who, asked in job.waiters.items())
 
     def _waits(self, waiter: str, asked: float) -> bool:
-        patience = self._patience if self._connected(waiter) else min(self._patience, RETURN)
+        patience = self._patience if self.connected(waiter) else min(self._patience, RETURN)
         return self._clock() - asked <= patience

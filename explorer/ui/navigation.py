@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import streamlit as st
-from streamlit.navigation.page import StreamlitPage
 
 from explorer.state.choices import Neuron
 from explorer.state.view import View
 from explorer.ui import session
+
+if TYPE_CHECKING:
+    from explorer.ui.streamlit_compat import Page
 
 __all__ = ["follow", "link", "open_neuron", "open_picture", "pages"]
 
@@ -29,12 +32,12 @@ _PAGES = {  # file: title, and icon of links to it
 }
 
 
-def pages() -> list[StreamlitPage]:
+def pages() -> list[Page]:
     """Return the pages in the order of the navigation, the first one the start."""
     return [_page(name) for name in _PAGES]
 
 
-def _page(name: str) -> StreamlitPage:
+def _page(name: str) -> Page:
     return st.Page(FOLDER / f"{name}.py", title=_PAGES[name][0], default=name == "explore")  # an icon would be fetched
 
 

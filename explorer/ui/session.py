@@ -23,7 +23,6 @@ from uuid import uuid4
 
 import streamlit as st
 from PIL import Image
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from core.data.datasets import registered_image
 from core.data.images import downscale, image_hash, open_image, open_mask, sample_images
@@ -35,6 +34,7 @@ from explorer.plots.figures import jpeg
 from explorer.plots.words import plain
 from explorer.state.choices import Neuron
 from explorer.state.view import View
+from explorer.ui import streamlit_compat
 
 __all__ = [
     "CHECKPOINT",
@@ -49,6 +49,7 @@ __all__ = [
     "change",
     "dark",
     "fit",
+    "is_connected",
     "look_anew",
     "look_at",
     "look_through",
@@ -89,23 +90,21 @@ def change(make: Callable[[View], View]) -> None:
     A poll brings the values that the browser's widgets had when it left, and so may seem to move those that the page
     has set meanwhile. Nothing a person does to the view comes with a poll: such changes are dropped.
     """
-    if _polling():
+    if streamlit_compat.is_fragment_rerun():
         return
     st.session_state["messages"] = []
     st.session_state["view"] = make(view())
     st.session_state["acted"] = True
 
 
-def _polling() -> bool:
-    context = get_script_run_ctx(suppress_warning=True)
-    return context is not None and bool(context.fragment_ids_this_run)
-
-
 def waiter() -> str:
     """Return who asks, for the job queue: Streamlit's name of the session, and one that no other session ever had."""
-    context = get_script_run_ctx(suppress_warning=True)
-    name = context.session_id if context else ""
-    return f"{name} {st.session_state.setdefault('waiter', uuid4().hex)}"
+    return f"{streamlit_compat.session_id()} {st.session_state.setdefault('waiter', uuid4().hex)}"
+
+
+def is_connected(waiter: str) -> bool:
+    """Return whether a session still has its browser, given its ``waiter()``."""
+    return streamlit_compat.has_browser(waiter.partition(" ")[0])
 
 
 def fit(network: Network) -> None:
