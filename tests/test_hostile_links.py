@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from core.errors import printable
 from core.methods import METHODS
+from explorer.compute.answers import left_by
 from explorer.compute.export import csv_file, file_name
 from explorer.plots import charts
 from explorer.plots.words import plain
@@ -121,7 +122,7 @@ def opened(file: bytes) -> str:
         found = KnockOut.open(file, network)
         assert len(found.parts) <= MOST_PARTS
         assert all(part.fits(network) for part in found.parts)
-        found.pathway(network)
+        left_by(found, network)
 
     return outcome(take)
 

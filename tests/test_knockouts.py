@@ -19,7 +19,7 @@ from core.errors import PathwayError
 from core.network import Network, trace
 from core.pathways.ranking import rank
 from explorer.compute import compute, readings
-from explorer.compute.answers import Scene, Scored
+from explorer.compute.answers import Scene, Scored, left_by
 from explorer.state.knockouts import MAX_BYTES, MOST_PARTS, KnockOut, Part
 from explorer.state.strategies import Strategy
 from tests.networks import SHAPE, seeded, toy
@@ -205,19 +205,19 @@ def test_without_takes_one_part_out():
 @pytest.mark.parametrize("kind", SETS)
 def test_what_is_left_is_what_a_slow_count_says(kind, only, network):
     knock = KnockOut(SETS[kind], only)
-    pathway = knock.pathway(network)
+    pathway = left_by(knock, network)
     assert [mask.flatten().tolist() for mask in pathway.masks] == left(knock, network)
     assert [tuple(mask.shape) for mask in pathway.masks] == [site.shape for site in network.sites]
     assert {mask.dtype for mask in pathway.masks} == {torch.bool}
 
 
 def test_what_is_left_by_hand(network):
-    assert KnockOut().pathway(network).sizes == (120, 120, 6)
-    assert KnockOut((), only=True).pathway(network).sizes == (120, 120, 6)
+    assert left_by(KnockOut(), network).sizes == (120, 120, 6)
+    assert left_by(KnockOut((), only=True), network).sizes == (120, 120, 6)
     parts = (channel(0, 1), neuron(0, 31), neuron(0, 0), neuron(2, 2))  # the first neuron lies in the channel
-    assert KnockOut(parts).pathway(network).sizes == (120 - 31, 120, 5)
-    assert KnockOut(parts, only=True).pathway(network).sizes == (31, 120, 1)
-    silenced = KnockOut(parts).pathway(network).masks
+    assert left_by(KnockOut(parts), network).sizes == (120 - 31, 120, 5)
+    assert left_by(KnockOut(parts, only=True), network).sizes == (31, 120, 1)
+    silenced = left_by(KnockOut(parts), network).masks
     assert not silenced[0][1].any()
     assert not silenced[0][0, 0, 0]
     assert silenced[0][0, 0, 1]
@@ -230,7 +230,7 @@ def test_any_set_leaves_what_a_slow_count_says(named, only):
     sizes = [(4, 120), (4, 120), (6, 6)]
     parts = [Part(site, place % sizes[site][0 if whole else 1], whole) for site, place, whole in named]
     knock = KnockOut(only=only).adding(parts)
-    assert [mask.flatten().tolist() for mask in knock.pathway(network).masks] == left(knock, network)
+    assert [mask.flatten().tolist() for mask in left_by(knock, network).masks] == left(knock, network)
 
 
 @pytest.mark.parametrize("name", ["Residual", "Functional", "Split", "Branches", "ShapeDependent"])
@@ -238,7 +238,7 @@ def test_the_sites_of_awkward_networks_are_silenced_too(name):
     network = toy(name)[1]
     for site in network.sites:
         knock = KnockOut((channel(site.index, site.planes[0] - 1), neuron(site.index, 1)))
-        assert [mask.flatten().tolist() for mask in knock.pathway(network).masks] == left(knock, network)
+        assert [mask.flatten().tolist() for mask in left_by(knock, network).masks] == left(knock, network)
 
 
 # ------------------------------------------------------------------------------------------------------------- answers

@@ -6,6 +6,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import cached_property
 
+import torch
 from PIL import Image
 from torch import Tensor
 
@@ -15,9 +16,10 @@ from core.pathways.fidelity import Fate, Standing
 from core.pathways.ranking import Pathway, Ranking
 from core.pathways.restriction import Restricted
 from core.pathways.scores import Sum
+from explorer.state.knockouts import KnockOut
 from explorer.state.strategies import Strategy
 
-__all__ = ["Answer", "Reference", "Scene", "Scored", "Selection"]
+__all__ = ["Answer", "Reference", "Scene", "Scored", "Selection", "left_by"]
 
 
 @dataclass(frozen=True)
@@ -186,3 +188,18 @@ class Answer:
     def nbytes(self) -> int:
         """Return the bytes it holds."""
         return self.restricted.logits.nbytes + self.restricted.gradient.nbytes
+
+
+def left_by(knock: KnockOut, network: Network) -> Pathway:
+    """Return the neurons that a knock-out leaves."""
+    named = [torch.zeros(site.shape, dtype=torch.bool, device=network.device) for site in network.sites]
+    for part in knock.parts:
+        site = network.sites[part.site]
+        mask = named[part.site].view(site.planes) if part.whole else named[part.site].view(-1)
+        mask[part.place] = True
+    touched = {part.site for part in knock.parts}
+    left = (
+        mask if knock.only and site in touched else ~mask if site in touched else torch.ones_like(mask)
+        for site, mask in enumerate(named)
+    )
+    return Pathway(tuple(left))

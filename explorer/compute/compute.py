@@ -32,7 +32,7 @@ from core.pathways.ranking import Off, Pathway, rank
 from core.pathways.restriction import restrict
 from core.progress import Progress, silent
 from explorer.compute import memory
-from explorer.compute.answers import Answer, Reference, Scene, Scored, Selection
+from explorer.compute.answers import Answer, Reference, Scene, Scored, Selection, left_by
 from explorer.compute.jobs import Jobs, Status, best_key
 from explorer.compute.results import Results
 from explorer.state.knockouts import KnockOut
@@ -246,7 +246,7 @@ def reference(scene: Scene, strategy: Strategy) -> Reference:
 def knocked(scene: Scene, knock: KnockOut) -> Reference:
     """Return the neurons that a knock-out leaves."""
     key = ("knocked", *scene.key[1:-1], knock)
-    return Reference(key, Strategy(ORIGINAL), knock.pathway(scene.network))
+    return Reference(key, Strategy(ORIGINAL), left_by(knock, scene.network))
 
 
 def _score(scene: Scene, strategy: Strategy, method: Method, progress: Progress = silent) -> Scored:

@@ -12,15 +12,19 @@ from torch import Tensor
 
 from core.evaluation import (
     SHARES,
+    TOLERANCE,
     Curve,
     Removals,
     SensitivityCurve,
     Stage,
     box_mask,
+    chance_level,
     degradation,
     deletion,
+    energy_inside,
     insertion,
     layers,
+    pointing_game,
     removals,
     sanity_check,
     sensitivity_n,
@@ -37,11 +41,14 @@ from explorer.state.view import View
 
 __all__ = [
     "SUBSETS",
+    "Localised",
+    "Mask",
     "Measured",
     "Sane",
     "Sensitive",
     "as_the_paper",
     "curves",
+    "localised",
     "object_mask",
     "passes",
     "sanity",
@@ -67,6 +74,27 @@ class Sensitive:
 
     curve: SensitivityCurve
     nbytes: int = 4096
+
+
+Mask = Tensor
+"""Which pixels lie on the object, bool (H, W)."""
+
+
+@dataclass(frozen=True)
+class Localised:
+    """How attributions lie to an object, in their order.
+
+    Attributes:
+        energies: the share of all relevance that lies on it.
+        hits: whether the most relevant pixel is near it; None where all are equal.
+        chance: its share of the picture.
+        near: the chance that a random pixel is near it.
+    """
+
+    energies: tuple[float, ...]
+    hits: tuple[bool | None, ...]
+    chance: float
+    near: float
 
 
 @dataclass(frozen=True)
@@ -179,7 +207,7 @@ def sanity(scene: Scene, names: Sequence[tuple[str, str]], view: View, waiter: s
     return errand([Part(key(name), title, part(name)) for name, title in names], len(chosen) + 1, waiter)
 
 
-def object_mask(scene: Scene, box: Box | None, own: Tensor | None) -> Tensor | None:
+def object_mask(scene: Scene, box: Box | None, own: Mask | None) -> Mask | None:
     """Return which pixels of the network's input lie on the object, bool (H, W); None where nothing says so.
 
     Args:
@@ -193,3 +221,18 @@ def object_mask(scene: Scene, box: Box | None, own: Tensor | None) -> Tensor | N
     left, right = (round(share / 100 * width) for share in box[::2])
     top, bottom = (round(share / 100 * height) for share in box[1::2])
     return box_mask(height, width, (left, top, right, bottom))
+
+
+def localised(mask: Mask, found: Sequence[Made]) -> Localised:
+    """Return how attributions lie to an object.
+
+    Raises:
+        PathwayError: the object covers no pixel, or all of them.
+    """
+    maps = [made.attribution.relevance for made in found]
+    return Localised(
+        tuple(energy_inside(each, mask) for each in maps),
+        tuple(pointing_game(each, mask) for each in maps),
+        chance_level(mask),
+        chance_level(mask, TOLERANCE),
+    )

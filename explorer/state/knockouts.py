@@ -1,4 +1,4 @@
-"""Sets of neurons and channels to silence, or to keep alone, and what that makes of a network.
+"""Sets of neurons and channels to silence, or to keep alone.
 
 In a link a part is its site, a letter and a number: ``9c4`` is channel 4 of site 9, ``9n3000`` the neuron at flat
 position 3000 of it.
@@ -11,11 +11,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-import torch
-
 from core.errors import PathwayError
 from core.network import Network
-from core.pathways.ranking import Pathway
 
 __all__ = ["MOST_PARTS", "KnockOut", "Part"]
 
@@ -82,20 +79,6 @@ class KnockOut:
     def without(self, part: Part) -> KnockOut:
         """Return the set without a part."""
         return replace(self, parts=tuple(p for p in self.parts if p != part))
-
-    def pathway(self, network: Network) -> Pathway:
-        """Return the neurons that are left."""
-        named = [torch.zeros(site.shape, dtype=torch.bool, device=network.device) for site in network.sites]
-        for part in self.parts:
-            site = network.sites[part.site]
-            mask = named[part.site].view(site.planes) if part.whole else named[part.site].view(-1)
-            mask[part.place] = True
-        touched = {part.site for part in self.parts}
-        left = (
-            mask if self.only and site in touched else ~mask if site in touched else torch.ones_like(mask)
-            for site, mask in enumerate(named)
-        )
-        return Pathway(tuple(left))
 
     def file(self, network: Network) -> bytes:
         """Return the set as a JSON file that says which network it is of."""

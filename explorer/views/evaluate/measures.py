@@ -7,13 +7,12 @@ from math import isnan
 
 import streamlit as st
 from PIL import Image
-from torch import Tensor
 
 from core.errors import PathwayError
-from core.evaluation import TOLERANCE, chance_level, energy_inside, pointing_game
+from core.evaluation import TOLERANCE
 from explorer.compute import evaluations
 from explorer.compute.answers import Scene
-from explorer.compute.evaluations import Measured, Sensitive
+from explorer.compute.evaluations import Mask, Measured, Sensitive
 from explorer.plots import charts, figures
 from explorer.plots.charts import Axis, Line
 from explorer.plots.words import number, percent, plain
@@ -171,7 +170,7 @@ def show_localisation(scene: Scene, photo: Image.Image, attributed: list[Attribu
             _show_localised(scene, mask, attributed)
 
 
-def _mask(scene: Scene) -> Tensor | None:
+def _mask(scene: Scene) -> Mask | None:
     """Which pixels lie on the object, if anything says so."""
     own, preprocessing = session.mask(), scene.network.preprocessing
     alpha = preprocessing.mask(own, session.view().crop) if own and preprocessing else None
@@ -207,27 +206,28 @@ def _offer_mask(photo: Image.Image) -> None:
         )  # fmt: skip
 
 
-def _show_localised(scene: Scene, mask: Tensor, attributed: list[Attributed]) -> None:
+def _show_localised(scene: Scene, mask: Mask, attributed: list[Attributed]) -> None:
     found = attributions.made(attributed)
     try:
-        chance, near = chance_level(mask), chance_level(mask, TOLERANCE)
-        energies = [energy_inside(made.attribution.relevance, mask) for _, made in found]
-        hits = [pointing_game(made.attribution.relevance, mask) for _, made in found]
+        localised = evaluations.localised(mask, [made for _, made in found])
     except PathwayError as problem:
         st.warning(plain(str(problem)))
         return
     if not found:
         st.info(attributions.lacking(attributed))
         return
+    chance, near = localised.chance, localised.near
     titles = [each.title for each, _ in found]
-    words = [f"{title} {percent(energy)}" for title, energy in zip(titles, energies, strict=True)]
+    words = [f"{title} {percent(energy)}" for title, energy in zip(titles, localised.energies, strict=True)]
     alt = f"Energy inside the object: {'; '.join(words)}; by chance {percent(chance)}."
     colours = [each.colour for each, _ in found]
     show_chart(
-        charts.bars_with_level(titles, energies, colours, chance, "relevance on the object"), "localisation", alt
+        charts.bars_with_level(titles, localised.energies, colours, chance, "relevance on the object"),
+        "localisation",
+        alt,
     )
     reach = number(TOLERANCE * min(mask.shape))
-    said = "; ".join(f"{title} {HITS[hit]}" for title, hit in zip(titles, hits, strict=True))
+    said = "; ".join(f"{title} {HITS[hit]}" for title, hit in zip(titles, localised.hits, strict=True))
     st.caption(
         "Higher is better: the share of all relevance that lies on the object; the line is the object's share of the "
         f"picture, {percent(chance)}, what relevance without regard to it would have. Pointing game, the most relevant "
@@ -236,6 +236,6 @@ def _show_localised(scene: Scene, mask: Tensor, attributed: list[Attributed]) ->
     )
     rows = [
         {"attribution": title, "energy_inside": energy, "chance": chance, "pointing_game": hit, "pointing_chance": near}
-        for title, energy, hit in zip(titles, energies, hits, strict=True)
+        for title, energy, hit in zip(titles, localised.energies, localised.hits, strict=True)
     ]
     attributions.offer_rows(scene, [each for each, _ in found], rows, "localisation")
