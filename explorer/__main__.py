@@ -9,7 +9,7 @@ import runpy
 import sys
 from pathlib import Path
 
-from explorer.compute import memory
+from explorer.compute import malloc
 
 __all__ = ["main", "prepare", "serve"]
 
@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> None:
         os.environ["PATHWAY_WEIGHTS"] = str(Path(os.environ["PATHWAY_WEIGHTS"]).resolve())  # serving changes folders
     folders = [*os.environ.get("PATHWAY_STUDIES", "").split(os.pathsep), *chosen.studies]
     os.environ["PATHWAY_STUDIES"] = os.pathsep.join(str(Path(folder).resolve()) for folder in folders if folder)
-    memory.share()
+    malloc.share()
     problem = _register(chosen.dataset) or prepare(max(1, chosen.threads))
     if problem:
         parser.error(problem)

@@ -12,9 +12,9 @@ if str(ROOT) not in sys.path:  # Streamlit puts this file's folder on the path, 
 import streamlit as st  # noqa: E402
 
 from explorer.compute import compute  # noqa: E402
-from explorer.ui import failures, markup, navigation, session  # noqa: E402
-from explorer.ui.turns import TURNS  # noqa: E402
-from explorer.views import teaching  # noqa: E402
+from explorer.ui import errors, markup, navigation, session  # noqa: E402
+from explorer.ui.render_slots import TURNS  # noqa: E402
+from explorer.views import lesson  # noqa: E402
 
 STYLE, LOGO = (Path(__file__).with_name(name) for name in ("style.css", "logo.svg"))
 
@@ -28,12 +28,12 @@ def main() -> None:
     with st.sidebar:
         st.html(markup.brand(LOGO.read_text("utf-8")))
     session.start(page.url_path)
-    teaching.show_presenting()
-    teaching.show_lesson()
+    lesson.show_presenting()
+    lesson.show_lesson()
     try:
         page.run()
     except Exception as problem:  # stopping and running again are no Exceptions to Streamlit
-        failures.show_failure(problem)
+        errors.show_failure(problem)
 
 
 compute.ask_who_left(session.is_connected)

@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from explorer.compute.answers import Scene
+from explorer.compute.scene import Scene
 from explorer.plots.words import plain
-from explorer.ui import session, widgets
-from explorer.views import sources
+from explorer.ui import controls, session
+from explorer.views import sidebar
 from explorer.views.columns import Column, find_columns
 from explorer.views.compare.agreement import show_dead, show_overlaps
 from explorer.views.compare.grid import show_answer_to_preset, show_grid, show_presets
@@ -15,9 +15,9 @@ from explorer.views.compare.survival import show_fidelity, show_strip
 
 
 def main() -> None:
-    subject = sources.find_subject()
+    subject = sidebar.find_subject()
     columns = show_strategies(subject.scene) if subject.scene else []
-    sources.sidebar(subject)
+    sidebar.show_sidebar(subject)
     if subject.scene:
         show_overlaps(subject.scene, columns)
         show_pair(subject.scene, columns)
@@ -31,8 +31,8 @@ def show_strategies(scene: Scene) -> list[Column]:
     st.markdown(f"## Do strategies agree on what carries *{plain(scene.network.class_names[scene.target])}*?")
     show_presets()
     columns = find_columns(scene, session.view().columns)
-    widgets.sparsity()
-    widgets.how_shown()
+    controls.sparsity()
+    controls.how_shown()
     show_answer_to_preset(scene, columns)
     show_grid(scene, columns)
     return columns

@@ -2,17 +2,17 @@
 
 import streamlit as st
 
-from explorer.compute.answers import Scene
+from explorer.compute.scene import Scene
 from explorer.plots.words import plain
-from explorer.views import sources
-from explorer.views.decoded import choose_painting, show_neurons, show_pathways
+from explorer.views import sidebar
+from explorer.views.decode import choose_painting, show_neurons, show_pathways
 
 
 def main() -> None:
-    subject = sources.find_subject()
+    subject = sidebar.find_subject()
     if subject.scene:
         show_paintings(subject.scene)
-    sources.sidebar(subject)
+    sidebar.show_sidebar(subject)
 
 
 def show_paintings(scene: Scene) -> None:

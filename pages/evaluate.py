@@ -2,21 +2,21 @@
 
 import streamlit as st
 
-from explorer.compute.answers import Scene
+from explorer.compute.scene import Scene
 from explorer.plots.words import plain
-from explorer.ui import widgets
-from explorer.views import sources
+from explorer.ui import controls
+from explorer.views import sidebar
 from explorer.views.evaluate.attributions import Attributed, find_attributions
 from explorer.views.evaluate.gallery import choose_attributions, choose_map, show_gallery
 from explorer.views.evaluate.measures import show_degradation, show_localisation, show_sensitivity
-from explorer.views.evaluate.printed import show_printed
+from explorer.views.evaluate.paper import show_printed
 from explorer.views.evaluate.sanity import show_sanity
 
 
 def main() -> None:
-    subject = sources.find_subject()
+    subject = sidebar.find_subject()
     attributed = show_attributions(subject.scene) if subject.scene else []
-    sources.sidebar(subject)
+    sidebar.show_sidebar(subject)
     if subject.scene:
         show_degradation(subject.scene, attributed)
         show_localisation(subject.scene, subject.photo, attributed)
@@ -31,8 +31,8 @@ def show_attributions(scene: Scene) -> list[Attributed]:
     choose_map(scene.network)
     attributed = find_attributions(scene)
     if any(each.detail.startswith("pathway") for each in attributed):
-        widgets.sparsity()
-    widgets.how_shown()
+        controls.sparsity()
+    controls.how_shown()
     show_gallery(scene, attributed)
     return attributed
 

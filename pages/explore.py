@@ -2,12 +2,12 @@
 
 import streamlit as st
 
-from explorer.compute.answers import Scene
+from explorer.compute.scene import Scene
 from explorer.plots.words import plain
 from explorer.report.report import offer_report
-from explorer.ui import captions, markup, session, widgets
-from explorer.ui.turns import TURNS
-from explorer.views import sources
+from explorer.ui import captions, controls, markup, session
+from explorer.ui.render_slots import TURNS
+from explorer.views import sidebar
 from explorer.views.columns import Column, find_columns
 from explorer.views.explore.layers import show_layers
 from explorer.views.explore.neurons import show_neurons
@@ -17,10 +17,10 @@ from explorer.views.panels import show_panels
 
 def main() -> None:
     # What the slider changes is drawn first, for everybody who waits; the sidebar, which it does not change, after it.
-    subject = sources.find_subject()
+    subject = sidebar.find_subject()
     columns = show_pathways(subject.scene) if subject.scene else []
     TURNS.let_others()
-    sources.sidebar(subject, show_options)
+    sidebar.show_sidebar(subject, show_options)
     if subject.scene:
         ready = [column for column in columns if column.selection]
         show_layers(subject.scene, ready)
@@ -30,16 +30,16 @@ def main() -> None:
 def show_pathways(scene: Scene) -> list[Column]:
     st.markdown(f"## Which neurons carry *{plain(scene.network.class_names[scene.target])}*?")
     with st.container(key="methods"):
-        widgets.methods()
+        controls.methods()
     view = session.view()
     columns = find_columns(scene, [view.strategy(method) for method in (view.first, view.second)])
     with st.container(key="sparsity", horizontal=True):
         with st.container():
             show_sparsity(columns)
-        st.toggle("Live scrub", help="Redraws the maps while you drag.", **widgets.field("scrub"))
+        st.toggle("Live scrub", help="Redraws the maps while you drag.", **controls.field("scrub"))
     if view.scrub:
         show_scrub(scene, columns)
-    widgets.how_shown()
+    controls.how_shown()
     show_panels(scene, columns)
     offer_report(scene, columns)
     return columns
@@ -47,11 +47,11 @@ def show_pathways(scene: Scene) -> list[Column]:
 
 def show_options() -> None:
     with st.expander("Options of the methods"):
-        widgets.option_controls()
+        controls.option_controls()
 
 
 def show_sparsity(columns: list[Column]) -> None:
-    widgets.sparsity()
+    controls.sparsity()
     for column in columns:
         if column.scored and column.scored.ranking.runs_out > 0.005:
             st.html(markup.runs_out(*captions.runs_out(column.title, column.scored.ranking), column.colour))

@@ -2,34 +2,34 @@
 
 import streamlit as st
 
-from explorer.compute import flows
-from explorer.compute.answers import Scene
+from explorer.compute import flow as flows
+from explorer.compute.scene import Scene
 from explorer.plots.words import plain
-from explorer.ui import session, widgets
-from explorer.ui.waiting import gathered
-from explorer.views import sources
+from explorer.ui import controls, session
+from explorer.ui.progress import gathered
+from explorer.views import sidebar
 from explorer.views.columns import find_columns, show_waiting
-from explorer.views.flow_view import show_graph
+from explorer.views.flow import show_graph
 
 
 def main() -> None:
-    subject = sources.find_subject()
+    subject = sidebar.find_subject()
     if subject.scene:
         show_flow(subject.scene)
-    sources.sidebar(subject, show_options)
+    sidebar.show_sidebar(subject, show_options)
 
 
 def show_options() -> None:
     with st.expander("Options of the methods"):
-        widgets.option_controls()
+        controls.option_controls()
 
 
 def show_flow(scene: Scene) -> None:
     st.markdown(f"## How does *{plain(scene.network.class_names[scene.target])}* come together?")
     with st.container(key="methods"):
-        widgets.methods()
-    widgets.sparsity()
-    widgets.restriction()
+        controls.methods()
+    controls.sparsity()
+    controls.restriction()
     view = session.view()
     first, second = find_columns(scene, [view.strategy(method) for method in (view.first, view.second)])
     if first.scored is None:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from explorer.views.teaching import show_lessons
+from explorer.views.lesson import show_lessons
 
 st.markdown("## Lessons")
 st.markdown(

@@ -2,18 +2,18 @@
 
 import streamlit as st
 
-from explorer.compute.answers import Scene
+from explorer.compute.scene import Scene
 from explorer.plots.words import plain
-from explorer.ui import session, widgets
-from explorer.views import sources
+from explorer.ui import controls, session
+from explorer.views import sidebar
 from explorer.views.columns import Column, find_columns
-from explorer.views.linear import show_line, show_over_sparsity, show_radii
+from explorer.views.linearity import show_line, show_over_sparsity, show_radii
 
 
 def main() -> None:
-    subject = sources.find_subject()
+    subject = sidebar.find_subject()
     columns = show_strategies(subject.scene) if subject.scene else []
-    sources.sidebar(subject)
+    sidebar.show_sidebar(subject)
     if subject.scene:
         show_radii(subject.scene, columns)
         show_line(subject.scene, columns)
@@ -27,11 +27,11 @@ def show_strategies(scene: Scene) -> list[Column]:
     with st.container(key="methods"):
         for place, panel in zip(range(count), st.columns(max(4, count)), strict=False):
             with panel:
-                widgets.column(place)
+                controls.column(place)
     columns = find_columns(scene, session.view().columns)
-    widgets.more_columns()
-    widgets.sparsity()
-    widgets.restriction()
+    controls.more_columns()
+    controls.sparsity()
+    controls.restriction()
     return columns
 
 

@@ -2,20 +2,20 @@
 
 import streamlit as st
 
-from explorer.compute.answers import Scene
+from explorer.compute.scene import Scene
 from explorer.plots.words import plain
-from explorer.ui import widgets
-from explorer.views import sources
+from explorer.ui import controls
+from explorer.views import sidebar
+from explorer.views.knockout import offer_silencing
 from explorer.views.neuron.connections import show_connections
-from explorer.views.neuron.one_neuron import chosen_neuron, show_excitement, show_pictures, show_places
-from explorer.views.silencing import offer_silencing
+from explorer.views.neuron.neuron import chosen_neuron, show_excitement, show_pictures, show_places
 
 
 def main() -> None:
-    subject = sources.find_subject()
+    subject = sidebar.find_subject()
     if subject.scene:
         show_neuron(subject.scene)
-    sources.sidebar(subject)
+    sidebar.show_sidebar(subject)
 
 
 def show_neuron(scene: Scene) -> None:
@@ -23,7 +23,7 @@ def show_neuron(scene: Scene) -> None:
     target = plain(scene.network.class_names[scene.target])
     st.markdown(f"## What does this neuron do for *{target}*?")
     with st.container(key="which"):
-        widgets.neuron(scene.network, neuron)
+        controls.neuron(scene.network, neuron)
     show_pictures(scene, neuron)
     offer_silencing(scene, neuron)
     show_connections(scene, neuron)

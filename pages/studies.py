@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from explorer.views.studies.choice import choose, sidebar
+from explorer.views.studies.choice import choose, show_sidebar
 from explorer.views.studies.classes import show_classes
 from explorer.views.studies.differences import show_differences
 from explorer.views.studies.facts import show_empty, show_facts
@@ -27,7 +27,7 @@ def main() -> None:
     elif studied:
         for show in PARTS:
             show(studied)
-    sidebar()
+    show_sidebar()
 
 
 main()

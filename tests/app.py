@@ -10,7 +10,7 @@ from typing import Any
 from streamlit.testing.v1 import AppTest
 
 from explorer.state.view import View
-from explorer.ui.failures import UNFORESEEN
+from explorer.ui.errors import UNFORESEEN
 from tests.waiting import until
 
 APP = Path(__file__).resolve().parent.parent / "explorer" / "app.py"

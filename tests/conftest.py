@@ -15,8 +15,8 @@ from streamlit.components.v2 import manifest_scanner
 
 from core.methods import METHODS
 from explorer.compute import compute
+from explorer.compute.cache import Results
 from explorer.compute.jobs import Jobs
-from explorer.compute.results import Results
 from tests.browser import browser, page, server  # noqa: F401
 
 torch.set_num_threads(1)

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from core.methods import METHODS
-from explorer.state.knockouts import Part
+from explorer.state.knockout import Part
 from explorer.state.lessons import lessons
 from explorer.state.strategies import Strategy
 from explorer.state.view import View

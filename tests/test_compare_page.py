@@ -17,7 +17,7 @@ from core.models.zoo import load_network
 from core.pathways.fidelity import chance_overlap, dead_neurons, dead_share, fidelity, overlap, site_overlaps
 from core.pathways.ranking import Pathway, rank
 from core.pathways.restriction import response
-from explorer.compute import comparisons, compute
+from explorer.compute import comparison, compute
 from explorer.plots.words import percent, ratio
 from explorer.state.strategies import Strategy
 from explorer.state.view import View
@@ -254,14 +254,14 @@ def test_six_slow_columns_show_their_places_in_line(nothing_made, go_on):
 
 @pytest.mark.thorough
 def test_curves_can_be_cancelled_and_started_again(nothing_made, monkeypatch):
-    go_on, curve = threading.Event(), comparisons.fidelity_curve
+    go_on, curve = threading.Event(), comparison.fidelity_curve
 
     def held(*inputs: Any, progress: Any, **options: Any) -> Any:
         while not go_on.wait(0.01):
             progress(0, 16, "sparsities")
         return curve(*inputs, progress=progress, **options)
 
-    monkeypatch.setattr(comparisons, "fidelity_curve", held)
+    monkeypatch.setattr(comparison, "fidelity_curve", held)
     at = compared({"columns": "NeuronMCT~Random"})
     at = ran(at.button(key="curves_cancel").click())
     at = ran(at)

@@ -21,11 +21,11 @@ from core.pathways.fidelity import chance_overlap, fidelity, overlap
 from core.pathways.ranking import rank
 from core.pathways.restriction import pathway_gradient, saliency_map
 from core.pathways.scores import Scores
-from explorer.compute import comparisons, compute
-from explorer.compute.answers import Scene, Scored, Selection
-from explorer.compute.comparisons import CURVE, STRIP, Curve
+from explorer.compute import comparison, compute
+from explorer.compute.comparison import CURVE, STRIP, Curve
 from explorer.compute.errands import Errand
 from explorer.compute.jobs import Status
+from explorer.compute.scene import Scene, Scored, Selection
 from explorer.state.strategies import Strategy
 from tests.networks import SHAPE, TOYS, seeded
 from tests.waiting import until
@@ -62,7 +62,7 @@ def finish(errand: Errand) -> Status:
     return errand.ask()
 
 
-ERRANDS = pytest.mark.parametrize("ask", [comparisons.curves, comparisons.strip], ids=["curves", "strip"])
+ERRANDS = pytest.mark.parametrize("ask", [comparison.curves, comparison.strip], ids=["curves", "strip"])
 
 
 # ------------------------------------------------------------------------------------------------------------ members
@@ -89,7 +89,7 @@ def test_members_are_what_sets_of_neurons_say(kind, sparsity):
     names = ("Original", "ActiveSubnet")
     selections = [*(compute.reference(scene, Strategy(name)) for name in names), *methods]
 
-    found = comparisons.members(scene, selections, sparsity)
+    found = comparison.members(scene, selections, sparsity)
     n = len(everything)
     shares = [len(neurons) / n for neurons in on]
     overlaps = [[ratio(len(a & b), len(a | b)) for b in on] for a in on]
@@ -109,8 +109,8 @@ def test_members_are_what_sets_of_neurons_say(kind, sparsity):
 def test_members_are_in_the_order_asked_for(scene):
     mct, random, _ = three(scene)
     active = compute.reference(scene, Strategy("ActiveSubnet"))
-    found = comparisons.members(scene, [random, active, mct], 0.8)
-    turned = comparisons.members(scene, [mct, random, active], 0.8)
+    found = comparison.members(scene, [random, active, mct], 0.8)
+    turned = comparison.members(scene, [mct, random, active], 0.8)
     sizes = {"random": round(0.2 * 512), "mct": mct.size(0.8), "active": active.chosen.size}
     assert found.sizes().sum(1).tolist() == [sizes["random"], sizes["active"], sizes["mct"]]
     assert turned.sizes().sum(1).tolist() == [sizes["mct"], sizes["random"], sizes["active"]]
@@ -120,18 +120,18 @@ def test_members_are_in_the_order_asked_for(scene):
 def test_two_members_are_cores_overlap_and_chance(scene):
     first, second = scored(scene, "NeuronMCT"), scored(scene, "Random", seed=1)
     a, b = first.ranking.pathway(0.8), second.ranking.pathway(0.8)
-    found = comparisons.members(scene, [first, second], 0.8)
+    found = comparison.members(scene, [first, second], 0.8)
     assert found.overlaps()[0, 1] == found.overlaps()[1, 0] == overlap(a, b)
     assert 0 < found.overlaps()[0, 1] < 1
     assert found.chances()[0, 1] == pytest.approx(chance_overlap(a.size / a.neurons, b.size / b.neurons))
-    assert comparisons.members(scene, [first, first], 0.8).overlaps().tolist() == [[1.0, 1.0], [1.0, 1.0]]
-    assert comparisons.members(scene, [first, second], 0.3).overlaps()[0, 1] != overlap(a, b)
+    assert comparison.members(scene, [first, first], 0.8).overlaps().tolist() == [[1.0, 1.0], [1.0, 1.0]]
+    assert comparison.members(scene, [first, second], 0.3).overlaps()[0, 1] != overlap(a, b)
 
 
 def test_the_overlap_of_nothing_with_nothing_is_not_a_number(scene):
     none = rank(Scores([torch.zeros(site.shape) for site in scene.network.sites], keeps_zeros=False))
     nothing = Scored(("nothing",), Strategy("Random"), none, (), 0.0)
-    found = comparisons.members(scene, [nothing, nothing], 0.5)
+    found = comparison.members(scene, [nothing, nothing], 0.5)
     assert np.isnan(found.overlaps()).all()
     assert np.isnan(found.chances()).all()
     assert np.isnan(found.dead_shares()).all()
@@ -140,28 +140,28 @@ def test_the_overlap_of_nothing_with_nothing_is_not_a_number(scene):
 def test_members_are_made_once_for_the_same_neurons(scene):
     mct, random, _ = three(scene)
     active = compute.reference(scene, Strategy("ActiveSubnet"))
-    made = comparisons.members(scene, [mct, random, active], 0.8)
-    assert comparisons.members(scene, [mct, random, active], 0.8) is made
+    made = comparison.members(scene, [mct, random, active], 0.8)
+    assert comparison.members(scene, [mct, random, active], 0.8) is made
     again = compute.reference(scene, Strategy("ActiveSubnet"))
-    assert comparisons.members(scene, (scored(scene, "NeuronMCT"), random, again), 0.8) is made
-    assert comparisons.members(scene, [mct, random, active], 0.7) is not made
-    assert comparisons.members(scene, [random, mct, active], 0.8) is not made
-    assert comparisons.members(scene, [mct, random], 0.8) is not made
-    assert comparisons.members(scene, [mct, scored(scene, "Random", seed=1), active], 0.8) is not made
+    assert comparison.members(scene, (scored(scene, "NeuronMCT"), random, again), 0.8) is made
+    assert comparison.members(scene, [mct, random, active], 0.7) is not made
+    assert comparison.members(scene, [random, mct, active], 0.8) is not made
+    assert comparison.members(scene, [mct, random], 0.8) is not made
+    assert comparison.members(scene, [mct, scored(scene, "Random", seed=1), active], 0.8) is not made
 
 
 def test_members_at_sparsities_that_keep_the_same_neurons_are_one(scene):
     mct, active = scored(scene, "NeuronMCT"), compute.reference(scene, Strategy("ActiveSubnet"))
-    made = comparisons.members(scene, [mct, active], 0.8)
+    made = comparison.members(scene, [mct, active], 0.8)
     assert mct.size(0.8) == mct.size(0.8001) == mct.size(0.8 + 0.3 / scene.network.neurons)
-    assert comparisons.members(scene, [mct, active], 0.8001) is made
-    assert comparisons.members(scene, [mct, active], 0.9) is not made
+    assert comparison.members(scene, [mct, active], 0.8001) is made
+    assert comparison.members(scene, [mct, active], 0.9) is not made
 
 
 def test_members_of_another_photo_are_their_own(scene):
     flipped = compute.scene(scene.network, PHOTO.transpose(Image.Transpose.FLIP_LEFT_RIGHT), Crop(), 1)
     names = [Strategy("Original"), Strategy("ActiveSubnet")]
-    found, other = (comparisons.members(s, [compute.reference(s, n) for n in names], 0.5) for s in (scene, flipped))
+    found, other = (comparison.members(s, [compute.reference(s, n) for n in names], 0.5) for s in (scene, flipped))
     for table, own in ((found, scene), (other, flipped)):
         assert table.dead_shares().tolist() == [own.dead_share, 0.0]
     assert scene.dead_share != flipped.dead_share
@@ -175,8 +175,8 @@ def test_members_of_another_photo_are_their_own(scene):
 def test_a_curve_is_the_fidelity_at_every_sparsity(kind, off):
     scene = scene_of(kind)
     rankings = three(scene)
-    assert finish(comparisons.curves(scene, rankings, off, "me")).state == "done"
-    found = comparisons.curves(scene, rankings, off, "me")
+    assert finish(comparison.curves(scene, rankings, off, "me")).state == "done"
+    found = comparison.curves(scene, rankings, off, "me")
     assert found.complete
     for part, one in zip(found.parts, rankings, strict=True):
         assert len(part.points) == len(CURVE) == 16
@@ -194,12 +194,12 @@ def test_a_ranking_shared_between_targets_has_a_curve_and_a_row_for_each(target)
     one, other = scene_of("Residual", 1), scene_of("Residual", target)
     random = scored(one, "Random")
     assert random.key == scored(other, "Random").key
-    for ask in (comparisons.curves, comparisons.strip):
+    for ask in (comparison.curves, comparison.strip):
         finish(ask(one, [random], "zero", "me"))
         assert ask(one, [random], "zero", "me").complete
         assert ask(other, [random], "zero", "me").parts == (None,)
         finish(ask(other, [random], "zero", "me"))
-    points = comparisons.curves(other, [random], "zero", "me").parts[0].points
+    points = comparison.curves(other, [random], "zero", "me").parts[0].points
     wanted = [fidelity(other.network, other.image, target, random.pathway(sparsity)).p_ratio for sparsity in CURVE]
     assert [point.p_ratio for point in points] == pytest.approx(wanted, rel=1e-5)
 
@@ -212,8 +212,8 @@ def test_a_ranking_shared_between_targets_has_a_curve_and_a_row_for_each(target)
 def test_a_strip_is_the_pathway_gradient_at_every_sparsity(kind, off):
     scene = scene_of(kind)
     rankings = three(scene)
-    assert finish(comparisons.strip(scene, rankings, off, "me")).state == "done"
-    for row, one in zip(comparisons.strip(scene, rankings, off, "me").parts, rankings, strict=True):
+    assert finish(comparison.strip(scene, rankings, off, "me")).state == "done"
+    for row, one in zip(comparison.strip(scene, rankings, off, "me").parts, rankings, strict=True):
         assert row.maps.shape == (8, 8, 8)
         assert (row.maps.dtype, row.nbytes) == (np.float32, 8 * 8 * 8 * 4)
         assert len(row.p_ratios) == len(row.fates) == len(STRIP) == 8
@@ -303,7 +303,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> AtOnce:
 
 
 @pytest.mark.parametrize(
-    ("ask", "steps", "what"), [(comparisons.curves, 16, "sparsities"), (comparisons.strip, 8, "gradients")]
+    ("ask", "steps", "what"), [(comparison.curves, 16, "sparsities"), (comparison.strip, 8, "gradients")]
 )
 def test_progress_runs_over_the_parts_that_are_missing(scene, at_once, ask, steps, what):
     mct, random, intgrad = three(scene)
@@ -332,7 +332,7 @@ def test_progress_comes_to_its_end_where_a_strategy_stands_twice(scene, at_once,
 
 def refuse(monkeypatch: pytest.MonkeyPatch, unwanted: Scored, problem: Exception) -> None:
     """Let everything about one ranking go wrong."""
-    curve, answer = comparisons.fidelity_curve, compute.answer
+    curve, answer = comparison.fidelity_curve, compute.answer
 
     def curve_or_error(network, image, target, ranking, *args, **kwargs):
         if ranking is unwanted.ranking:
@@ -344,7 +344,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch, unwanted: Scored, problem: Exception
             raise problem
         return answer(scene, selection, *args)
 
-    monkeypatch.setattr(comparisons, "fidelity_curve", curve_or_error)
+    monkeypatch.setattr(comparison, "fidelity_curve", curve_or_error)
     monkeypatch.setattr(compute, "answer", answer_or_error)
 
 
@@ -373,7 +373,7 @@ class Gate:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, held: Scored) -> None:
         self.reached, self.opened = Event(), Event()
-        curve, answer = comparisons.fidelity_curve, compute.answer
+        curve, answer = comparison.fidelity_curve, compute.answer
 
         def curve_later(network, image, target, ranking, sparsities, *, off, progress):
             def told(*args):
@@ -386,7 +386,7 @@ class Gate:
             self._wait_at(selection is held)
             return answer(scene, selection, *args)
 
-        monkeypatch.setattr(comparisons, "fidelity_curve", curve_later)
+        monkeypatch.setattr(comparison, "fidelity_curve", curve_later)
         monkeypatch.setattr(compute, "answer", answer_later)
 
     def _wait_at(self, held: bool) -> None:
@@ -444,7 +444,7 @@ def test_who_leaves_does_not_take_it_from_another(scene, monkeypatch, ask):
 
 
 def test_curves_and_strip_are_two_errands_that_do_not_wait_for_methods(scene):
-    curves, strip = (ask(scene, three(scene), "zero", "me") for ask in (comparisons.curves, comparisons.strip))
+    curves, strip = (ask(scene, three(scene), "zero", "me") for ask in (comparison.curves, comparison.strip))
     assert curves.key != strip.key
     go = Event()
     compute.JOBS.ask("method", lambda progress: Curve((), int(go.wait(60))), "me")

@@ -22,9 +22,9 @@ from core.network.receptive_field import receptive_field
 from core.pathways.fidelity import dead_neurons, dead_share, fidelity
 from core.pathways.ranking import rank
 from core.pathways.restriction import pathway_gradient, response, restrict, saliency_map
-from explorer.compute import compute, readings
-from explorer.compute.answers import Scene, Scored
+from explorer.compute import compute, neurons
 from explorer.compute.jobs import Jobs, Status
+from explorer.compute.scene import Scene, Scored
 from explorer.state.strategies import STRATEGIES, Strategy
 from tests.networks import SHAPE, TOYS, seeded
 from tests.waiting import until
@@ -191,11 +191,11 @@ def test_a_reference_is_there_at_once_and_reads_like_any_selection(network, scen
     found = status.result
     assert (found.strategy, found.complete) == (Strategy(name), True)
     assert found.key == compute.scores_key(scene, Strategy(name))
-    masks = readings.all_masks(scene, found, 0.9)
+    masks = neurons.all_masks(scene, found, 0.9)
     for site in network.sites:
         mask = np.ones(site.shape, bool) if name == "Original" else scene.activations[site.index][0].numpy() > 0
         np.testing.assert_array_equal(masks[site.name], mask)
-        np.testing.assert_array_equal(readings.site_planes(scene, found, 0.9, site.index).mask, mask)
+        np.testing.assert_array_equal(neurons.site_planes(scene, found, 0.9, site.index).mask, mask)
         np.testing.assert_array_equal(found.site_mask(0.1, site.index).numpy(), mask)
 
 
@@ -397,7 +397,7 @@ def test_an_error_is_forgotten_in_whichever_line_it_is(queue):
 
 
 def test_the_saliency_map_is_cores(scene):
-    values = readings.saliency(scene.original)
+    values = neurons.saliency(scene.original)
     assert values.dtype == np.float32
     np.testing.assert_array_equal(values, saliency_map(scene.original.gradient).numpy())
 
@@ -406,7 +406,7 @@ def test_planes_of_a_site_are_mask_and_dead(network, scene):
     found = scored(scene, "Random")
     pathway = found.ranking.pathway(0.7)
     for site in network.sites:
-        planes = readings.site_planes(scene, found, 0.7, site.index)
+        planes = neurons.site_planes(scene, found, 0.7, site.index)
         assert planes.mask.shape == planes.dead.shape == site.shape
         np.testing.assert_array_equal(planes.mask, pathway.masks[site.index].numpy())
         np.testing.assert_array_equal(planes.dead, scene.activations[site.index][0].numpy() == 0)
@@ -415,7 +415,7 @@ def test_planes_of_a_site_are_mask_and_dead(network, scene):
 def test_top_neurons_are_in_order_with_their_numbers(network, scene):
     found, other = scored(scene, "NeuronMCT"), scored(scene, "Random")
     scores = METHODS["NeuronMCT"](network, scene.image, scene.target)
-    rows = readings.top_neurons(scene, found, [other], None, 40)
+    rows = neurons.top_neurons(scene, found, [other], None, 40)
     assert len(rows) == 40
     assert [row.ranks[0] for row in rows] == list(range(40))
     flat = torch.cat([score.flatten() for score in scores]).sort(descending=True).values
@@ -428,7 +428,7 @@ def test_top_neurons_are_in_order_with_their_numbers(network, scene):
 
 def test_top_neurons_of_one_site_leave_out_the_others_and_those_without_a_score(network, scene):
     found = scored(scene, "NeuronMCT")
-    rows = readings.top_neurons(scene, found, [], 1, 10_000)
+    rows = neurons.top_neurons(scene, found, [], 1, 10_000)
     positive = int((METHODS["NeuronMCT"](network, scene.image, scene.target)[1] > 0).sum())
     assert {row.site for row in rows} == {1}
     assert len(rows) == positive < network.sites[1].neurons
@@ -440,17 +440,17 @@ def test_top_neurons_of_one_site_leave_out_the_others_and_those_without_a_score(
 def test_a_neuron_without_a_score_has_no_place(scene):
     found = scored(scene, "NeuronMCT")
     position = int((scene.activations[0].flatten() == 0).nonzero()[0])
-    row = readings.neuron_row(scene, found, [scored(scene, "Random")], (0, position))
+    row = neurons.neuron_row(scene, found, [scored(scene, "Random")], (0, position))
     assert (row.activation, row.score, row.ranks[0]) == (0.0, 0.0, None)
     assert row.ranks[1] is not None
 
 
 def test_a_neurons_channel_and_what_it_sees(network, scene):
     neuron = (1, 2 * 64 + 3 * 8 + 5)  # channel 2, row 3, column 5
-    channel = readings.channel_activation(scene, neuron)
+    channel = neurons.channel_activation(scene, neuron)
     np.testing.assert_array_equal(channel, scene.activations[1][0, 2].numpy())
-    assert readings.neuron_row(scene, scored(scene, "Random"), [], neuron).activation == channel[3, 5]
-    assert readings.sees(scene, neuron) == receptive_field(network, network.sites[1], neuron[1]) == (3, 1, 8, 6)
+    assert neurons.neuron_row(scene, scored(scene, "Random"), [], neuron).activation == channel[3, 5]
+    assert neurons.sees(scene, neuron) == receptive_field(network, network.sites[1], neuron[1]) == (3, 1, 8, 6)
 
 
 def test_a_vector_is_planes_of_one_pixel():
@@ -461,13 +461,13 @@ def test_a_vector_is_planes_of_one_pixel():
         preprocessing=Preprocessing(size=8, resize=8),
     )
     scene = compute.scene(vectors, PHOTO, Crop(), None)
-    planes = readings.site_planes(scene, scored(scene, "Random"), 0.5, 0)
+    planes = neurons.site_planes(scene, scored(scene, "Random"), 0.5, 0)
     assert planes.mask.shape == (6, 1, 1)
     assert planes.mask.sum() == 3
-    channel = readings.channel_activation(scene, (0, 4))
+    channel = neurons.channel_activation(scene, (0, 4))
     assert channel.shape == (1, 1)
     assert channel[0, 0] == float(scene.activations[0][0, 4])
-    assert readings.sees(scene, (0, 4)) == (0, 0, 8, 8)
+    assert neurons.sees(scene, (0, 4)) == (0, 0, 8, 8)
 
 
 # ----------------------------------------------------------------------------------------------------------- the zoo

@@ -23,7 +23,7 @@ from core.network import Network
 from core.pathways.fidelity import dead_neurons
 from core.pathways.ranking import Pathway, rank
 from core.pathways.restriction import response
-from explorer.compute import compute, paintings
+from explorer.compute import compute, decoding
 from explorer.plots.words import number, percent
 from explorer.state.view import View
 from tests.app import button, html, link, opened, ran, until_done, until_shown, view
@@ -105,7 +105,7 @@ def test_nothing_is_painted_unasked(nothing_made):
     ],
 )
 def test_the_recipe_is_what_the_view_says(params, expected):
-    assert paintings.recipe(View.from_params(params)[0]) == expected
+    assert decoding.recipe(View.from_params(params)[0]) == expected
 
 
 def test_what_changes_a_painting_changes_its_key(known):
@@ -116,7 +116,7 @@ def test_what_changes_a_painting_changes_its_key(known):
     assert selection is not None
 
     def key(view: View) -> object:
-        return paintings.painting_key(scene, selection, view)
+        return decoding.painting_key(scene, selection, view)
 
     for changed in ({"painted_at": "0.9"}, {"off": "frozen"}, {"paint_seed": "1"}, {"regularisers": ""}):
         assert key(View.from_params(changed)[0]) != key(base)
@@ -127,7 +127,7 @@ def test_neurons_are_the_strongest_of_the_last_feature_site(known, nothing_made)
     at = decoded(QUICK)
     buttons(at, "Paint 2 channels")[0].click()
     at = until_done(ran(at))
-    site = paintings.last_feature_site(known.network)
+    site = decoding.last_feature_site(known.network)
     assert site.name == "features.12.expand3x3_activation"  # the last one is a map of classes
     shown = facts(at)
     assert len(shown) == 2
@@ -143,7 +143,7 @@ def test_neurons_are_the_strongest_of_the_last_feature_site(known, nothing_made)
 @pytest.mark.thorough
 def test_it_is_shown_as_it_comes_and_can_be_cancelled(nothing_made, monkeypatch):
     seen, go_on, run = [], threading.Event(), Network.run
-    slow = paintings.decode
+    slow = decoding.decode
 
     def held(*args: Any, progress: Any, shown: Any, **options: Any) -> Any:
         def told(done: int, total: int, note: str) -> None:
@@ -153,7 +153,7 @@ def test_it_is_shown_as_it_comes_and_can_be_cancelled(nothing_made, monkeypatch)
 
         return slow(*args, progress=told, shown=lambda step, image: seen.append(step) or shown(step, image), **options)
 
-    monkeypatch.setattr(paintings, "decode", held)
+    monkeypatch.setattr(decoding, "decode", held)
     assert run is Network.run
     at = opened({"painted": "Original", "paint_steps": "40"}, "decode")
     buttons(at, "Paint 1 image")[0].click()
@@ -175,7 +175,7 @@ def test_it_is_shown_as_it_comes_and_can_be_cancelled(nothing_made, monkeypatch)
 
 @pytest.mark.thorough
 def test_a_cancelled_neuron_is_shown_as_far_as_it_came(nothing_made, monkeypatch):
-    slow = paintings.decode_neuron
+    slow = decoding.decode_neuron
 
     def held(*args: Any, progress: Any, **options: Any) -> Any:
         def told(done: int, total: int, note: str) -> None:
@@ -186,7 +186,7 @@ def test_a_cancelled_neuron_is_shown_as_far_as_it_came(nothing_made, monkeypatch
 
         return slow(*args, progress=told, **options)
 
-    monkeypatch.setattr(paintings, "decode_neuron", held)
+    monkeypatch.setattr(decoding, "decode_neuron", held)
     at = opened({"painted": "NeuronMCT", "paint_steps": "40"}, "decode")
     buttons(at, "Paint 1 channel")[0].click()
     at = until_shown(ran(at), lambda at: [i for i in at.image if "after 8 steps" in i.proto.imgs[0].alt])
@@ -195,7 +195,7 @@ def test_a_cancelled_neuron_is_shown_as_far_as_it_came(nothing_made, monkeypatch
     until(lambda: not compute.ERRANDS.pending)
     at = ran(at)
     assert [f for f in facts(at) if "Objective" in f]
-    monkeypatch.setattr(paintings, "decode_neuron", slow)
+    monkeypatch.setattr(decoding, "decode_neuron", slow)
     buttons(at, "Start it")[0].click()
     assert until_done(ran(at))  # the line still works
 
@@ -215,7 +215,7 @@ def test_choices_are_in_the_link():
 
 
 def test_a_painting_is_a_picture_of_the_networks_own_size(known):
-    data = paintings.picture(known.network, torch.zeros(1, 3, 224, 224))
+    data = decoding.picture(known.network, torch.zeros(1, 3, 224, 224))
     shown = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
     assert shown.shape == (224, 224, 3)
     np.testing.assert_allclose(shown.mean((0, 1)), [124, 116, 104], atol=2)  # the mean colour

@@ -21,7 +21,7 @@ from core.methods import METHODS
 from core.models.zoo import load_network
 from core.pathways.ranking import rank
 from core.pathways.restriction import pathway_gradient, saliency_map
-from explorer.compute import attributions, evaluations
+from explorer.compute import attributions, evaluation
 from explorer.compute.paper import tables
 from explorer.plots.words import number, percent
 from explorer.state.choices import ATTRIBUTIONS
@@ -216,8 +216,8 @@ def test_a_method_that_fails_says_why_and_the_others_stay(monkeypatch):
 
 @pytest.mark.thorough
 def test_sensitivity_is_measured_when_asked_for(nothing_made, monkeypatch):
-    monkeypatch.setattr(evaluations, "passes", lambda _: 7)
-    monkeypatch.setattr(evaluations, "removals", partial(removals, sizes=(1, 5000)))
+    monkeypatch.setattr(evaluation, "passes", lambda _: 7)
+    monkeypatch.setattr(evaluation, "removals", partial(removals, sizes=(1, 5000)))
     at = evaluated({"attributions": "Gradient~InputMCT"})
     assert "Correlation over the number" not in alts(at)
     button(at, "Measure sensitivity-n (7 forward passes)").click()
@@ -229,7 +229,7 @@ def test_sensitivity_is_measured_when_asked_for(nothing_made, monkeypatch):
 
 @pytest.mark.thorough
 def test_sanity_checks_are_run_when_asked_for(nothing_made, monkeypatch):
-    monkeypatch.setattr(evaluations, "MOST_STAGES", 2)
+    monkeypatch.setattr(evaluation, "MOST_STAGES", 2)
     monkeypatch.setattr(sanity, "SLOW", 1)
     at = evaluated({"attributions": "Gradient~Guided Backpropagation~InputIntGrad"})
     assert not [c for c in at.get("plotly_chart") if "SSIM" in c.proto.alt]

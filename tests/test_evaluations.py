@@ -27,10 +27,10 @@ from core.methods import METHODS
 from core.network import Network, trace
 from core.pathways.ranking import rank
 from core.pathways.restriction import pathway_gradient
-from explorer.compute import compute, evaluations
-from explorer.compute.answers import Scene
+from explorer.compute import compute, evaluation
 from explorer.compute.attributions import Made, attribute, contributions
 from explorer.compute.errands import Errand
+from explorer.compute.scene import Scene
 from explorer.state.view import View
 from tests.networks import SHAPE, TOYS, seeded
 from tests.waiting import until
@@ -77,7 +77,7 @@ def until_made(ask: Callable[[], Errand]) -> tuple[Any, ...]:
 def test_curves_are_cores(scene, order, replacement):
     view = View(order=order, replacement=replacement)
     found = both(scene)
-    parts = until_made(lambda: evaluations.curves(scene, found, view, "me"))
+    parts = until_made(lambda: evaluation.curves(scene, found, view, "me"))
     for (_, made), part in zip(found, parts, strict=True):
         case = (scene.network, scene.image, scene.target, made.attribution.relevance)
         expected = {
@@ -92,16 +92,16 @@ def test_curves_are_cores(scene, order, replacement):
 
 def test_another_order_or_replacement_is_another_curve(scene):
     found = both(scene)
-    until_made(lambda: evaluations.curves(scene, found, View(), "me"))
+    until_made(lambda: evaluation.curves(scene, found, View(), "me"))
     for other in (View(order="morf"), View(replacement="blur")):
-        assert set(evaluations.curves(scene, found, other, "me").parts) == {None}
-    far = evaluations.curves(scene, found, View(near=False), "me")  # the same curve, drawn further
+        assert set(evaluation.curves(scene, found, other, "me").parts) == {None}
+    far = evaluation.curves(scene, found, View(near=False), "me")  # the same curve, drawn further
     assert far.complete
 
 
 def test_the_papers_curve_is_lerf_by_the_mean():
     view = View(order="insertion", replacement="blur", near=False, sparsity=0.5)
-    assert evaluations.as_the_paper(view) == replace(view, order="lerf", replacement="mean")
+    assert evaluation.as_the_paper(view) == replace(view, order="lerf", replacement="mean")
 
 
 # --------------------------------------------------------------------------------------------------------- sensitivity
@@ -109,17 +109,17 @@ def test_the_papers_curve_is_lerf_by_the_mean():
 
 def test_sensitivities_are_cores_and_share_their_passes(scene, monkeypatch):
     calls = []
-    monkeypatch.setattr(evaluations, "removals", lambda *a, **k: calls.append(1) or removals(*a, **k))
+    monkeypatch.setattr(evaluation, "removals", lambda *a, **k: calls.append(1) or removals(*a, **k))
     found = both(scene)
-    parts = until_made(lambda: evaluations.sensitivities(scene, found, "me"))
+    parts = until_made(lambda: evaluation.sensitivities(scene, found, "me"))
     more = [*found, made(scene, "Grad-CAM")]
-    errand = evaluations.sensitivities(scene, more, "me")
+    errand = evaluation.sensitivities(scene, more, "me")
     assert errand.parts[:2] == parts
     assert errand.parts[2] is None
     finish(errand)
     assert len(calls) == 1
     removed = removals(scene.network, scene.image, scene.target, subsets=100)
-    for (_, each), part in zip(more, evaluations.sensitivities(scene, more, "me").parts, strict=True):
+    for (_, each), part in zip(more, evaluation.sensitivities(scene, more, "me").parts, strict=True):
         expected = sensitivity_n(removed, contributions(scene, each))
         assert part.curve.sizes == expected.sizes
         np.testing.assert_array_equal(part.curve.correlations, expected.correlations)
@@ -137,8 +137,8 @@ def test_the_number_of_passes_is_said_as_it_is(scene, monkeypatch):
     monkeypatch.setattr(
         Network, "run", lambda self, image, *a, **k: seen.append(len(image)) or run(self, image, *a, **k)
     )
-    removals(scene.network, scene.image, scene.target, subsets=evaluations.SUBSETS)
-    assert 0 <= sum(seen) - evaluations.passes(scene) <= 1
+    removals(scene.network, scene.image, scene.target, subsets=evaluation.SUBSETS)
+    assert 0 <= sum(seen) - evaluation.passes(scene) <= 1
 
 
 # --------------------------------------------------------------------------------------------------------------- sanity
@@ -148,11 +148,11 @@ def test_the_number_of_passes_is_said_as_it_is(scene, monkeypatch):
 def test_sanity_checks_are_cores(scene, cascade):
     view = View(cascade=cascade, sparsity=0.5)
     names = [("Gradient", "Gradient"), ("NeuronMCT", "NeuronMCT 50 %")]
-    parts = until_made(lambda: evaluations.sanity(scene, names, view, "me"))
+    parts = until_made(lambda: evaluation.sanity(scene, names, view, "me"))
     for (name, _), sane in zip(names, parts, strict=True):
         expected = sanity_check(
             scene.network, scene.image, scene.target, attribute(name, view), cascading=cascade,
-            stages=evaluations.stages(scene),
+            stages=evaluation.stages(scene),
         )  # fmt: skip
         assert [stage.name for stage in sane.stages] == [stage.name for stage in expected]
         for own, stage in zip(sane.stages, expected, strict=True):
@@ -174,7 +174,7 @@ def test_a_pathway_is_chosen_anew_in_each_network(scene):
 
 def test_what_changes_the_maps_changes_the_key(scene):
     def key(name: str, view: View) -> object:
-        return evaluations.sanity(scene, [(name, name)], view, "me").key
+        return evaluation.sanity(scene, [(name, name)], view, "me").key
 
     base = View()
     for other in (View(sparsity=0.5), View(off="frozen"), View(cascade=False)):
@@ -185,9 +185,9 @@ def test_what_changes_the_maps_changes_the_key(scene):
 
 
 def test_stages_are_layers_from_the_last_to_the_first(scene, monkeypatch):
-    assert evaluations.stages(scene) == layers(scene.network)[::-1]
-    monkeypatch.setattr(evaluations, "MOST_STAGES", 2)
-    assert evaluations.stages(scene) == (layers(scene.network)[-1], layers(scene.network)[0])
+    assert evaluation.stages(scene) == layers(scene.network)[::-1]
+    monkeypatch.setattr(evaluation, "MOST_STAGES", 2)
+    assert evaluation.stages(scene) == (layers(scene.network)[-1], layers(scene.network)[0])
 
 
 # --------------------------------------------------------------------------------------------------------------- object
@@ -196,11 +196,11 @@ def test_stages_are_layers_from_the_last_to_the_first(scene, monkeypatch):
 def test_a_box_is_in_percent_and_goes_before_the_pictures_own_mask(scene):
     own = torch.zeros(8, 8, dtype=torch.bool)
     own[0, 0] = True
-    assert evaluations.object_mask(scene, None, None) is None
-    assert evaluations.object_mask(scene, None, own) is own
-    mask = evaluations.object_mask(scene, (25, 50, 75, 100), own)
+    assert evaluation.object_mask(scene, None, None) is None
+    assert evaluation.object_mask(scene, None, own) is own
+    mask = evaluation.object_mask(scene, (25, 50, 75, 100), own)
     expected = torch.zeros(8, 8, dtype=torch.bool)
     expected[4:8, 2:6] = True
     assert torch.equal(mask, expected)
     with pytest.raises(PathwayError):
-        evaluations.object_mask(scene, (0, 0, 1, 1), None)  # less than a pixel
+        evaluation.object_mask(scene, (0, 0, 1, 1), None)  # less than a pixel

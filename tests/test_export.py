@@ -20,7 +20,7 @@ from core.network import Network, trace
 from core.pathways.ranking import rank
 from core.pathways.scores import Scores
 from explorer.compute import compute, export
-from explorer.compute.answers import Answer, Scene, Scored, Selection
+from explorer.compute.scene import Answer, Scene, Scored, Selection
 from explorer.state.strategies import Strategy
 from explorer.state.view import View
 from tests.networks import SHAPE, TOYS, seeded

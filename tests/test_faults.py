@@ -16,9 +16,9 @@ from core.methods import METHODS
 from core.models import weights
 from explorer.compute import compute
 from explorer.compute.jobs import NO_MEMORY
-from explorer.ui.failures import UNFORESEEN
-from explorer.ui.turns import TURNS, Turns
-from explorer.views import sources
+from explorer.ui.errors import UNFORESEEN
+from explorer.ui.render_slots import TURNS, Turns
+from explorer.views import sidebar
 from tests.app import button, html, opened, ran, until_done, view
 
 pytestmark = pytest.mark.usefixtures("nothing_made")
@@ -93,7 +93,7 @@ def test_a_changed_photo_is_named_and_the_others_work(tmp_path, monkeypatch):
     (folder / "coffee.png").write_bytes(whole[:-1])
     monkeypatch.setattr(images, "FOLDER", folder)
     compute.sample.cache_clear()
-    sources._sample_thumbnail.cache_clear()
+    sidebar._sample_thumbnail.cache_clear()
     at = opened({**QUICK, "image": "coffee"})
     assert f"The photo {folder / 'coffee.png'} was changed: SHA-256" in errors(at)
     assert "Restore it: python assets/build.py" in errors(at)

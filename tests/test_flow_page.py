@@ -16,9 +16,10 @@ from core.flow import BIAS, IMAGE, LOGIT, channel_flow, link
 from core.methods import METHODS
 from core.models.zoo import load_network
 from core.pathways.ranking import rank
-from explorer.compute import compute, flows
-from explorer.compute.flows import Flow
-from explorer.views import flow_view
+from explorer.compute import compute
+from explorer.compute import flow as flows
+from explorer.compute.flow import Flow
+from explorer.views import flow as flow_view
 from tests.app import html, opened, ran, until_done, until_shown, view
 from tests.app import link as address
 

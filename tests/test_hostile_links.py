@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from core.errors import printable
 from core.methods import METHODS
-from explorer.compute.answers import left_by
 from explorer.compute.export import csv_file, file_name
+from explorer.compute.scene import left_by
 from explorer.plots import charts
 from explorer.plots.words import plain
-from explorer.state.knockouts import MOST_PARTS, KnockOut
+from explorer.state.knockout import MOST_PARTS, KnockOut
 from explorer.state.view import MOST_NOTES, View
 from explorer.ui import markup
 from tests.hostile import BROKEN, outcome, watched

@@ -13,8 +13,8 @@ import torch
 
 from core.errors import Cancelled, PathwayError
 from core.progress import Progress
+from explorer.compute.cache import Results
 from explorer.compute.jobs import KEPT_ERRORS, NO_MEMORY, RETURN, Jobs, Status, Work
-from explorer.compute.results import Results
 from tests.waiting import until
 
 

@@ -18,7 +18,7 @@ from core.methods import METHODS
 from core.models.zoo import load_network
 from explorer.plots.words import number, percent, ratio
 from explorer.state.choices import LINKED_PARTS
-from explorer.state.knockouts import KnockOut, Part
+from explorer.state.knockout import KnockOut, Part
 from explorer.state.view import View
 from tests.app import PAGES, button, html, link, opened, ran, view, warnings
 
@@ -284,21 +284,21 @@ def many() -> None:
 
     import streamlit as st
 
-    from explorer.state.knockouts import Part
+    from explorer.state.knockout import Part
     from explorer.ui import session
-    from explorer.views import silencing
+    from explorer.views import knockout
 
     if "view" not in st.session_state:
         session.start("")
         for i in range(80):
-            silencing.edit(lambda k, i=i: replace(k, parts=(Part(0, i, whole=False),)))
+            knockout.edit(lambda k, i=i: replace(k, parts=(Part(0, i, whole=False),)))
         back = 0
         while st.session_state["past"]:
-            silencing.undo()
+            knockout.undo()
             back += 1
         st.session_state["back"], st.session_state["first"] = back, session.view().parts
         while st.session_state["future"]:
-            silencing.redo()
+            knockout.redo()
 
 
 def test_the_last_fifty_steps_can_be_undone():

@@ -18,9 +18,9 @@ from core.data.images import Crop, Preprocessing
 from core.errors import PathwayError
 from core.network import Network, trace
 from core.pathways.ranking import rank
-from explorer.compute import compute, readings
-from explorer.compute.answers import Scene, Scored, left_by
-from explorer.state.knockouts import MAX_BYTES, MOST_PARTS, KnockOut, Part
+from explorer.compute import compute, neurons
+from explorer.compute.scene import Scene, Scored, left_by
+from explorer.state.knockout import MAX_BYTES, MOST_PARTS, KnockOut, Part
 from explorer.state.strategies import Strategy
 from tests.networks import SHAPE, seeded, toy
 
@@ -325,12 +325,12 @@ def ranked(network: Network, values: dict[tuple[int, int], float], dtype: torch.
 
 def test_strongest_channels_by_hand(scene, network):
     scored = ranked(network, {(0, 0): 2.0, (0, 61): 1.5, (0, 89): 1.0, (0, 90): 0.25, (1, 30): 9.0, (2, 4): 3.0})
-    assert readings.strongest_channels(scored, scene, 0, 5) == [2, 0, 3]  # 2.5, 2.0, 0.25; the other one scores 0
-    assert readings.strongest_channels(scored, scene, 0, 1) == [2]
-    assert readings.strongest_channels(scored, scene, 1, 50) == [1]
-    assert readings.strongest_channels(scored, scene, 2, 50) == [4]
-    assert readings.strongest_channels(ranked(network, {(0, 0): 1.0}), scene, 2, 5) == []
-    assert readings.strongest_channels(ranked(network, {}), scene, 0, 5) == []
+    assert neurons.strongest_channels(scored, scene, 0, 5) == [2, 0, 3]  # 2.5, 2.0, 0.25; the other one scores 0
+    assert neurons.strongest_channels(scored, scene, 0, 1) == [2]
+    assert neurons.strongest_channels(scored, scene, 1, 50) == [1]
+    assert neurons.strongest_channels(scored, scene, 2, 50) == [4]
+    assert neurons.strongest_channels(ranked(network, {(0, 0): 1.0}), scene, 2, 5) == []
+    assert neurons.strongest_channels(ranked(network, {}), scene, 0, 5) == []
 
 
 @pytest.mark.parametrize("method", ["NeuronMCT", "Random"])
@@ -344,7 +344,7 @@ def test_strongest_channels_are_those_of_a_slow_sum(method, scene, network):
         ]
         order = [c for c in sorted(range(len(sums)), key=lambda c: -sums[c]) if sums[c] > 0]
         for count in (1, 2, 50):
-            assert readings.strongest_channels(scored, scene, site.index, count) == order[:count]
+            assert neurons.strongest_channels(scored, scene, site.index, count) == order[:count]
 
 
 def test_scores_of_a_channel_are_those_of_its_neurons(scene, network):
@@ -353,11 +353,11 @@ def test_scores_of_a_channel_are_those_of_its_neurons(scene, network):
         _, height, width = site.planes
         position = site.neurons - 1
         start = position - position % (height * width)
-        found = readings.channel_scores(scene, scored, (site.index, position))
+        found = neurons.channel_scores(scene, scored, (site.index, position))
         assert found.shape == (height, width)
         slow = [scored.ranking.score(site.index, start + i) for i in range(height * width)]
         assert found.flatten().tolist() == slow
-    assert not readings.channel_scores(scene, ranked(network, {}), (0, 3)).any()
+    assert not neurons.channel_scores(scene, ranked(network, {}), (0, 3)).any()
 
 
 @pytest.mark.parametrize("sparsity", [0.0, 0.5, 0.9])
@@ -365,7 +365,7 @@ def test_a_neuron_is_on_the_pathway_where_its_mask_says_so(sparsity, scene, netw
     scored = compute.ask_scores(scene, Strategy("NeuronMCT"), "me").result
     masks = scored.ranking.pathway(sparsity).masks
     for site in network.sites:
-        on = [readings.on_pathway(scored, sparsity, (site.index, position)) for position in range(site.neurons)]
+        on = [neurons.on_pathway(scored, sparsity, (site.index, position)) for position in range(site.neurons)]
         assert on == masks[site.index].flatten().tolist()
 
 

@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from explorer.compute import compute
-from explorer.compute.answers import Scene, Scored
+from explorer.compute.scene import Scene, Scored
 from tests.app import button, opened, ran, until_done
 
 PAIR = {"columns": "NeuronMCT~Random"}

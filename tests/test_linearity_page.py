@@ -15,7 +15,7 @@ from core.linearity import along, effective_linear_radius, linear_radius
 from core.methods import METHODS
 from core.models.zoo import load_network
 from core.pathways.ranking import rank
-from explorer.compute import radii
+from explorer.compute import linearity
 from explorer.plots.words import number
 from tests.app import html, link, opened, ran, until_done, view, warnings
 
@@ -27,9 +27,9 @@ QUICK = {"columns": "NeuronMCT~Random", "pair": "0-1", "sparsity": "0.98"}
 @pytest.fixture(autouse=True)
 def few_directions(monkeypatch):
     """Effective radii in one direction, and only where they are known to lie."""
-    monkeypatch.setattr(radii, "effective_linear_radius", partial(effective_linear_radius, largest=1e-5))
-    monkeypatch.setattr(radii.ask_radii, "__defaults__", (1,))
-    monkeypatch.setattr(radii, "DIRECTIONS", 1)
+    monkeypatch.setattr(linearity, "effective_linear_radius", partial(effective_linear_radius, largest=1e-5))
+    monkeypatch.setattr(linearity.ask_radii, "__defaults__", (1,))
+    monkeypatch.setattr(linearity, "DIRECTIONS", 1)
 
 
 def pressed(at: AppTest, label: str) -> AppTest:
@@ -86,7 +86,7 @@ def test_the_radius_and_what_limits_it_are_cores(known, nothing_made):
 
 @pytest.mark.thorough
 def test_radii_over_sparsity_are_cores(known, nothing_made, monkeypatch):
-    monkeypatch.setattr(radii, "SPARSITIES", (0.95, 0.98))
+    monkeypatch.setattr(linearity, "SPARSITIES", (0.95, 0.98))
     at = opened(QUICK | {"columns": "NeuronMCT~Original"}, "linearity")
     at = pressed(at, "Measure at 2 sparsities")
     assert f"NeuronMCT at 98.0 % {number(known.exact.radius)}." in alts(at)
@@ -97,7 +97,7 @@ def test_radii_over_sparsity_are_cores(known, nothing_made, monkeypatch):
     "ray", ["gradient", *(pytest.param(ray, marks=pytest.mark.thorough) for ray in ("random", "coffee"))]
 )
 def test_the_line_is_cores(ray, known, nothing_made, monkeypatch):
-    monkeypatch.setattr(radii, "POINTS", 3)
+    monkeypatch.setattr(linearity, "POINTS", 3)
     at = opened(QUICK | {"columns": "NeuronMCT~Original", "ray": ray}, "linearity")
     at = pressed(at, "Follow the line")
     found = re.search(r"from (\S+) at the photo to (\S+) at distance (\S+)\.", alts(at))
@@ -139,9 +139,9 @@ def test_a_unit_step_leads_where_it_says(known):
     gradient = torch.randn(3, 224, 224)
     scene_like = type("Scene", (), {"image": known.image, "network": known.network})()
     for ray in ("gradient", "random", "coffee"):
-        step, end = radii._direction(scene_like, gradient, ray)
+        step, end = linearity._direction(scene_like, gradient, ray)
         assert float(step.norm()) == pytest.approx(1)
         assert end > 0
-    step, end = radii._direction(scene_like, gradient, "coffee")
+    step, end = linearity._direction(scene_like, gradient, "coffee")
     coffee = known.network.preprocess(sample_images()["coffee"].open())
     np.testing.assert_allclose((known.image[0].double() + end * step), coffee[0].double(), atol=1e-5)

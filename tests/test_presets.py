@@ -19,7 +19,7 @@ from core.pathways.ranking import Pathway, rank
 from core.pathways.restriction import Restricted, response
 from core.pathways.scores import Scores
 from explorer.compute import compute
-from explorer.compute.answers import Answer, Scene, Scored
+from explorer.compute.scene import Answer, Scene, Scored
 from explorer.state.choices import SPARSITIES
 from explorer.state.strategies import Strategy
 from explorer.state.view import View

@@ -21,8 +21,8 @@ from PIL import Image
 from core.data.images import Preprocessing, downscale, sample_images
 from core.models.zoo import load_checkpoint
 from core.network import trace
-from explorer.compute import compute, readings
-from explorer.compute.answers import Scene, Scored
+from explorer.compute import compute, neurons
+from explorer.compute.scene import Scene, Scored
 from explorer.plots import palette
 from explorer.plots.figures import jpeg
 from explorer.plots.words import percent, ratio
@@ -126,7 +126,7 @@ def test_it_holds_the_numbers_that_the_page_shows(chosen):
             assert shown in words
         probability = float(answer.restricted.logits.softmax(1).max())
         assert percent(probability) in words
-        (rank,) = readings.neuron_row(scene, column.selection, (), VIEW.neuron).ranks
+        (rank,) = neurons.neuron_row(scene, column.selection, (), VIEW.neuron).ranks
         assert rank is None or f"{rank + 1:,} of 2,420,352" in words
         for size, site in zip(answer.sizes, scene.network.sites, strict=True):
             assert percent(size / site.neurons, 2) in words
@@ -261,7 +261,7 @@ def test_the_snippet_runs_as_it_is_and_prints_the_reports_numbers(view, tmp_path
         assert p_ratio == pytest.approx(answer.p_ratio, rel=1e-4)
         assert dead == pytest.approx(answer.dead_share, rel=1e-4)
         again = np.load(tmp_path / f"{column.strategy.name}.npy")
-        shown = readings.saliency(answer.restricted)
+        shown = neurons.saliency(answer.restricted)
         np.testing.assert_allclose(again, shown, rtol=1e-3, atol=1e-4 * float(abs(shown).max()))
 
 

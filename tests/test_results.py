@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from explorer.compute.results import MOST, Results
+from explorer.compute.cache import MOST, Results
 
 
 @dataclass(frozen=True)

@@ -23,10 +23,10 @@ from core.pathways.fidelity import dead_neurons, dead_share, fidelity
 from core.pathways.ranking import rank
 from core.pathways.restriction import pathway_gradient, response, saliency_map
 from core.pathways.scores import Scores
-from explorer.compute import comparisons, compute
-from explorer.compute.answers import Scene, Scored
-from explorer.compute.comparisons import STRIP, SWEEP, Swept
+from explorer.compute import comparison, compute
+from explorer.compute.comparison import STRIP, SWEEP, Swept
 from explorer.compute.errands import Errand
+from explorer.compute.scene import Scene, Scored
 from explorer.plots import figures
 from explorer.plots.words import number, percent, ratio
 from explorer.state.choices import SPARSITIES
@@ -64,8 +64,8 @@ def made(errand: Errand) -> None:
 
 
 def swept(scene: Scene, by: Scored, off: Any = "zero") -> Swept:
-    made(comparisons.sweeps(scene, [by], off, "me"))
-    part: Swept = comparisons.sweeps(scene, [by], off, "me").parts[0]
+    made(comparison.sweeps(scene, [by], off, "me"))
+    part: Swept = comparison.sweeps(scene, [by], off, "me").parts[0]
     return part
 
 
@@ -132,15 +132,15 @@ def test_a_sweep_is_what_core_says_of_each_pathway_alone(nothing_made, kind, off
 
 def test_a_sweep_is_made_when_asked_for_once_and_shared(scene):
     one, other = scored(scene), scored(scene, "Random")
-    first = comparisons.sweeps(scene, [one], "zero", "me")
+    first = comparison.sweeps(scene, [one], "zero", "me")
     assert (first.parts, first.complete) == ((None,), False)
     made(first)
-    both = comparisons.sweeps(scene, [one, other], "zero", "you")
-    assert both.parts[0] is comparisons.sweeps(scene, [one], "zero", "me").parts[0]
+    both = comparison.sweeps(scene, [one, other], "zero", "you")
+    assert both.parts[0] is comparison.sweeps(scene, [one], "zero", "me").parts[0]
     assert (both.parts[1], both.complete) == (None, False)
-    assert comparisons.sweeps(scene, [one], "frozen", "me").parts == (None,)
+    assert comparison.sweeps(scene, [one], "frozen", "me").parts == (None,)
     made(both)
-    assert comparisons.sweeps(scene, [other, one], "zero", "me").complete
+    assert comparison.sweeps(scene, [other, one], "zero", "me").complete
 
 
 def test_a_sweep_holds_what_it_says_and_tells_its_progress(scene, monkeypatch):
@@ -150,8 +150,8 @@ def test_a_sweep_holds_what_it_says_and_tells_its_progress(scene, monkeypatch):
         compute.RESULTS.put(key, work(lambda *step: told.append(step)))
 
     monkeypatch.setattr(compute.ERRANDS, "ask", ask)
-    comparisons.sweeps(scene, [scored(scene)], "zero", "me").ask()
-    (part,) = comparisons.sweeps(scene, [scored(scene)], "zero", "me").parts
+    comparison.sweeps(scene, [scored(scene)], "zero", "me").ask()
+    (part,) = comparison.sweeps(scene, [scored(scene)], "zero", "me").parts
     assert part.nbytes == 25 * 8 * 8 * 4 + 25 * 4 * 4 + 2 * 25 * len(scene.network.sites) * 8
     assert [step[0] for step in told] == [4, 8, 12, 16, 20, 24, 25]
     assert {step[1:] for step in told} == {(25, "sparsities: NeuronMCT")}
@@ -302,7 +302,7 @@ def test_it_can_be_cancelled_and_started_again(nothing_made, monkeypatch):
             time.sleep(0.05)
             progress(0, len(SWEEP), "sparsities")
 
-    monkeypatch.setattr(comparisons, "sweep", held)
+    monkeypatch.setattr(comparison, "sweep", held)
     at = ran(opened(QUICK | {"scrub": "True"}).button(key="scrub_cancel").click())
     assert ([element.value for element in at.info], len(at.progress)) == (["Cancelled."], 0)
     at = ran(at.button(key="start_scrub").click())

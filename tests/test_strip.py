@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageFont
 
-from explorer.plots import strip as strips
+from explorer.plots import contact_sheet as strips
+from explorer.plots.contact_sheet import Cell, strip
 from explorer.plots.palette import rgb
-from explorer.plots.strip import Cell, strip
 
 BLUE, ORANGE = "#0072B2", "#E69F00"
 PAGES = {False: (255, 255, 255), True: (14, 17, 23)}

@@ -13,7 +13,7 @@ from core.data.images import Crop
 from core.methods import METHODS
 from core.models.zoo import load_network
 from explorer.state.choices import ATTRIBUTIONS, REGULARISERS, SPARSITIES, nearest_sparsity
-from explorer.state.knockouts import Part
+from explorer.state.knockout import Part
 from explorer.state.strategies import STRATEGIES, Strategy
 from explorer.state.view import View, beside
 from tests.test_strategies import strategies

@@ -22,7 +22,7 @@ from core.methods import METHODS
 from core.network import Network
 from core.progress import Progress, silent
 from explorer.compute import compute
-from explorer.compute.answers import Scene, Selection
+from explorer.compute.scene import Scene, Selection
 from explorer.state.view import View
 
 __all__ = [

@@ -31,11 +31,11 @@ from core.pathways.fidelity import fate, probability_ratio, share_within, standi
 from core.pathways.ranking import Off, Pathway, rank
 from core.pathways.restriction import restrict
 from core.progress import Progress, silent
-from explorer.compute import memory
-from explorer.compute.answers import Answer, Reference, Scene, Scored, Selection, left_by
+from explorer.compute import malloc
+from explorer.compute.cache import Results
 from explorer.compute.jobs import Jobs, Status, best_key
-from explorer.compute.results import Results
-from explorer.state.knockouts import KnockOut
+from explorer.compute.scene import Answer, Reference, Scene, Scored, Selection, left_by
+from explorer.state.knockout import KnockOut
 from explorer.state.strategies import ACTIVE, ORIGINAL, Strategy
 from explorer.state.view import View
 
@@ -259,7 +259,7 @@ def _score(scene: Scene, strategy: Strategy, method: Method, progress: Progress 
             seconds = time.perf_counter() - start
             stop.best = Scored(partial, strategy, rank(stop.best), (), seconds, complete=False)
         raise
-    memory.give_back()  # what the method took and left; ranking millions of neurons takes as much again
+    malloc.give_back()  # what the method took and left; ranking millions of neurons takes as much again
     return Scored(key, strategy, rank(scores), scores.trajectory, time.perf_counter() - start, sums=scores.sums)
 
 

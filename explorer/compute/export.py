@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from explorer.compute.answers import Answer, Scene, Selection
+from explorer.compute.scene import Answer, Scene, Selection
 from explorer.state.view import View
 
 __all__ = ["csv_file", "file_name", "npz_file", "provenance", "provenance_of_all", "row"]

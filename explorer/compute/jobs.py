@@ -19,8 +19,8 @@ import torch
 
 from core.errors import Cancelled, PathwayError
 from core.progress import Progress
-from explorer.compute import memory
-from explorer.compute.results import Results
+from explorer.compute import malloc
+from explorer.compute.cache import Results
 
 __all__ = ["NO_MEMORY", "Jobs", "Status", "Work", "best_key", "out_of_memory"]
 
@@ -187,7 +187,7 @@ class Jobs:
 
     def _do_next(self) -> bool:
         """Wait for a job and do it, holding nothing of the one before; return False once there will be none."""
-        memory.give_back()
+        malloc.give_back()
         with self._changed:
             while not self._jobs:
                 if self._closed:

@@ -18,8 +18,8 @@ from string import Template
 from urllib.parse import urlencode
 
 from core.pathways.restriction import Restricted
-from explorer.compute import comparisons, compute, export, readings
-from explorer.compute.answers import Scene, Scored, Selection
+from explorer.compute import comparison, compute, export, neurons
+from explorer.compute.scene import Scene, Scored, Selection
 from explorer.plots import figures, palette
 from explorer.plots.scales import ColourScale, colour_scales
 from explorer.plots.words import duration, number, percent, position_name
@@ -110,7 +110,7 @@ def _subject(scene: Scene, view: View) -> str:
 
 
 def _panels(scene: Scene, view: View, shown: Sequence[Shown]) -> str:
-    maps = [readings.saliency(column.answer.restricted) for column in shown]
+    maps = [neurons.saliency(column.answer.restricted) for column in shown]
     scales = colour_scales([column.title for column in shown], maps, shared=view.scale == "shared")
     panels = [_photo(scene, view), _plain(scene, view)]
     panels += [_pathway(scene, view, *panel) for panel in zip(shown, maps, scales, strict=True)]
@@ -129,7 +129,7 @@ def _photo(scene: Scene, view: View) -> str:
 
 
 def _plain(scene: Scene, view: View) -> str:
-    values = readings.saliency(scene.original)
+    values = neurons.saliency(scene.original)
     title = markup.panel_title("Plain gradient", "the original network, all neurons")
     seconds = markup.made_from({"image, activations and gradient in": duration(scene.seconds)})
     pictured = _map(scene, view, "Plain gradient", values, ColourScale(figures.limit(values), "own scale"))
@@ -166,7 +166,7 @@ def _said(scene: Scene, view: View, columns: Sequence[Column]) -> str:
     shown = ready(columns)
     said = [lacking(columns)]
     if len(shown) == 2:
-        common, chance = comparisons.overlap(scene, [column.selection for column in shown], view.sparsity)
+        common, chance = comparison.overlap(scene, [column.selection for column in shown], view.sparsity)
         said.append(
             f"The two pathways overlap by {percent(common)} (intersection over union); two independent ones of their "
             f"sizes would by {percent(chance)}."
@@ -179,7 +179,7 @@ def _said(scene: Scene, view: View, columns: Sequence[Column]) -> str:
 
 def _neuron(scene: Scene, shown: Sequence[Shown], neuron: Neuron) -> str:
     """The selected neuron: what it sees, what it does here, and its place under each method."""
-    site, box = scene.network.sites[neuron[0]], readings.sees(scene, neuron)
+    site, box = scene.network.sites[neuron[0]], neurons.sees(scene, neuron)
     where = f"{site.name}, {position_name(site, neuron[1])}"
     activation = float(scene.activations[site.index].flatten()[neuron[1]])
     facts = {
@@ -187,7 +187,7 @@ def _neuron(scene: Scene, shown: Sequence[Shown], neuron: Neuron) -> str:
         "Sees": f"{box[2] - box[0]} × {box[3] - box[1]} pixels",
         "From": f"column {box[0]}, row {box[1]}",
     } | {f"Rank, {c.title}": _place(scene, c.selection, neuron) for c in shown}
-    picture = figures.outlined(scene.picture, box, readings.channel_activation(scene, neuron))
+    picture = figures.outlined(scene.picture, box, neurons.channel_activation(scene, neuron))
     alt = (
         f"{where} sees pixels {box[0]} to {box[2]} across and {box[1]} to {box[3]} down; "
         "its channel is active where the photo is light."
@@ -200,7 +200,7 @@ def _neuron(scene: Scene, shown: Sequence[Shown], neuron: Neuron) -> str:
 def _place(scene: Scene, selection: Selection, neuron: Neuron) -> str:
     if not isinstance(selection, Scored):
         return "–"
-    (place,) = readings.neuron_row(scene, selection, (), neuron).ranks
+    (place,) = neurons.neuron_row(scene, selection, (), neuron).ranks
     return "score 0" if place is None else f"{place + 1:,} of {scene.network.neurons:,}"
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from html import escape
 from math import ceil
 
-from explorer.compute import readings
-from explorer.compute.answers import Scene
+from explorer.compute import neurons
+from explorer.compute.scene import Scene
 from explorer.plots import figures, palette
 from explorer.plots.words import number, percent
 from explorer.state.view import View
@@ -131,7 +131,7 @@ def _share_cell(share: float, most: float, colour: str) -> str:
 def _masks(scene: Scene, view: View, column: Shown) -> str:
     """Which neurons of the chosen site stay: by position, and every channel."""
     site = scene.network.sites[view.site_in(scene.network)]
-    planes = readings.site_planes(scene, column.selection, view.sparsity, view.site_in(scene.network))
+    planes = neurons.site_planes(scene, column.selection, view.sparsity, view.site_in(scene.network))
     kept, dead = int(planes.mask.sum()), int((planes.mask & planes.dead).sum())
     share = percent(kept / site.neurons)
     words = f"{number(kept)} of {number(site.neurons)} kept ({share}), {number(dead)} of them dead"

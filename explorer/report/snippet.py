@@ -11,8 +11,8 @@ from string import Template
 from textwrap import fill
 
 from core.data.datasets import FASHION_MNIST, registered_image
-from explorer.compute import comparisons, compute, export
-from explorer.compute.answers import Scene
+from explorer.compute import comparison, compute, export
+from explorer.compute.scene import Scene
 from explorer.state.view import View
 from explorer.ui import session
 from explorer.views.columns import Column, ready
@@ -78,7 +78,7 @@ def prints(scene: Scene, view: View, columns: Sequence[Column]) -> str:
     lines += [FOUND.format(method=column.strategy.name, found=column.answer) for column in shown]
     if len(shown) == 2:
         first, second = (column.strategy.name for column in shown)
-        common, chance = comparisons.overlap(scene, [column.selection for column in shown], view.sparsity)
+        common, chance = comparison.overlap(scene, [column.selection for column in shown], view.sparsity)
         lines.append(COMMON.format(first=first, second=second, common=common, chance=chance))
     return "\n".join(lines)
 

@@ -29,9 +29,9 @@ from explorer.state.choices import (
     Start,
     Style,
 )
-from explorer.state.knockouts import Part
-from explorer.state.link import READERS, written
+from explorer.state.knockout import Part
 from explorer.state.strategies import ACTIVE, ORIGINAL, STRATEGIES, Strategy
+from explorer.state.url import READERS, written
 
 __all__ = ["SPARSITIES", "View", "beside"]
 

@@ -8,7 +8,7 @@ from core.network import Network
 from core.network.bends import covered, other_bends
 from core.pathways.fidelity import Standing
 from core.pathways.ranking import Off, Ranking
-from explorer.compute.answers import Answer, Scene, Scored, Selection
+from explorer.compute.scene import Answer, Scene, Scored, Selection
 from explorer.plots import figures
 from explorer.plots.scales import ColourScale
 from explorer.plots.words import FATES, duration, number, percent, ratio

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.network import Site
 from explorer.plots import figures
-from explorer.ui import browser, navigation, session
+from explorer.ui import components, navigation, session
 
 __all__ = ["show_mosaic"]
 
@@ -19,7 +19,7 @@ def show_mosaic(file: bytes, site: Site, alt: str, key: str) -> None:
             return
         navigation.open_neuron((site.index, site.position(*place)))
 
-    browser.mask_picker(
+    components.mask_picker(
         figures.data_url(file),
         alt,
         figures.mosaic_cells(site.planes),

@@ -9,12 +9,12 @@ from typing import Literal
 import streamlit as st
 
 from explorer.compute import compute, export
-from explorer.compute.answers import Answer, Scene, Scored, Selection
+from explorer.compute.scene import Answer, Scene, Scored, Selection
 from explorer.plots import palette
 from explorer.state.strategies import Strategy
 from explorer.ui import markup, session
 from explorer.ui.downloads import offer_table
-from explorer.ui.waiting import cancelled, wait
+from explorer.ui.progress import cancelled, wait
 
 __all__ = [
     "Column",

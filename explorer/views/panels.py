@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from explorer.compute import comparisons, compute, export, readings
-from explorer.compute.answers import Answer, Scene, Selection
+from explorer.compute import comparison, compute, export, neurons
+from explorer.compute.scene import Answer, Scene, Selection
 from explorer.plots import figures
 from explorer.plots.scales import ColourScale, colour_scales
 from explorer.plots.words import duration, number, percent
 from explorer.ui import captions, markup, session
 from explorer.ui.downloads import offer_picture
-from explorer.ui.waiting import offer_start
+from explorer.ui.progress import offer_start
 from explorer.views.columns import Column, show_waiting
 
 __all__ = ["offer_map", "scales_of", "show_answer", "show_column", "show_map", "show_panels"]
@@ -35,7 +35,7 @@ def show_panels(scene: Scene, columns: list[Column]) -> None:
 
 def scales_of(columns: list[Column]) -> dict[int, ColourScale]:
     """Return each column's colour scale, by its place."""
-    there = [(column, readings.saliency(column.answer.restricted)) for column in columns if column.answer]
+    there = [(column, neurons.saliency(column.answer.restricted)) for column in columns if column.answer]
     titles, maps = [column.title for column, _ in there], [values for _, values in there]
     found = colour_scales(titles, maps, shared=session.view().scale == "shared")
     return {column.place: scale for (column, _), scale in zip(there, found, strict=True)}
@@ -53,7 +53,7 @@ def show_column(scene: Scene, column: Column, scale: ColourScale | None, top: in
     if column.selection is None or column.answer is None or scale is None:
         show_waiting(scene, column)
         return
-    values = readings.saliency(column.answer.restricted)
+    values = neurons.saliency(column.answer.restricted)
     detail = f"pathway gradient, {column.strategy.family}"
     show_map(scene, column.title, detail, values, scale, column.colour)
     show_answer(scene, column.answer.restricted.logits.softmax(1)[0].tolist(), top)
@@ -80,7 +80,7 @@ def _show_photo(scene: Scene) -> None:
 
 
 def _show_plain(scene: Scene) -> None:
-    values = readings.saliency(scene.original)
+    values = neurons.saliency(scene.original)
     scale = ColourScale(figures.limit(values), "own scale")
     show_map(scene, "Plain gradient", "the original network, all neurons", values, scale)
     show_answer(scene, scene.original.logits.softmax(1)[0].tolist(), 5)
@@ -136,7 +136,7 @@ def offer_map(
 def _show_comparison(scene: Scene, columns: list[Column]) -> None:
     first, second = (column.selection for column in columns)
     if first and second:
-        common, chance = comparisons.overlap(scene, [first, second], session.view().sparsity)
+        common, chance = comparison.overlap(scene, [first, second], session.view().sparsity)
         st.markdown(
             f"The two pathways overlap by **{percent(common)}** (intersection over union); two independent ones of "
             f"their sizes would by {percent(chance)}."

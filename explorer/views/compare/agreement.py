@@ -6,12 +6,12 @@ import numpy as np
 import streamlit as st
 
 from core.pathways.overlap import Membership
-from explorer.compute import comparisons
-from explorer.compute.answers import Scene
+from explorer.compute import comparison
+from explorer.compute.scene import Scene
 from explorer.plots import charts, palette
 from explorer.plots.words import percent
 from explorer.ui import session
-from explorer.ui.plots import show_chart
+from explorer.ui.charts import show_chart
 from explorer.views.columns import Column, lacking, offer_rows, selections, there
 
 __all__ = ["show_dead", "show_overlaps"]
@@ -24,7 +24,7 @@ def show_overlaps(scene: Scene, columns: list[Column]) -> None:
     if len(columns) < 2:
         st.info(f"An overlap needs two strategies. {missing}")
         return
-    table = comparisons.members(scene, selections(columns), session.view().sparsity)
+    table = comparison.members(scene, selections(columns), session.view().sparsity)
     titles = [column.title for column in columns]
     with st.container(key="charts_overlap"):
         left, right = st.columns([1, 1.25])
@@ -82,7 +82,7 @@ def show_dead(scene: Scene, columns: list[Column]) -> None:
     if not columns:
         st.info(missing)
         return
-    table = comparisons.members(scene, selections(columns), session.view().sparsity)
+    table = comparison.members(scene, selections(columns), session.view().sparsity)
     sites = [site.name for site in scene.network.sites]
     own = (table.dead / table.neurons).tolist()
     shares, overall = table.site_dead_shares(), table.dead_shares()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from explorer.compute import comparisons, export
-from explorer.compute.answers import Scene
+from explorer.compute import comparison, export
+from explorer.compute.scene import Scene
 from explorer.plots.words import plain
-from explorer.ui import session, widgets
+from explorer.ui import controls, session
 from explorer.ui.rows import in_rows
 from explorer.views.columns import Column, lacking, offer_rows, selections
 from explorer.views.compare.presets import PRESETS, Findings, asked
@@ -41,7 +41,7 @@ def show_answer_to_preset(scene: Scene, columns: list[Column]) -> None:
     if missing:
         st.info(f"**{preset.question}** The answer needs what is not there yet. {missing}")
         return
-    table = comparisons.members(scene, selections(needed), session.view().sparsity)
+    table = comparison.members(scene, selections(needed), session.view().sparsity)
     answers = {column.strategy.name: column.answer for column in needed if column.answer}
     places = {column.strategy.name: place for place, column in enumerate(needed)}
     found = Findings(scene, table, places, answers, session.view().off)
@@ -54,10 +54,10 @@ def show_grid(scene: Scene, columns: list[Column]) -> None:
     with st.container(key="panels"):
         for place, column in in_rows(columns, IN_A_ROW if len(columns) <= IN_A_ROW else 3):
             with place:
-                widgets.column(column.place)
+                controls.column(column.place)
                 show_column(scene, column, scales.get(column.place), top=3)
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        widgets.more_columns()
+        controls.more_columns()
         rows = [export.row(c.selection, c.answer) for c in columns if c.selection and c.answer]
         if rows:
             offer_rows(scene, columns, rows, "strategies")

@@ -7,14 +7,14 @@ import streamlit as st
 from PIL import Image
 
 from core.pathways.overlap import Membership
-from explorer.compute import comparisons, export, readings
-from explorer.compute.answers import Scene
+from explorer.compute import comparison, export, neurons
+from explorer.compute.scene import Scene
 from explorer.plots import charts, figures, palette
 from explorer.plots.words import number, percent
-from explorer.ui import markup, session, widgets
+from explorer.ui import controls, markup, session
+from explorer.ui.charts import show_site_chart
 from explorer.ui.downloads import offer_picture
 from explorer.ui.mosaics import show_mosaic
-from explorer.ui.plots import show_site_chart
 from explorer.views.columns import Column, again, lacking, made_from_all, offer_rows, selections, there
 
 __all__ = ["show_pair"]
@@ -26,16 +26,16 @@ def show_pair(scene: Scene, columns: list[Column]) -> None:
     with st.container(key="methods"):
         left, middle, right = st.columns(3)
         with left:
-            widgets.pair_side(0)
+            controls.pair_side(0)
         with middle:
-            widgets.pair_side(1)
+            controls.pair_side(1)
         with right:
-            widgets.site(scene.network)
+            controls.site(scene.network)
     chosen = [column for place in session.view().pair for column in columns if column.place == place]
     if len(there(chosen)) < 2:
         st.info(f"The two are compared once both are there. {lacking(chosen)}")
         return
-    table = comparisons.members(scene, selections(chosen), session.view().sparsity)
+    table = comparison.members(scene, selections(chosen), session.view().sparsity)
     split = table.split(0, 1)  # (3, 2, sites)
     colours = (chosen[0].colour, palette.ink(session.dark()), chosen[1].colour)
     names = (f"{chosen[0].title} only", "both", f"{chosen[1].title} only")
@@ -87,7 +87,7 @@ def _show_split_over_depth(
 def _show_split_at_site(scene: Scene, chosen: list[Column], names: tuple[str, ...]) -> None:
     view, dark = session.view(), session.dark()
     site = scene.network.sites[view.site_in(scene.network)]
-    first, second = (readings.site_planes(scene, s, view.sparsity, site.index) for s in selections(chosen))
+    first, second = (neurons.site_planes(scene, s, view.sparsity, site.index) for s in selections(chosen))
     colours = (chosen[0].colour, chosen[1].colour)
     parts = (first.mask & ~second.mask, first.mask & second.mask, second.mask & ~first.mask)
     said = ", ".join(f"{name} {number(int(part.sum()))}" for name, part in zip(names, parts, strict=True))
@@ -130,6 +130,6 @@ def _all_masks(scene: Scene, chosen: list[Column], sparsity: float) -> dict[str,
         f"dead: {site.name}": dead.cpu().numpy() for site, dead in zip(scene.network.sites, scene.dead, strict=True)
     }
     for column, selection in zip(chosen, selections(chosen), strict=True):
-        masks = readings.all_masks(scene, selection, sparsity)
+        masks = neurons.all_masks(scene, selection, sparsity)
         arrays |= {f"{column.title}: {site}": mask for site, mask in masks.items()}
     return arrays

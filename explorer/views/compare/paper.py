@@ -7,14 +7,14 @@ from typing import Any
 import streamlit as st
 
 from core.pathways.overlap import Membership
-from explorer.compute import comparisons, export
-from explorer.compute.answers import Scene
+from explorer.compute import comparison, export
 from explorer.compute.paper import ON_POSTER, printed_dead_shares, printed_overlap, tables
+from explorer.compute.scene import Scene
 from explorer.plots import charts, palette
 from explorer.plots.words import percent, plain
 from explorer.ui import session
+from explorer.ui.charts import show_chart
 from explorer.ui.downloads import offer
-from explorer.ui.plots import show_chart
 from explorer.views.columns import Column, lacking, selections, there
 
 __all__ = ["show_paper"]
@@ -29,7 +29,7 @@ def show_paper(scene: Scene, columns: list[Column]) -> None:
     if not known:
         st.info(f"The paper has figures for the selection methods only. {lacking(columns)}")
         return
-    table = comparisons.members(scene, selections(known), SPARSITY)
+    table = comparison.members(scene, selections(known), SPARSITY)
     with st.container(key="charts_paper"):
         left, right = st.columns([1, 1.1])
     with left:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from core.pathways.overlap import Membership
 from core.pathways.ranking import Off
-from explorer.compute.answers import Answer, Scene
+from explorer.compute.scene import Answer, Scene
 from explorer.plots.words import number, percent, ratio
 from explorer.state.choices import Scale
 from explorer.state.strategies import ACTIVE, ORIGINAL, Strategy

@@ -12,20 +12,20 @@ from PIL import Image
 
 from core.pathways.fidelity import chance_line
 from core.pathways.ranking import Off
-from explorer.compute import comparisons, compute, export
-from explorer.compute.answers import Answer, Scene, Scored
-from explorer.compute.comparisons import CURVE, STRIP, Curve, Row
+from explorer.compute import comparison, compute, export
+from explorer.compute.cache import Drawn
+from explorer.compute.comparison import CURVE, STRIP, Curve, Row
 from explorer.compute.errands import Errand
-from explorer.compute.results import Drawn
+from explorer.compute.scene import Answer, Scene, Scored
 from explorer.plots import charts, figures, palette
-from explorer.plots.strip import Cell, strip
+from explorer.plots.contact_sheet import Cell, strip
 from explorer.plots.words import FATES, number, percent, ratio
 from explorer.state.choices import Style
 from explorer.state.view import View
 from explorer.ui import captions, session
+from explorer.ui.charts import show_chart
 from explorer.ui.downloads import offer_picture
-from explorer.ui.plots import show_chart
-from explorer.ui.waiting import gathered
+from explorer.ui.progress import gathered
 from explorer.views.columns import Column, lacking, made_from_all, offer_rows
 
 __all__ = ["show_fidelity", "show_strip"]
@@ -36,7 +36,7 @@ Ask = Callable[[Scene, Sequence[Scored], Off, str], Errand]
 def show_fidelity(scene: Scene, columns: list[Column]) -> None:
     """Show p ratio, prediction and dead share of each method's pathways over sparsity."""
     st.markdown("## What survives as pathways grow sparser")
-    found: list[tuple[Column, Curve]] = _found(scene, columns, comparisons.curves, "curves")
+    found: list[tuple[Column, Curve]] = _found(scene, columns, comparison.curves, "curves")
     if not found:
         return
     ratios, dead = _fidelity_lines(scene, columns, found)
@@ -140,7 +140,7 @@ def _offer_curves(scene: Scene, columns: list[Column], found: list[tuple[Column,
 def show_strip(scene: Scene, columns: list[Column]) -> None:
     """Show each method's pathway gradient at the paper's sparsities, in one picture to take away."""
     st.markdown("## The pathway gradient as the pathway grows sparser")
-    found: list[tuple[Column, Row]] = _found(scene, columns, comparisons.strip, "strip")
+    found: list[tuple[Column, Row]] = _found(scene, columns, comparison.strip, "strip")
     if not found:
         return
     view, dark = session.view(), session.dark()

@@ -8,14 +8,14 @@ from functools import partial
 
 from core.methods import METHODS
 from explorer.compute import compute, export
-from explorer.compute.answers import Scene
 from explorer.compute.attributions import CAM, Made, baseline, if_quick, pathway_gradient, weighted
 from explorer.compute.jobs import Status
+from explorer.compute.scene import Scene
 from explorer.plots import palette
 from explorer.plots.words import percent
 from explorer.ui import session
 from explorer.ui.downloads import offer_table
-from explorer.ui.waiting import cancelled
+from explorer.ui.progress import cancelled
 from explorer.views.columns import find_selection
 
 __all__ = ["Attributed", "find_attributions", "lacking", "made", "made_from", "made_from_all", "offer_rows", "titled"]

@@ -11,15 +11,15 @@ from core.attribution import BASELINES
 from core.methods import METHODS
 from core.network import Network
 from explorer.compute import export
-from explorer.compute.answers import Scene
 from explorer.compute.attributions import CAM, Made, saliency, weighted
+from explorer.compute.scene import Scene
 from explorer.plots import figures
 from explorer.plots.scales import ColourScale, colour_scales
 from explorer.plots.words import duration, number
 from explorer.state.choices import ATTRIBUTIONS, MOST_ATTRIBUTIONS
-from explorer.ui import captions, markup, session, widgets
+from explorer.ui import captions, controls, markup, session
+from explorer.ui.progress import wait
 from explorer.ui.rows import in_rows
-from explorer.ui.waiting import wait
 from explorer.views import panels
 from explorer.views.evaluate import attributions
 from explorer.views.evaluate.attributions import Attributed
@@ -44,10 +44,10 @@ def choose_attributions() -> None:
         elif names:
             session.change(lambda v: replace(v, attributions=names))
 
-    widgets.several("Attributions", keys[0], MAIN, chosen, changed, help=_help())
+    controls.several("Attributions", keys[0], MAIN, chosen, changed, help=_help())
     more = len(set(MORE) & set(chosen))
     with st.popover(f"More attributions, {more} chosen" if more else "More attributions", type="tertiary"):
-        widgets.several(
+        controls.several(
             "More attributions", keys[1], MORE, chosen, changed, help="They take longer, or suit fewer networks."
         )
         for name in MORE:
@@ -70,8 +70,8 @@ def choose_map(network: Network) -> None:
     st.selectbox(
         "Grad-CAM weights",
         sites,
-        index=sites.index(widgets.settle(key, LAST if view.cam_site is None else view.cam_site)),
-        format_func=lambda i: f"the last feature map · {last}" if i == LAST else widgets.site_label(network, i),
+        index=sites.index(controls.settle(key, LAST if view.cam_site is None else view.cam_site)),
+        format_func=lambda i: f"the last feature map · {last}" if i == LAST else controls.site_label(network, i),
         key=key,
         on_change=changed,
         help="The map whose channels are weighted and summed: coarse near the logits, fine and poor in meaning before.",

@@ -10,16 +10,16 @@ from PIL import Image
 
 from core.errors import PathwayError
 from core.evaluation import TOLERANCE
-from explorer.compute import evaluations
-from explorer.compute.answers import Scene
-from explorer.compute.evaluations import Mask, Measured, Sensitive
+from explorer.compute import evaluation
+from explorer.compute.evaluation import Mask, Measured, Sensitive
+from explorer.compute.scene import Scene
 from explorer.plots import charts, figures
 from explorer.plots.charts import Axis, Line
 from explorer.plots.words import number, percent, plain
 from explorer.state.choices import CHANGES, NEAR, ORDERS, Box
-from explorer.ui import browser, session, widgets
-from explorer.ui.plots import show_chart
-from explorer.ui.waiting import gathered, started
+from explorer.ui import components, controls, session
+from explorer.ui.charts import show_chart
+from explorer.ui.progress import gathered, started
 from explorer.views.evaluate import attributions
 from explorer.views.evaluate.attributions import Attributed
 
@@ -34,7 +34,7 @@ def show_degradation(scene: Scene, attributed: list[Attributed]) -> None:
     st.markdown("## What if the pixels that matter, or do not, are replaced?")
     _choose_degradation()
     view, found = session.view(), attributions.made(attributed)
-    errand = evaluations.curves(scene, attributions.titled(found), view, session.waiter())
+    errand = evaluation.curves(scene, attributions.titled(found), view, session.waiter())
     measured = [(each, m) for (each, _), m in zip(found, gathered(errand, "degradation"), strict=True) if m]
     if not measured:
         st.info(attributions.lacking(attributed) or "Choose an attribution above.")
@@ -58,16 +58,16 @@ def _choose_degradation() -> None:
             list(ORDERS),
             required=True,
             format_func=lambda o: ORDERS[o][0],
-            **widgets.field("order", "default"),
+            **controls.field("order", "default"),
         )
         st.segmented_control(
             "Replaced by",
             list(REPLACEMENTS),
             required=True,
             format_func=REPLACEMENTS.__getitem__,
-            **widgets.field("replacement", "default"),
+            **controls.field("replacement", "default"),
         )
-        widgets.near()
+        controls.near()
 
 
 def _draw_degradation(scene: Scene, measured: list[tuple[Attributed, Measured]]) -> None:
@@ -104,14 +104,14 @@ def show_sensitivity(scene: Scene, attributed: list[Attributed]) -> None:
     """Show how well sums of attributions foretell what the response loses without those pixels."""
     st.markdown("## Do attributions add up to what the response loses?")
     found = attributions.made(attributed)
-    passes = number(evaluations.passes(scene))
+    passes = number(evaluation.passes(scene))
     if not started("sensitivity", f"Measure sensitivity-n ({passes} forward passes)"):
         st.caption(
-            f"Sensitivity-n: {evaluations.SUBSETS} random sets of n pixels are removed, for a dozen n; the sum of "
+            f"Sensitivity-n: {evaluation.SUBSETS} random sets of n pixels are removed, for a dozen n; the sum of "
             "their attributions is correlated with what the response loses."
         )
         return
-    errand = evaluations.sensitivities(scene, attributions.titled(found), session.waiter())
+    errand = evaluation.sensitivities(scene, attributions.titled(found), session.waiter())
     measured = [(each, m) for (each, _), m in zip(found, gathered(errand, "sensitivity"), strict=True) if m]
     if not measured:
         st.info(attributions.lacking(attributed) or "Choose an attribution above.")
@@ -125,7 +125,7 @@ def show_sensitivity(scene: Scene, attributed: list[Attributed]) -> None:
     show_chart(charts.curves(lines, x, Axis("Pearson correlation", ends=(low, 1.05))), "sensitivity", alt)
     st.caption(
         "Closer to 1 is better: the attributions of n pixels then say what the response loses without them. Mean over "
-        f"n: {'; '.join(words)}. Over {evaluations.SUBSETS} sets chance alone reaches ±0.2. {_undefined(measured)}"
+        f"n: {'; '.join(words)}. Over {evaluation.SUBSETS} sets chance alone reaches ±0.2. {_undefined(measured)}"
     )
     rows = [
         {"attribution": each.title, "n": n, "correlation": None if isnan(c) else c, "undefined_because": why}
@@ -161,7 +161,7 @@ def show_localisation(scene: Scene, photo: Image.Image, attributed: list[Attribu
         what = f"a box around {_box_words(box)}" if box else "an object mask" if mask is not None else "no box drawn"
         shown = figures.dimmed(scene.picture, mask.numpy()) if mask is not None and not box else scene.picture
         alt = f"The photo as the network sees it; {what}."
-        browser.box_picker(figures.data_url(figures.jpeg(shown, 90)), alt, box, on_drawn=_drawn)
+        components.box_picker(figures.data_url(figures.jpeg(shown, 90)), alt, box, on_drawn=_drawn)
         _offer_mask(photo)
     with left:
         if mask is None:
@@ -174,7 +174,7 @@ def _mask(scene: Scene) -> Mask | None:
     """Which pixels lie on the object, if anything says so."""
     own, preprocessing = session.mask(), scene.network.preprocessing
     alpha = preprocessing.mask(own, session.view().crop) if own and preprocessing else None
-    return evaluations.object_mask(scene, session.view().box, alpha)
+    return evaluation.object_mask(scene, session.view().box, alpha)
 
 
 def _box_words(box: Box) -> str:
@@ -209,7 +209,7 @@ def _offer_mask(photo: Image.Image) -> None:
 def _show_localised(scene: Scene, mask: Mask, attributed: list[Attributed]) -> None:
     found = attributions.made(attributed)
     try:
-        localised = evaluations.localised(mask, [made for _, made in found])
+        localised = evaluation.localised(mask, [made for _, made in found])
     except PathwayError as problem:
         st.warning(plain(str(problem)))
         return

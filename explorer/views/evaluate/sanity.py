@@ -9,20 +9,20 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from explorer.compute import compute, evaluations, export
-from explorer.compute.answers import Scene
+from explorer.compute import compute, evaluation, export
 from explorer.compute.attributions import passes
-from explorer.compute.evaluations import Sane
-from explorer.compute.results import Drawn
+from explorer.compute.cache import Drawn
+from explorer.compute.evaluation import Sane
+from explorer.compute.scene import Scene
 from explorer.plots import charts, figures
 from explorer.plots.charts import Axis, Line
-from explorer.plots.strip import Cell, strip
+from explorer.plots.contact_sheet import Cell, strip
 from explorer.plots.words import percent
 from explorer.state.choices import Style
-from explorer.ui import session, widgets
+from explorer.ui import controls, session
+from explorer.ui.charts import show_chart
 from explorer.ui.downloads import offer_picture
-from explorer.ui.plots import show_chart
-from explorer.ui.waiting import gathered, started
+from explorer.ui.progress import gathered, started
 from explorer.views.evaluate import attributions
 from explorer.views.evaluate.attributions import Attributed
 
@@ -42,16 +42,16 @@ def show_sanity(scene: Scene, attributed: list[Attributed]) -> None:
         [True, False],
         required=True,
         format_func=lambda cascade: "from the last layer up" if cascade else "one layer at a time",
-        **widgets.field("cascade", "default"),
+        **controls.field("cascade", "default"),
     )
     able = [each for each in attributed if passes(scene, each.name, session.view()) <= SLOW]
     left_out = [each.title for each in attributed if each not in able]
-    stages = evaluations.stages(scene)
+    stages = evaluation.stages(scene)
     if not able or not started("sanity", f"Randomise {len(stages)} layers"):
         st.caption(_left_out(left_out) if not able else "A map that stays the same says little about the network.")
         return
     names = [(each.name, each.title) for each in able]
-    errand = evaluations.sanity(scene, names, session.view(), session.waiter())
+    errand = evaluation.sanity(scene, names, session.view(), session.waiter())
     found = [(each, sane) for each, sane in zip(able, gathered(errand, "sanity"), strict=True) if sane]
     if not found:
         return

@@ -5,16 +5,16 @@ from __future__ import annotations
 import streamlit as st
 from PIL import Image
 
-from explorer.compute import compute, export, readings
-from explorer.compute.answers import Scene, Selection
-from explorer.compute.readings import SitePlanes
-from explorer.compute.results import Drawn
+from explorer.compute import compute, export, neurons
+from explorer.compute.cache import Drawn
+from explorer.compute.neurons import SitePlanes
+from explorer.compute.scene import Scene, Selection
 from explorer.plots import charts, figures, palette
 from explorer.plots.words import number, percent
-from explorer.ui import markup, session, widgets
+from explorer.ui import controls, markup, session
+from explorer.ui.charts import show_site_chart
 from explorer.ui.downloads import offer_picture
 from explorer.ui.mosaics import show_mosaic
-from explorer.ui.plots import show_site_chart
 from explorer.views.columns import Column, again, selections
 
 __all__ = ["show_layers"]
@@ -39,7 +39,7 @@ def show_layers(scene: Scene, columns: list[Column]) -> None:
         f"{method} keeps most at {sites[i].name}, {percent(shares[method][i])}." for method, i in most.items()
     )
     show_site_chart(strip, "strip", alt)
-    widgets.site(scene.network)
+    controls.site(scene.network)
     for column in columns:
         _show_mask(scene, column, at)
 
@@ -48,7 +48,7 @@ def _show_mask(scene: Scene, column: Column, at: int) -> None:
     if column.selection is None:
         return
     site, dark = scene.network.sites[at], session.dark()
-    planes = readings.site_planes(scene, column.selection, session.view().sparsity, at)
+    planes = neurons.site_planes(scene, column.selection, session.view().sparsity, at)
     kept, dead = int(planes.mask.sum()), int((planes.mask & planes.dead).sum())
     share = percent(kept / site.neurons)
     st.html(
@@ -114,13 +114,13 @@ def _offer_masks(scene: Scene, column: Column, at: int) -> None:
 
     def picture() -> bytes:
         scene, selection = found()
-        planes = readings.site_planes(scene, selection, view.sparsity, at)
+        planes = neurons.site_planes(scene, selection, view.sparsity, at)
         return figures.png(_mosaic(planes, colour, dark), made_from | {"site": scene.network.sites[at].name})
 
     offer_picture(
         export.file_name(view.image, scene.network.name, name, "masks"),
         picture,
-        lambda: export.npz_file(readings.all_masks(*found(), view.sparsity), made_from),
+        lambda: export.npz_file(neurons.all_masks(*found(), view.sparsity), made_from),
         f"mask_{name}",
         ("PNG of this site", "NPZ of all sites"),
     )

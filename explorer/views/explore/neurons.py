@@ -8,12 +8,12 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from explorer.compute import compute, export, readings
-from explorer.compute.answers import Scene, Scored
-from explorer.compute.readings import NeuronRow
+from explorer.compute import compute, export, neurons
+from explorer.compute.neurons import NeuronRow
+from explorer.compute.scene import Scene, Scored
 from explorer.plots import figures
 from explorer.plots.words import number, position_name
-from explorer.ui import markup, navigation, session, widgets
+from explorer.ui import controls, markup, navigation, session
 from explorer.ui.downloads import offer
 from explorer.views.columns import Column
 
@@ -40,11 +40,11 @@ def show_neurons(scene: Scene, columns: list[Column]) -> None:
     if not scored:
         return
     view = session.view()
-    widgets.ranking_scope()
+    controls.ranking_scope()
     site = view.site_in(scene.network) if view.only_site else None
     top = compute.RESULTS.get(
         ("top neurons", scene.key, tuple(each.key for each in scored), site),
-        lambda: _Top(readings.top_neurons(scene, scored[0], scored[1:], site, TOP_NEURONS)),
+        lambda: _Top(neurons.top_neurons(scene, scored[0], scored[1:], site, TOP_NEURONS)),
     )
     with st.container(key="neurons"):
         table, picture = st.columns([2.4, 1])
@@ -119,10 +119,10 @@ def _show_neuron(scene: Scene, scored: list[Scored]) -> None:
         st.caption("Select a row to see on the photo what that neuron can see, and where its channel is active.")
         return
     site = sites[neuron[0]]
-    box = readings.sees(scene, neuron)
-    row = readings.neuron_row(scene, scored[0], scored[1:], neuron)
+    box = neurons.sees(scene, neuron)
+    row = neurons.neuron_row(scene, scored[0], scored[1:], neuron)
     where = f"{site.name}, {position_name(site, neuron[1])}"
-    picture = figures.outlined(scene.picture, box, readings.channel_activation(scene, neuron))
+    picture = figures.outlined(scene.picture, box, neurons.channel_activation(scene, neuron))
     alt = (
         f"{where} sees pixels {box[0]} to {box[2]} across and {box[1]} to {box[3]} down; "
         "its channel is active where the photo is light."

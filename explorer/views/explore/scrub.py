@@ -18,15 +18,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from core.pathways.fidelity import Fate, chance_line, standing
-from explorer.compute import comparisons, compute
-from explorer.compute.answers import Scene, Scored
-from explorer.compute.comparisons import SWEEP, Swept
+from explorer.compute import comparison, compute
+from explorer.compute.comparison import SWEEP, Swept
+from explorer.compute.scene import Scene, Scored
 from explorer.plots import figures, palette
 from explorer.plots.words import FATES, number, percent, ratio
 from explorer.state.choices import SPARSITIES, Style, nearest_sparsity
 from explorer.state.view import View
-from explorer.ui import browser, captions, session
-from explorer.ui.waiting import gathered
+from explorer.ui import captions, components, session
+from explorer.ui.progress import gathered
 from explorer.views.columns import Column
 
 __all__ = ["method_payload", "payload", "show_scrub"]
@@ -62,7 +62,7 @@ def show_scrub(scene: Scene, columns: Sequence[Column]) -> None:
         st.caption("Live scrub begins once a method's scores are there.")
         return
     off, waiter = session.view().off, session.waiter()
-    errands = [comparisons.sweeps(scene, [scored], off, waiter) for _, scored in ranked]
+    errands = [comparison.sweeps(scene, [scored], off, waiter) for _, scored in ranked]
     there = [(*pair, errand.parts[0]) for pair, errand in zip(ranked, errands, strict=True) if errand.complete]
     with st.container(key="scrub"):  # before the progress: what moves on the page is made anew, under the hand
         if there:
@@ -76,7 +76,7 @@ def _draw(scene: Scene, there: Sequence[tuple[Column, Scored, Swept]]) -> None:
         {"title": column.strategy.title, "colour": column.colour} | _packed(scene, scored, part, view)
         for column, scored, part in there
     ]
-    browser.scrub(payload(scene, methods, view.style), on_sparsity=_settle)
+    components.scrub(payload(scene, methods, view.style), on_sparsity=_settle)
     st.html(_note(view))
 
 

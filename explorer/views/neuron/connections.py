@@ -13,13 +13,13 @@ from core.flow import BIAS, IMAGE, LOGIT, Edges, link
 from core.pathways.ranking import Off
 from core.progress import Progress
 from explorer.compute import compute, export
-from explorer.compute.answers import Scene, Scored
 from explorer.compute.jobs import Status
+from explorer.compute.scene import Scene, Scored
 from explorer.plots.words import number, percent
 from explorer.state.choices import Neuron
 from explorer.ui import captions, markup, session
 from explorer.ui.downloads import offer
-from explorer.ui.waiting import wait
+from explorer.ui.progress import wait
 
 __all__ = ["Connection", "Connections", "show_connections"]
 

@@ -16,11 +16,11 @@ from explorer.plots.words import counted, plain
 from explorer.state.choices import MOST_RUNS, SPARSITIES
 from explorer.state.view import View
 from explorer.ui import session
-from explorer.ui.widgets import settle
-from explorer.views import teaching
+from explorer.ui.controls import settle
+from explorer.views import lesson
 from explorer.views.studies.runs import ORIGINAL, Census, Run, census, find_runs, read
 
-__all__ = ["Studied", "at_sparsity", "choose", "coloured", "gathered", "nearest", "sidebar"]
+__all__ = ["Studied", "at_sparsity", "choose", "coloured", "gathered", "nearest", "show_sidebar"]
 
 ALL = "all classes"
 OFTEN = 0.9  # the sparsity shown where the runs do not have the view's
@@ -100,10 +100,10 @@ def choose() -> list[Studied]:
     ]
 
 
-def sidebar() -> None:
+def show_sidebar() -> None:
     """Draw what every page's sidebar ends with."""
     with st.sidebar:
-        teaching.end_sidebar()
+        lesson.end_sidebar()
 
 
 def _choose_runs(names: list[str]) -> list[str]:

@@ -13,8 +13,8 @@ import streamlit as st
 from explorer.plots.charts import literal
 from explorer.plots.words import number, percent, plain, ratio
 from explorer.ui import session
-from explorer.ui.plots import CALM
-from explorer.ui.widgets import settle
+from explorer.ui.charts import CALM
+from explorer.ui.controls import settle
 from explorer.views.studies.charts import Points, spread
 from explorer.views.studies.choice import Studied, coloured, gathered
 from explorer.views.studies.classes import choose_closer

@@ -16,7 +16,7 @@ from explorer.plots import charts
 from explorer.plots.charts import Axis
 from explorer.plots.words import number, percent, plain
 from explorer.state.choices import CHANGES, NEAR, ORDERS
-from explorer.ui import session, widgets
+from explorer.ui import controls, session
 from explorer.ui.session import view
 from explorer.views.studies import paper
 from explorer.views.studies.charts import banded
@@ -71,11 +71,11 @@ def _choose(there: list[str]) -> str:
             there,
             required=True,
             format_func=lambda o: ORDERS[o][0],
-            default=widgets.settle("study_order", chosen),
+            default=controls.settle("study_order", chosen),
             key="study_order",
             on_change=changed,
         )
-        widgets.near()
+        controls.near()
     return chosen
 
 

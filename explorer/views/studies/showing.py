@@ -18,9 +18,9 @@ from core.studies import FEWEST, kind_of, summarised, why_no_interval
 from explorer.compute import compute, export
 from explorer.plots.charts import Line
 from explorer.plots.words import plain
-from explorer.ui import browser
+from explorer.ui import components
+from explorer.ui.charts import show_chart
 from explorer.ui.downloads import offer, offer_table
-from explorer.ui.plots import show_chart
 from explorer.views.studies.choice import Studied, coloured, gathered
 
 __all__ = [
@@ -121,7 +121,7 @@ def offer_files(
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key=f"files_{key}"):
         offer_table(rows, f"{name}.csv", made, key)
         if chart:
-            browser.chart_png(chart, what[0].upper() + what[1:], _notes(studied, at=at), f"{name}.png")
+            components.chart_png(chart, what[0].upper() + what[1:], _notes(studied, at=at), f"{name}.png")
 
 
 def offer_images(make: Callable[[], Sequence[Mapping[str, object]]], what: str, each: Studied, chart: str) -> None:
@@ -129,7 +129,7 @@ def offer_images(make: Callable[[], Sequence[Mapping[str, object]]], what: str, 
     made, name = made_from([each]), export.file_name("study", each.run.name, what)
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key=f"files_{chart}"):
         offer("CSV", f"{name}.csv", "text/csv", lambda: export.csv_file(make(), made), chart)
-        browser.chart_png(chart, what[0].upper() + what[1:], _notes([each], at=True), f"{name}.png")
+        components.chart_png(chart, what[0].upper() + what[1:], _notes([each], at=True), f"{name}.png")
 
 
 def made_from(studied: Sequence[Studied], *, at: bool = True) -> dict[str, object]:

@@ -10,15 +10,16 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from explorer.compute import export, flows
-from explorer.compute.answers import Scene
-from explorer.compute.flows import IMAGE, LOGIT, Edge, Flow, Place
+from explorer.compute import export
+from explorer.compute import flow as flows
+from explorer.compute.flow import IMAGE, LOGIT, Edge, Flow, Place
+from explorer.compute.scene import Scene
 from explorer.plots import figures, flow_graph, palette
 from explorer.plots.flow_graph import Group, Kind, Link, Node
 from explorer.plots.words import duration, number, percent
-from explorer.ui import captions, markup, navigation, session, widgets
+from explorer.ui import captions, controls, markup, navigation, session
+from explorer.ui.charts import CALM
 from explorer.ui.downloads import offer
-from explorer.ui.plots import CALM
 from explorer.views.columns import Column, made_from_all, selections
 
 __all__ = ["picked", "show_graph"]
@@ -178,7 +179,7 @@ def _show_selected(scene: Scene, flow: Flow, columns: list[Column], selected: Pl
     places = [(site, n) for site, own in enumerate(flow.channels) for n in range(len(own))]
     labels = {place: f"{place[0]} · {_node_name(scene, flow, place)}" for place in places}
     key = f"flow_channel_{hash(flow.channels)}"  # its labels are this graph's
-    shown = widgets.settle(key, selected if selected in places else None)
+    shown = controls.settle(key, selected if selected in places else None)
     st.selectbox(
         "Selected channel",
         places,

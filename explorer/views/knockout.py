@@ -9,17 +9,17 @@ import streamlit as st
 
 from core.errors import PathwayError
 from core.network import Network
-from explorer.compute import compute, export, readings
-from explorer.compute.answers import Answer, Reference, Scene
+from explorer.compute import compute, export, neurons
+from explorer.compute.scene import Answer, Reference, Scene
 from explorer.plots import figures
 from explorer.plots.scales import colour_scales
 from explorer.plots.words import FATES, counted, number, percent, plain, ratio
 from explorer.state.choices import LINKED_PARTS, Neuron
-from explorer.state.knockouts import KnockOut, Part
+from explorer.state.knockout import KnockOut, Part
 from explorer.state.strategies import Strategy
 from explorer.ui import captions, markup, navigation, session
+from explorer.ui.controls import settle
 from explorer.ui.downloads import offer
-from explorer.ui.widgets import settle
 from explorer.views import panels
 
 __all__ = ["edit", "offer_silencing", "redo", "show_before_and_after", "show_tools", "undo"]
@@ -131,7 +131,7 @@ def _emptied(knock: KnockOut) -> KnockOut:
 def _strongest(scene: Scene, count: int) -> list[Part]:
     scored = compute.ask_scores(scene, Strategy("NeuronMCT"), session.waiter()).result
     site = session.view().site_in(scene.network)
-    return [Part(site, channel, whole=True) for channel in readings.strongest_channels(scored, scene, site, count)]
+    return [Part(site, channel, whole=True) for channel in neurons.strongest_channels(scored, scene, site, count)]
 
 
 def _loader(scene: Scene) -> None:
@@ -158,7 +158,7 @@ def show_before_and_after(scene: Scene) -> None:
     knock = _current()
     reference = compute.knocked(scene, knock)
     answer = compute.answer(scene, reference, 0.0, "zero")
-    before, after = readings.saliency(scene.original), readings.saliency(answer.restricted)
+    before, after = neurons.saliency(scene.original), neurons.saliency(answer.restricted)
     scales = colour_scales(("Before", "After"), (before, after), shared=True)
     with st.container(key="panels"):
         left, middle, right = st.columns([1, 1, 1])

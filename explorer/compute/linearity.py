@@ -15,8 +15,8 @@ from core.linearity import EffectiveRadius, Line, LinearRadius, along, effective
 from core.pathways.ranking import Off, Pathway
 from core.progress import Progress
 from explorer.compute import compute
-from explorer.compute.answers import Reference, Scene, Selection
 from explorer.compute.errands import Errand, Part, errand
+from explorer.compute.scene import Reference, Scene, Selection
 from explorer.state.strategies import ORIGINAL
 
 __all__ = [

@@ -8,13 +8,13 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.compute import evaluations, export
-from explorer.compute.answers import Scene
-from explorer.compute.evaluations import Measured, Sane
+from explorer.compute import evaluation, export
+from explorer.compute.evaluation import Measured, Sane
 from explorer.compute.paper import AS_PRINTED, LEAST_RELEVANT, tables
+from explorer.compute.scene import Scene
 from explorer.ui import session
 from explorer.ui.downloads import offer
-from explorer.ui.waiting import gathered
+from explorer.ui.progress import gathered
 from explorer.views.evaluate import attributions
 from explorer.views.evaluate.attributions import Attributed
 
@@ -65,8 +65,8 @@ def _show_lerf(scene: Scene, known: list[Attributed]) -> None:
 def _areas(scene: Scene, known: list[Attributed]) -> dict[int, float]:
     """The areas of the LeRF curves that are there, by place."""
     found = attributions.made(known)
-    view = evaluations.as_the_paper(session.view())
-    errand = evaluations.curves(scene, attributions.titled(found), view, session.waiter())
+    view = evaluation.as_the_paper(session.view())
+    errand = evaluation.curves(scene, attributions.titled(found), view, session.waiter())
     measured: list[Measured | None] = list(gathered(errand, "printed"))
     return {e.place: m.curve.change_area(0.1) for (e, _), m in zip(found, measured, strict=True) if m}
 
@@ -74,7 +74,7 @@ def _areas(scene: Scene, known: list[Attributed]) -> dict[int, float]:
 def _show_sanity(scene: Scene, known: list[Attributed]) -> None:
     st.markdown("**Sanity checks, mean likeness, paper / here**: lower is better")
     view = replace(session.view(), cascade=True)
-    errand = evaluations.sanity(scene, [(each.name, each.title) for each in known], view, session.waiter())
+    errand = evaluation.sanity(scene, [(each.name, each.title) for each in known], view, session.waiter())
     sane: list[Sane | None] = list(errand.parts)  # those that are there; nobody is asked
     rows: list[dict[str, Any]] = []
     for each, found in zip(known, sane, strict=True):

@@ -1,4 +1,4 @@
-"""The app's own pieces of JavaScript: what has to happen in the browser. Their sources lie in ``components/``."""
+"""The app's own pieces of JavaScript: what has to happen in the browser. Their sources lie beside this file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import streamlit as st
 
 __all__ = ["box_picker", "chart_png", "copy_link", "mask_picker", "picture_picker", "scrub"]
 
-_SOURCES = Path(__file__).with_name("components")
+_SOURCES = Path(__file__).parent
 
 
 @cache

@@ -14,17 +14,17 @@ from core.data.images import sample_images
 from core.errors import ImageError, PathwayError, WeightsMissing
 from core.network import Network
 from explorer.compute import compute
-from explorer.compute.answers import Scene
+from explorer.compute.scene import Scene
 from explorer.plots import figures
 from explorer.plots.words import percent, plain
 from explorer.state.view import View
-from explorer.ui import browser, session
+from explorer.ui import components, session
+from explorer.ui.controls import field, settle
+from explorer.ui.progress import waiting
 from explorer.ui.session import view
-from explorer.ui.waiting import waiting
-from explorer.ui.widgets import field, settle
-from explorer.views import teaching
+from explorer.views import lesson
 
-__all__ = ["Subject", "find_subject", "sidebar"]
+__all__ = ["Subject", "find_subject", "show_sidebar"]
 
 PREDICTED = -1  # the target that follows the prediction
 
@@ -48,7 +48,7 @@ def find_subject() -> Subject:
     return Subject(photo, chosen, compute.scene(chosen, photo, view().crop, view().target))
 
 
-def sidebar(subject: Subject, extras: Callable[[], None] = lambda: None) -> None:
+def show_sidebar(subject: Subject, extras: Callable[[], None] = lambda: None) -> None:
     """Draw every control of what one looks at; ``extras`` draws what only one page has."""
     with st.sidebar:
         _network()
@@ -58,7 +58,7 @@ def sidebar(subject: Subject, extras: Callable[[], None] = lambda: None) -> None
         if subject.scene:
             _target(subject.scene)
             extras()
-        teaching.end_sidebar()
+        lesson.end_sidebar()
 
 
 def _network() -> None:
@@ -160,7 +160,7 @@ def _photo() -> None:
             pictures.append({"name": name, "title": _title(name), "source": source})
     st.html('<p class="label">Photo</p>')
 
-    browser.picture_picker(
+    components.picture_picker(
         pictures, view().image, session.LONGEST, on_picked=session.pick, on_pasted=session.add_pasted
     )
     uploads = st.session_state.setdefault("uploads", 0)

@@ -12,8 +12,8 @@ import pytest
 def test_what_threads_freed_is_given_back():
     code = """
 import threading
-from explorer.compute import memory
-memory.share()
+from explorer.compute import malloc
+malloc.share()
 def resident():
     return int(next(line for line in open("/proc/self/status") if line.startswith("VmRSS")).split()[1]) / 1024
 def work():
@@ -25,7 +25,7 @@ for _ in range(4):
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-memory.give_back()
+malloc.give_back()
 print(resident() - before)
 """
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -33,9 +33,9 @@ from core.evaluation import (
 from core.methods import METHODS
 from core.progress import Progress
 from explorer.compute import compute
-from explorer.compute.answers import Scene
 from explorer.compute.attributions import CAM, Made, attribute, contributions
 from explorer.compute.errands import Errand, Part, errand
+from explorer.compute.scene import Scene
 from explorer.state.choices import Box
 from explorer.state.view import View
 

@@ -15,8 +15,8 @@ from core.errors import Cancelled
 from core.network import Network, Site
 from core.progress import Progress
 from explorer.compute import compute
-from explorer.compute.answers import Scene, Selection
 from explorer.compute.jobs import Status
+from explorer.compute.scene import Scene, Selection
 from explorer.plots import figures
 from explorer.state.choices import Neuron
 from explorer.state.view import View

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from core.network.receptive_field import receptive_field
 from core.pathways.ranking import Ranking
 from core.pathways.restriction import Restricted, saliency_map
-from explorer.compute.answers import Scene, Scored, Selection
+from explorer.compute.scene import Scene, Scored, Selection
 
 __all__ = [
     "NeuronRow",

@@ -21,9 +21,9 @@ from core.pathways.ranking import Off
 from core.pathways.restriction import saliency_map, sweep
 from core.progress import Progress
 from explorer.compute import compute
-from explorer.compute.answers import Scene, Scored, Selection
 from explorer.compute.errands import Errand, Part, errand
-from explorer.compute.readings import saliency
+from explorer.compute.neurons import saliency
+from explorer.compute.scene import Scene, Scored, Selection
 
 __all__ = ["CURVE", "STRIP", "SWEEP", "Curve", "Row", "Swept", "curves", "members", "overlap", "strip", "sweeps"]
 

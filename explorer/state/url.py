@@ -28,7 +28,7 @@ from explorer.state.choices import (
     Style,
     nearest_sparsity,
 )
-from explorer.state.knockouts import Part
+from explorer.state.knockout import Part
 from explorer.state.strategies import STRATEGIES, Strategy
 
 __all__ = ["READERS", "written"]

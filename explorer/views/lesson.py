@@ -10,7 +10,7 @@ import streamlit as st
 
 from explorer.plots.words import plain
 from explorer.state.lessons import Lesson, Step, lessons
-from explorer.ui import session, widgets
+from explorer.ui import controls, session
 from explorer.ui.rows import in_rows
 
 __all__ = ["end_sidebar", "show_lesson", "show_lessons", "show_presenting"]
@@ -96,9 +96,9 @@ def end_sidebar() -> None:
     """Draw what every sidebar ends with: back to the first view, copy the link, presenter mode."""
     left, right = st.columns(2)
     with left:
-        widgets.reset()
+        controls.reset()
     with right:
-        widgets.copy_link()
+        controls.copy_link()
     _present_button("present", width="stretch")
 
 

@@ -20,8 +20,8 @@ from core.flow import BIAS, IMAGE, LOGIT, Links, channel_flow, link
 from core.pathways.ranking import Off
 from core.progress import Progress
 from explorer.compute import compute
-from explorer.compute.answers import Scene, Scored, Selection
 from explorer.compute.errands import Errand
+from explorer.compute.scene import Scene, Scored, Selection
 from explorer.state.choices import Neuron
 
 __all__ = ["BIAS", "IMAGE", "LOGIT", "Edge", "Flow", "Place", "ask_flow", "kept"]

@@ -10,20 +10,20 @@ import streamlit as st
 
 from core.decoding import Decoded
 from core.methods import METHODS
-from explorer.compute import compute, export, paintings
-from explorer.compute.answers import Scene
+from explorer.compute import compute, decoding, export
+from explorer.compute.decoding import Painted
 from explorer.compute.jobs import Status, best_key
-from explorer.compute.paintings import Painted
+from explorer.compute.scene import Scene
 from explorer.plots import charts, figures
 from explorer.plots.charts import Axis, Line
 from explorer.plots.words import counted, duration, number, percent, plain, position_name
 from explorer.state.choices import MOST_PAINT_STEPS, REGULARISERS, SPARSITIES, Neuron
 from explorer.state.strategies import STRATEGIES, Strategy
-from explorer.ui import captions, markup, navigation, session, widgets
+from explorer.ui import captions, controls, markup, navigation, session
+from explorer.ui.charts import show_chart
 from explorer.ui.downloads import offer, offer_table
-from explorer.ui.plots import show_chart
+from explorer.ui.progress import started, wait
 from explorer.ui.rows import in_rows
-from explorer.ui.waiting import started, wait
 from explorer.views.columns import Column, find_columns, lacking, show_waiting
 
 __all__ = ["choose_painting", "show_neurons", "show_pathways"]
@@ -36,19 +36,19 @@ def choose_painting() -> None:
         left, right = st.columns([1.3, 1])
         with left:
             st.select_slider(
-                "Sparsity of their pathways", SPARSITIES, format_func=percent, **widgets.field("painted_at")
+                "Sparsity of their pathways", SPARSITIES, format_func=percent, **controls.field("painted_at")
             )
         with right:
             _several("Regularisers", "regularisers", REGULARISERS, least=0, name=str)
         columns = st.columns([1.3, 1, 1, 1])
         with columns[0]:
-            widgets.restriction()
+            controls.restriction()
         with columns[1]:
-            st.segmented_control("Begins with", ["noise", "grey"], required=True, **widgets.field("start", "default"))
+            st.segmented_control("Begins with", ["noise", "grey"], required=True, **controls.field("start", "default"))
         with columns[2]:
-            st.number_input("Steps", 1, MOST_PAINT_STEPS, step=32, **widgets.field("paint_steps"))
+            st.number_input("Steps", 1, MOST_PAINT_STEPS, step=32, **controls.field("paint_steps"))
         with columns[3]:
-            st.number_input("Seed", 0, 9999, step=1, **widgets.field("paint_seed"))
+            st.number_input("Seed", 0, 9999, step=1, **controls.field("paint_seed"))
 
 
 def _several(label: str, field: str, known: tuple[str, ...], *, least: int, name: Callable[[str], str]) -> None:
@@ -61,7 +61,7 @@ def _several(label: str, field: str, known: tuple[str, ...], *, least: int, name
             change: dict[str, Any] = {field: picked}
             session.change(lambda v: replace(v, **change))
 
-    widgets.several(label, key, known, getattr(session.view(), field), changed, name=name)
+    controls.several(label, key, known, getattr(session.view(), field), changed, name=name)
 
 
 def show_pathways(scene: Scene) -> None:
@@ -93,8 +93,8 @@ def _show_pathway(scene: Scene, column: Column) -> Painted | None:
     kept = selection.size(view.painted_at)
     detail = f"{number(kept)} neurons, sparsity {percent(1 - kept / scene.network.neurons)}"
     st.html(markup.panel_title(column.title, detail, column.colour))
-    key = paintings.painting_key(scene, selection, view)
-    ask = lambda: paintings.ask_painting(scene, selection, view, session.waiter())  # noqa: E731
+    key = decoding.painting_key(scene, selection, view)
+    ask = lambda: decoding.ask_painting(scene, selection, view, session.waiter())  # noqa: E731
     photo = compute.answer(scene, selection, view.painted_at, view.off).restricted.logits[0, scene.target]
     return _show_painting(scene, key, ask, column.title, f"painting_{column.place}", float(photo))
 
@@ -108,7 +108,7 @@ def _show_painting(
 
         def show() -> None:
             best: Painted | None = compute.RESULTS.peek(best_key(key))
-            so_far = paintings.latest(key)
+            so_far = decoding.latest(key)
             if best:
                 _draw(scene, best, title, name, photo)
             elif so_far:
@@ -127,7 +127,7 @@ def _draw(scene: Scene, found: Painted, title: str, name: str, photo: float | No
     best = int(found.answer.argmax())
     share = float(found.answer.softmax(0)[best])
     alt = f"{title}: painted in {decoded.steps} steps; the network takes it for {names[best]}, {percent(share)}."
-    st.image(paintings.picture(scene.network, decoded.image), width="stretch", alt=alt)
+    st.image(decoding.picture(scene.network, decoded.image), width="stretch", alt=alt)
     facts = {"Objective": f"{number(decoded.objective[0])} → {number(decoded.value)}"}
     if photo is not None:
         facts["Of the photo"] = number(photo)
@@ -156,7 +156,7 @@ def _draw(scene: Scene, found: Painted, title: str, name: str, photo: float | No
 
 def _made_from(scene: Scene, title: str, decoded: Decoded) -> dict[str, object]:
     view = session.view()
-    recipe = {name: getattr(paintings.recipe(view), name) for name in paintings.recipe(view).__dataclass_fields__}
+    recipe = {name: getattr(decoding.recipe(view), name) for name in decoding.recipe(view).__dataclass_fields__}
     return export.provenance(scene, view) | {
         "painted_for": title, "sparsity_asked": view.painted_at, "off": view.off, "recipe": recipe,
         "steps_done": decoded.steps,
@@ -192,7 +192,7 @@ def _show_climbs(scene: Scene, painted: list[tuple[Column, Painted]]) -> None:
 
 def show_neurons(scene: Scene) -> None:
     """Show, for each method, what most excites the channel of its strongest neuron of the last feature site."""
-    view, site = session.view(), paintings.last_feature_site(scene.network)
+    view, site = session.view(), decoding.last_feature_site(scene.network)
     st.markdown("## What do their strongest neurons answer to?")
     st.caption(
         f"For each method the neuron of {plain(site.name)}, the last feature site, that it keeps longest for this "
@@ -219,8 +219,8 @@ def show_neurons(scene: Scene) -> None:
 def _show_neuron(scene: Scene, column: Column, neuron: Neuron) -> None:
     site, view = scene.network.sites[neuron[0]], session.view()
     st.html(markup.panel_title(column.title, position_name(site, neuron[1]), column.colour))
-    key = paintings.neuron_key(scene.network, neuron, view)
-    ask = lambda: paintings.ask_neuron(scene.network, neuron, view, session.waiter())  # noqa: E731
+    key = decoding.neuron_key(scene.network, neuron, view)
+    ask = lambda: decoding.ask_neuron(scene.network, neuron, view, session.waiter())  # noqa: E731
     _show_painting(scene, key, ask, f"{column.title}'s neuron", f"neuron_painting_{column.place}")
     st.button(
         "Open this neuron", key=f"open_painted_{column.place}", type="tertiary", icon=":material/adjust:",

@@ -14,7 +14,7 @@ from explorer.plots.words import percent
 from explorer.state.choices import LEAST_COLUMNS, MOST_COLUMNS, SPARSITIES, Neuron
 from explorer.state.strategies import STRATEGIES, Strategy
 from explorer.state.view import View, beside
-from explorer.ui import browser, captions, session
+from explorer.ui import captions, components, session
 from explorer.ui.session import view
 
 __all__ = [
@@ -359,7 +359,7 @@ def ranking_scope() -> None:
 
 def copy_link() -> None:
     """Draw the button that copies the page's address."""
-    browser.copy_link()
+    components.copy_link()
     if view().image.startswith(session.UPLOAD) or view().network.startswith(session.CHECKPOINT):
         st.caption("What you uploaded is not in the link.")
 

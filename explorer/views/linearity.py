@@ -8,16 +8,16 @@ from math import inf, nan
 
 import streamlit as st
 
-from explorer.compute import export, radii
-from explorer.compute.answers import Scene
-from explorer.compute.radii import Followed, Radii
+from explorer.compute import export, linearity
+from explorer.compute.linearity import Followed, Radii
+from explorer.compute.scene import Scene
 from explorer.plots import charts, palette
 from explorer.plots.charts import Axis, Line
 from explorer.plots.words import duration, number, percent, plain, position_name
-from explorer.ui import markup, navigation, session, widgets
+from explorer.ui import controls, markup, navigation, session
+from explorer.ui.charts import show_chart
 from explorer.ui.downloads import offer_table
-from explorer.ui.plots import show_chart
-from explorer.ui.waiting import gathered, started
+from explorer.ui.progress import gathered, started
 from explorer.views.columns import Column, lacking, made_from_all, offer_rows, show_waiting, there
 
 __all__ = ["show_line", "show_over_sparsity", "show_radii"]
@@ -42,7 +42,7 @@ def show_radii(scene: Scene, columns: list[Column]) -> None:
         return
     view = session.view()
     wanted = [(c.selection, c.title, view.sparsity) for c in ready if c.selection]
-    errand = radii.ask_radii(scene, wanted, view.off, session.waiter())
+    errand = linearity.ask_radii(scene, wanted, view.off, session.waiter())
     found = [(c, r) for c, r in zip(ready, gathered(errand, "radii"), strict=True) if r]
     if not found:
         return
@@ -62,7 +62,7 @@ def show_radii(scene: Scene, columns: list[Column]) -> None:
         "Further right is more linear. The exact ball is tiny since one of millions of neurons ends it; the effective "
         "radius is the number a person can use: along the gradient, and the median over 32 random directions, which "
         "spread over decades. The original network is locally linear too: its region is only far smaller. Checked by "
-        f"sampling {radii.DIRECTIONS} directions just inside the ball, and the limiting one just outside."
+        f"sampling {linearity.DIRECTIONS} directions just inside the ball, and the limiting one just outside."
     )
     _show_limits(scene, found)
     _offer(scene, found)
@@ -138,12 +138,14 @@ def show_over_sparsity(scene: Scene, columns: list[Column]) -> None:
     if not ranked:
         st.info(lacking(columns) or "The references do not grow sparser; add a selection method.")
         return
-    if not started("radii over sparsity", f"Measure at {len(radii.SPARSITIES)} sparsities"):
+    if not started("radii over sparsity", f"Measure at {len(linearity.SPARSITIES)} sparsities"):
         st.caption(f"Radii of {', '.join(c.title for c in ranked)}; ten seconds or so each.")
         return
-    wanted = [(c.scored, f"{c.title} {percent(s)}", s) for c in ranked for s in radii.SPARSITIES if c.scored]
-    errand = radii.ask_radii(scene, wanted, session.view().off, session.waiter(), directions=1)  # the gradient's alone
-    parts, stops = gathered(errand, "radii_over_sparsity"), len(radii.SPARSITIES)
+    wanted = [(c.scored, f"{c.title} {percent(s)}", s) for c in ranked for s in linearity.SPARSITIES if c.scored]
+    errand = linearity.ask_radii(
+        scene, wanted, session.view().off, session.waiter(), directions=1
+    )  # the gradient's alone
+    parts, stops = gathered(errand, "radii_over_sparsity"), len(linearity.SPARSITIES)
     found = [(column, _stops(parts[place * stops :][:stops])) for place, column in enumerate(ranked)]
     words = [
         f"{c.title} at {percent(s)} {number(r.exact.radius)}" for c, measured in found for s, r in measured.items()
@@ -167,7 +169,7 @@ def show_over_sparsity(scene: Scene, columns: list[Column]) -> None:
 
 def _stops(parts: Sequence[Radii | None]) -> dict[float, Radii]:
     """What is there of one column, by sparsity."""
-    return {sparsity: part for sparsity, part in zip(radii.SPARSITIES, parts, strict=True) if part}
+    return {sparsity: part for sparsity, part in zip(linearity.SPARSITIES, parts, strict=True) if part}
 
 
 def _radii_lines(column: Column, measured: dict[float, Radii]) -> tuple[Line, Line]:
@@ -189,11 +191,11 @@ def show_line(scene: Scene, columns: list[Column]) -> None:
     column, ray = _choose_line(ready)
     if not started("line", "Follow the line") or column.selection is None:
         return
-    errand = radii.ask_line(scene, column.selection, column.title, view.sparsity, view.off, ray, session.waiter())
+    errand = linearity.ask_line(scene, column.selection, column.title, view.sparsity, view.off, ray, session.waiter())
     (followed,) = gathered(errand, "line")
     if followed is None:
         return
-    (found,) = radii.ask_radii(scene, [(column.selection, column.title, view.sparsity)], view.off, "").parts
+    (found,) = linearity.ask_radii(scene, [(column.selection, column.title, view.sparsity)], view.off, "").parts
     _draw_line(scene, column, ray, followed, found.exact.radius if found else None)
     line = followed.line
     values = zip(line.ts, line.responses.tolist(), line.tangent.tolist(), line.switched.tolist(), strict=True)
@@ -204,9 +206,9 @@ def show_line(scene: Scene, columns: list[Column]) -> None:
 
 def _choose_line(ready: list[Column]) -> tuple[Column, str]:
     """Draw the choice of a column and of a direction; return what is chosen."""
-    view, labels, titles = session.view(), radii.rays(), [column.title for column in ready]
+    view, labels, titles = session.view(), linearity.rays(), [column.title for column in ready]
     place = min(view.ray_of, len(ready) - 1)
-    ray = view.ray if view.ray in labels else radii.GRADIENT
+    ray = view.ray if view.ray in labels else linearity.GRADIENT
     with st.container(key="charts_follow"):
         left, right = st.columns(2)
         with left:
@@ -214,7 +216,7 @@ def _choose_line(ready: list[Column]) -> tuple[Column, str]:
             st.selectbox(
                 "Follow the response of",
                 range(len(ready)),
-                index=widgets.settle(key, place),
+                index=controls.settle(key, place),
                 format_func=titles.__getitem__,
                 key=key,
                 on_change=lambda: session.change(lambda v: replace(v, ray_of=st.session_state[key])),
@@ -223,7 +225,7 @@ def _choose_line(ready: list[Column]) -> tuple[Column, str]:
             st.selectbox(
                 "Direction",
                 list(labels),
-                index=list(labels).index(widgets.settle("ray", ray)),
+                index=list(labels).index(controls.settle("ray", ray)),
                 format_func=labels.__getitem__,
                 key="ray",
                 on_change=lambda: session.change(lambda v: replace(v, ray=st.session_state["ray"])),
@@ -248,7 +250,7 @@ def _draw_line(scene: Scene, column: Column, ray: str, followed: Followed, ball:
         y = Axis(f"logit of {name}", ends=(min(spread) - room, max(spread) + room))
         ends = f"from {number(response[0])} at the photo to {number(response[-1])} at distance {number(x[-1])}"
         figure = charts.shaded(charts.curves(lines, across, y), ball, "certified ball")
-        show_chart(figure, "line", f"Response of {column.title} {radii.rays()[ray]}: {ends}.")
+        show_chart(figure, "line", f"Response of {column.title} {linearity.rays()[ray]}: {ends}.")
     with right:
         switched = Line("switched neurons", column.colour, [float(v) or nan for v in line.switched[1:]], x)
         figure = charts.shaded(charts.curves([switched], across, Axis("neurons switched", logarithmic=True)), ball, "")

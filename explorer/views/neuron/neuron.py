@@ -8,14 +8,14 @@ from functools import partial
 import streamlit as st
 
 from core.methods import METHODS
-from explorer.compute import compute, excitement, readings
-from explorer.compute.answers import Scene, Scored
+from explorer.compute import compute, excitement, neurons
+from explorer.compute.scene import Scene, Scored
 from explorer.plots import figures
 from explorer.plots.words import number, percent, position_name
 from explorer.state.choices import Neuron
 from explorer.state.strategies import Strategy
-from explorer.ui import markup, session, widgets
-from explorer.ui.waiting import started, wait
+from explorer.ui import controls, markup, session
+from explorer.ui.progress import started, wait
 
 __all__ = ["chosen_neuron", "show_excitement", "show_pictures", "show_places"]
 
@@ -32,8 +32,8 @@ def chosen_neuron(scene: Scene) -> Neuron:
 def show_pictures(scene: Scene, neuron: Neuron) -> None:
     """Show what the neuron sees of the photo, and its channel's activation and scores over it."""
     site = scene.network.sites[neuron[0]]
-    box = readings.sees(scene, neuron)
-    activation = readings.channel_activation(scene, neuron)
+    box = neurons.sees(scene, neuron)
+    activation = neurons.channel_activation(scene, neuron)
     channel, row, column = site.place(neuron[1])
     with st.container(key="panels"):
         panels = st.columns(4)
@@ -70,7 +70,7 @@ def _show_scores(scene: Scene, neuron: Neuron) -> None:
         key = compute.scores_key(scene, strategy)
         wait(key, lambda: compute.ask_scores(scene, strategy, session.waiter()), name="score")
         return
-    _show_map(scene, "Score", strategy.title, readings.channel_scores(scene, scored, neuron))
+    _show_map(scene, "Score", strategy.title, neurons.channel_scores(scene, scored, neuron))
 
 
 def _show_facts(scene: Scene, neuron: Neuron, activation: float) -> None:
@@ -84,7 +84,7 @@ def _show_facts(scene: Scene, neuron: Neuron, activation: float) -> None:
                 "Activation": number(activation) if activation else "0, dead",
                 "Site": f"{neuron[0]} of 0 to {len(scene.network.sites) - 1}, {' × '.join(map(str, site.shape))}",
                 "Channel, active": percent(1 - int(dead.sum()) / dead.numel()),
-                "Channel, largest": number(float(readings.channel_activation(scene, neuron).max())),
+                "Channel, largest": number(float(neurons.channel_activation(scene, neuron).max())),
             }
         )
         + markup.made_from({"network": scene.network.name, "image": scene.key[3]})
@@ -95,7 +95,7 @@ def show_places(scene: Scene, neuron: Neuron) -> None:
     """Show the rank of a neuron, or of its channel's, under every strategy, and what is on the pathway."""
     channel = scene.network.sites[neuron[0]].place(neuron[1])[0]
     st.markdown(f"## Where strategies rank {f'the neurons of channel {channel}' if session.view().whole else 'it'}")
-    widgets.sparsity()
+    controls.sparsity()
     strategies = [session.view().strategy(method) for method in METHODS]
     found = {strategy: compute.ready_scores(scene, strategy) for strategy in strategies}
     rows = [_place(scene, strategy, scored, neuron) for strategy, scored in found.items()]
@@ -118,8 +118,8 @@ def _place(scene: Scene, strategy: Strategy, scored: Scored | None, neuron: Neur
     view = session.view()
     if view.whole:
         return {"strategy": strategy.title} | _channel_place(scene, scored, neuron)
-    row = readings.neuron_row(scene, scored, [], neuron)
-    on = readings.on_pathway(scored, view.sparsity, neuron)
+    row = neurons.neuron_row(scene, scored, [], neuron)
+    on = neurons.on_pathway(scored, view.sparsity, neuron)
     return {
         "strategy": strategy.title,
         "rank": _rank(scene, row.ranks[0]),
@@ -138,7 +138,7 @@ def _channel_place(scene: Scene, scored: Scored, neuron: Neuron) -> dict[str, st
     dead = int((kept & scene.dead[site.index].view(site.planes)[channel]).count_nonzero())
     return {
         "rank": f"best {_rank(scene, best if best < len(scored.ranking.scores) else None)}",
-        "score": "" if scored.ordinal else f"sum {number(float(readings.channel_scores(scene, scored, neuron).sum()))}",
+        "score": "" if scored.ordinal else f"sum {number(float(neurons.channel_scores(scene, scored, neuron).sum()))}",
         "on the pathway": f"{number(int(kept.count_nonzero()))} of {number(kept.numel())}"
         + (f", {number(dead)} of them dead" if dead else ""),
     }
