@@ -17,7 +17,7 @@ from core.errors import printable
 from core.methods import METHODS
 from explorer.compute.export import csv_file, file_name
 from explorer.compute.scene import left_by
-from explorer.plots import charts
+from explorer.plots.layout import literal, wrapped
 from explorer.plots.words import plain
 from explorer.state.knockout import MOST_PARTS, KnockOut
 from explorer.state.view import MOST_NOTES, View
@@ -247,5 +247,5 @@ def test_what_a_table_was_made_from_stays_in_its_comment(text: str) -> None:
 @settings(max_examples=300, derandomize=True)
 @given(st.lists(tags | st.text(max_size=3), min_size=1, max_size=8).map("".join))
 def test_no_name_makes_an_element_in_a_chart(text: str) -> None:
-    assert set(elements(charts.wrapped(text))) <= {"br"}
-    assert elements(charts.literal(text)) == []
+    assert set(elements(wrapped(text))) <= {"br"}
+    assert elements(literal(text)) == []

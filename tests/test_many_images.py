@@ -11,11 +11,11 @@ import pytest
 
 from core.studies import interval
 from core.studies.summary import summarised
-from explorer.plots import charts
-from explorer.plots.charts import Axis, Line
+from explorer.plots.intervals import Group, Points, banded, interval_bars, spread, whiskered
+from explorer.plots.lines import Axis, Line, curves, sparsity_lines
+from explorer.plots.matrices import class_matrix
 from explorer.state.view import View
 from explorer.views.studies import runs
-from explorer.views.studies.charts import Group, Points, banded, class_matrix, interval_bars, spread, whiskered
 from explorer.views.studies.choice import at_sparsity, nearest
 from explorer.views.studies.one_image import explored, picked, picture_name
 from explorer.views.studies.runs import Run, find_runs, titled
@@ -54,7 +54,7 @@ def test_summaries_by_hand():
 
 def test_a_band_lies_behind_its_line_and_leaves_out_what_has_no_interval():
     lines = [Line("a", BLUE, [0.1, 0.2, 0.3], [0.0, 0.5, 1.0]), Line("b", ORANGE, [0.5], [0.5])]
-    figure = charts.curves(lines, Axis("share", percent=True), Axis("kept", percent=True))
+    figure = curves(lines, Axis("share", percent=True), Axis("kept", percent=True))
     banded(figure, [([0.05, NAN, 0.2], [0.2, NAN, 0.5]), ([NAN], [NAN])], percent=True)
     one, other, first, second = figure.data
     assert [first.name, second.name] == ["a", "b"]
@@ -67,7 +67,7 @@ def test_a_band_lies_behind_its_line_and_leaves_out_what_has_no_interval():
 
 
 def test_whiskers_reach_from_the_point_to_the_ends():
-    figure = charts.sparsity_lines([Line("a", BLUE, [0.5, NAN], [0.8, 0.9])], 0.8, "kept", percent=True)
+    figure = sparsity_lines([Line("a", BLUE, [0.5, NAN], [0.8, 0.9])], 0.8, "kept", percent=True)
     whiskered(figure.data[:1], [([0.4, NAN], [0.7, NAN])], percent=True)
     assert list(figure.data[0].error_y.array) == pytest.approx([20, None])
     assert list(figure.data[0].error_y.arrayminus) == pytest.approx([10, None])

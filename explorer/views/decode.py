@@ -14,8 +14,8 @@ from explorer.compute import compute, decoding, export
 from explorer.compute.decoding import Painted
 from explorer.compute.jobs import Status, best_key
 from explorer.compute.scene import Scene
-from explorer.plots import charts, figures
-from explorer.plots.charts import Axis, Line
+from explorer.plots import figures
+from explorer.plots.lines import Axis, Line, curves
 from explorer.plots.words import counted, duration, number, percent, plain, position_name
 from explorer.state.choices import MOST_PAINT_STEPS, REGULARISERS, SPARSITIES, Neuron
 from explorer.state.strategies import STRATEGIES, Strategy
@@ -178,7 +178,7 @@ def _show_climbs(scene: Scene, painted: list[tuple[Column, Painted]]) -> None:
         for column, found in painted
     ]
     words = "; ".join(f"{column.title} {number(found.decoded.value)}" for column, found in painted)
-    figure = charts.curves(lines, Axis("step"), Axis("logit of the target"), 280)
+    figure = curves(lines, Axis("step"), Axis("logit of the target"), 280)
     show_chart(figure, "climbs", f"The target's logit over the steps; in the end {words}.")
     rows = [
         {"painted_for": column.title, "step": step, "logit": value}

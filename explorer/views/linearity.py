@@ -11,8 +11,10 @@ import streamlit as st
 from explorer.compute import export, linearity
 from explorer.compute.linearity import Followed, Radii
 from explorer.compute.scene import Scene
-from explorer.plots import charts, palette
-from explorer.plots.charts import Axis, Line
+from explorer.plots import palette
+from explorer.plots.bars import dots
+from explorer.plots.layout import shaded
+from explorer.plots.lines import Axis, Line, curves
 from explorer.plots.words import duration, number, percent, plain, position_name
 from explorer.ui import controls, markup, navigation, session
 from explorer.ui.charts import show_chart
@@ -47,7 +49,7 @@ def show_radii(scene: Scene, columns: list[Column]) -> None:
     if not found:
         return
     words = [f"{c.title} exact {number(r.exact.radius)}, effective {number(r.effective.median)}" for c, r in found]
-    figure = charts.dots(
+    figure = dots(
         [c.title for c, _ in found],
         {
             "exact": [r.exact.radius for _, r in found],
@@ -153,7 +155,7 @@ def show_over_sparsity(scene: Scene, columns: list[Column]) -> None:
     if not words:
         return
     lines = [line for column, measured in found for line in _radii_lines(column, measured)]
-    figure = charts.curves(lines, Axis("sparsity", percent=True), Axis("radius, L2", logarithmic=True))
+    figure = curves(lines, Axis("sparsity", percent=True), Axis("radius, L2", logarithmic=True))
     show_chart(figure, "radii_over_sparsity", f"Radii over sparsity, exact: {'; '.join(words)}.")
     st.caption("Higher is more linear: fewer neurons, fewer boundaries, and longer steps to them.")
     rows = [
@@ -249,11 +251,11 @@ def _draw_line(scene: Scene, column: Column, ray: str, followed: Followed, ball:
         name = plain(scene.network.class_names[scene.target])
         y = Axis(f"logit of {name}", ends=(min(spread) - room, max(spread) + room))
         ends = f"from {number(response[0])} at the photo to {number(response[-1])} at distance {number(x[-1])}"
-        figure = charts.shaded(charts.curves(lines, across, y), ball, "certified ball")
+        figure = shaded(curves(lines, across, y), ball, "certified ball")
         show_chart(figure, "line", f"Response of {column.title} {linearity.rays()[ray]}: {ends}.")
     with right:
         switched = Line("switched neurons", column.colour, [float(v) or nan for v in line.switched[1:]], x)
-        figure = charts.shaded(charts.curves([switched], across, Axis("neurons switched", logarithmic=True)), ball, "")
+        figure = shaded(curves([switched], across, Axis("neurons switched", logarithmic=True)), ball, "")
         show_chart(figure, "switched", f"Neurons switched: {number(int(line.switched[-1]))} at the end of the line.")
     certified = (
         f"Shaded: the certified ball, of radius {number(ball)}." if ball else "Measure the radii to see the ball."

@@ -8,7 +8,9 @@ import streamlit as st
 from core.pathways.overlap import Membership
 from explorer.compute import comparison
 from explorer.compute.scene import Scene
-from explorer.plots import charts, palette
+from explorer.plots import palette
+from explorer.plots.lines import Line, site_lines
+from explorer.plots.matrices import overlap_matrix
 from explorer.plots.words import percent
 from explorer.ui import session
 from explorer.ui.charts import show_chart
@@ -36,7 +38,7 @@ def show_overlaps(scene: Scene, columns: list[Column]) -> None:
             for i, j in pairs
         ]
         alt = f"Overlap of every two pathways: {'; '.join(said)}."
-        show_chart(charts.overlap_matrix(titles, overlaps, chances, session.dark()), "matrix", alt)
+        show_chart(overlap_matrix(titles, overlaps, chances, session.dark()), "matrix", alt)
         st.caption(
             "Intersection over union of the neurons kept. Small: what two independent choices of the same sizes would "
             "share, k₁k₂ / (k₁ + k₂ − k₁k₂) of the shares k₁ and k₂ that they keep."
@@ -58,8 +60,8 @@ def _show_overlaps_over_depth(scene: Scene, columns: list[Column], table: Member
     for i in others:
         title, colour = columns[i].title, columns[i].colour
         overlaps, chances = table.site_overlaps(first, i), table.site_chances(first, i)
-        lines.append(charts.Line(title, colour, overlaps.tolist(), turn=i))
-        lines.append(charts.Line(f"{title}, by chance", colour, chances.tolist(), quiet=True, in_legend=False))
+        lines.append(Line(title, colour, overlaps.tolist(), turn=i))
+        lines.append(Line(f"{title}, by chance", colour, chances.tolist(), quiet=True, in_legend=False))
         rows += [
             {"site": site, "first": columns[first].title, "second": title, "overlap": overlap, "chance": chance}
             for site, overlap, chance in zip(sites, overlaps.tolist(), chances.tolist(), strict=True)
@@ -67,7 +69,7 @@ def _show_overlaps_over_depth(scene: Scene, columns: list[Column], table: Member
         if not np.isnan(overlaps).all():
             said.append(f"{title} from {percent(float(np.nanmin(overlaps)))} to {percent(float(np.nanmax(overlaps)))}")
     name, chosen = columns[first].title, columns[first].place == session.view().pair[0]
-    figure = charts.site_lines(lines, sites, session.view().site_in(scene.network), f"overlap with {name}")
+    figure = site_lines(lines, sites, session.view().site_in(scene.network), f"overlap with {name}")
     alt = f"Overlap with {name} at each of {len(sites)} sites: {'; '.join(said)}."
     show_chart(figure, "overlap_lines", alt)
     whose = "the first of the pair chosen below" if chosen else "while the first of the pair is not there"
@@ -86,10 +88,10 @@ def show_dead(scene: Scene, columns: list[Column]) -> None:
     sites = [site.name for site in scene.network.sites]
     own = (table.dead / table.neurons).tolist()
     shares, overall = table.site_dead_shares(), table.dead_shares()
-    lines = [charts.Line(c.title, c.colour, shares[i].tolist()) for i, c in enumerate(columns)]
-    lines.append(charts.Line("the network's own", palette.ink(session.dark()), own, quiet=True))
+    lines = [Line(c.title, c.colour, shares[i].tolist()) for i, c in enumerate(columns)]
+    lines.append(Line("the network's own", palette.ink(session.dark()), own, quiet=True))
     said = "; ".join(f"{c.title} {percent(float(overall[i]))}" for i, c in enumerate(columns))
-    figure = charts.site_lines(lines, sites, session.view().site_in(scene.network), "dead share of the pathway")
+    figure = site_lines(lines, sites, session.view().site_in(scene.network), "dead share of the pathway")
     alt = f"Dead share at each site. Overall: {said}; the network's own {percent(scene.dead_share)}."
     show_chart(figure, "dead_lines", alt)
     st.caption(

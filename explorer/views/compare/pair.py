@@ -9,7 +9,8 @@ from PIL import Image
 from core.pathways.overlap import Membership
 from explorer.compute import comparison, export, neurons
 from explorer.compute.scene import Scene
-from explorer.plots import charts, figures, palette
+from explorer.plots import figures, palette
+from explorer.plots.bars import membership_bars
 from explorer.plots.words import number, percent
 from explorer.ui import controls, markup, session
 from explorer.ui.charts import show_site_chart
@@ -66,7 +67,7 @@ def _show_split_over_depth(
         if dead.any():
             parts[f"{name} but dead"] = dead.tolist()
             shades.append(palette.pale(colour, session.dark()))
-    figure = charts.membership_bars(parts, shades, sites, session.view().site_in(scene.network))
+    figure = membership_bars(parts, shades, sites, session.view().site_in(scene.network))
     most = [
         f"{name} most at {sites[int(values.argmax())]}, {percent(float(values.max()))}"
         for name, values in zip(names, shares.sum(1), strict=True)

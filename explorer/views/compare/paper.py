@@ -10,7 +10,8 @@ from core.pathways.overlap import Membership
 from explorer.compute import comparison, export
 from explorer.compute.paper import ON_POSTER, printed_dead_shares, printed_overlap, tables
 from explorer.compute.scene import Scene
-from explorer.plots import charts, palette
+from explorer.plots import palette
+from explorer.plots.bars import bars_beside
 from explorer.plots.words import percent, plain
 from explorer.ui import session
 from explorer.ui.charts import show_chart
@@ -50,7 +51,7 @@ def _show_dead(scene: Scene, known: list[Column], table: Membership) -> None:
     printed = [printed_dead_shares()[column.strategy.name] for column in known]
     here = table.dead_shares().tolist()
     colours = [palette.FAMILIES["baseline"], palette.FAMILIES["reference"]]
-    figure = charts.bars_beside(titles, {"paper, as printed": printed, "here": here}, colours, "dead share")
+    figure = bars_beside(titles, {"paper, as printed": printed, "here": here}, colours, "dead share")
     said = [f"{t} {percent(p, 2)}, here {percent(h, 2)}" for t, p, h in zip(titles, printed, here, strict=True)]
     show_chart(figure, "paper_dead", f"Dead share in the paper: {'; '.join(said)}.")
     rows = [{"method": t, "paper": p, "here": h} for t, p, h in zip(titles, printed, here, strict=True)]

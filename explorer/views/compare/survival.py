@@ -17,8 +17,9 @@ from explorer.compute.cache import Drawn
 from explorer.compute.comparison import CURVE, STRIP, Curve, Row
 from explorer.compute.errands import Errand
 from explorer.compute.scene import Answer, Scene, Scored
-from explorer.plots import charts, figures, palette
+from explorer.plots import figures, palette
 from explorer.plots.contact_sheet import Cell, strip
+from explorer.plots.lines import Line, sparsity_lines
 from explorer.plots.words import FATES, number, percent, ratio
 from explorer.state.choices import Style
 from explorer.state.view import View
@@ -44,12 +45,10 @@ def show_fidelity(scene: Scene, columns: list[Column]) -> None:
     with st.container(key="charts_fidelity"):
         left, right = st.columns(2)
     with left:
-        figure = charts.sparsity_lines(
-            ratios, at, "p ratio of the target", percent=False, level=1.0, chance=_chance(scene)
-        )
+        figure = sparsity_lines(ratios, at, "p ratio of the target", percent=False, level=1.0, chance=_chance(scene))
         show_chart(figure, "p_ratios", _said(columns, found, "p ratio", at))
     with right:
-        figure = charts.sparsity_lines(dead, at, "dead share of the pathway", percent=True)
+        figure = sparsity_lines(dead, at, "dead share of the pathway", percent=True)
         show_chart(figure, "dead_shares", _said(columns, found, "dead share", at))
     st.caption(
         "A hollow marker: the prediction is not kept; with a dot: it is first, but near chance, with at most twice "
@@ -74,25 +73,25 @@ def _found(scene: Scene, columns: list[Column], ask: Ask, name: str) -> list[tup
 
 def _fidelity_lines(
     scene: Scene, columns: list[Column], found: list[tuple[Column, Curve]]
-) -> tuple[list[charts.Line], list[charts.Line]]:
+) -> tuple[list[Line], list[Line]]:
     ratios, dead = [], []
     for column, curve in found:
         x = [point.sparsity for point in curve.points]
         fates = [point.fate for point in curve.points]
         title, colour = column.title, column.colour
-        ratios.append(charts.Line(title, colour, [p.p_ratio for p in curve.points], x, fates))
-        dead.append(charts.Line(title, colour, [p.dead_share for p in curve.points], x, fates))
+        ratios.append(Line(title, colour, [p.p_ratio for p in curve.points], x, fates))
+        dead.append(Line(title, colour, [p.dead_share for p in curve.points], x, fates))
         steps = [step for step in column.scored.trajectory if step.sparsity < 1] if column.scored else []
         if steps:
             x = [step.sparsity for step in steps]
             name = f"{title}, step by step"
-            ratios.append(charts.Line(name, colour, [s.p_ratio for s in steps], x, quiet=True))
-            dead.append(charts.Line(name, colour, [s.dead_share for s in steps], x, quiet=True))
+            ratios.append(Line(name, colour, [s.p_ratio for s in steps], x, quiet=True))
+            dead.append(Line(name, colour, [s.dead_share for s in steps], x, quiet=True))
     for column, a in _references(columns):
-        ratios.append(charts.Line(column.title, column.colour, [a.p_ratio], [a.sparsity], [a.fate]))
-        dead.append(charts.Line(column.title, column.colour, [a.dead_share], [a.sparsity], [a.fate]))
+        ratios.append(Line(column.title, column.colour, [a.p_ratio], [a.sparsity], [a.fate]))
+        dead.append(Line(column.title, column.colour, [a.dead_share], [a.sparsity], [a.fate]))
     own = [scene.dead_share] * 2
-    dead.append(charts.Line("the network's own", palette.ink(session.dark()), own, (CURVE[0], CURVE[-1]), quiet=True))
+    dead.append(Line("the network's own", palette.ink(session.dark()), own, (CURVE[0], CURVE[-1]), quiet=True))
     return ratios, dead
 
 

@@ -13,8 +13,10 @@ from core.evaluation import TOLERANCE
 from explorer.compute import evaluation
 from explorer.compute.evaluation import Mask, Measured, Sensitive
 from explorer.compute.scene import Scene
-from explorer.plots import charts, figures
-from explorer.plots.charts import Axis, Line
+from explorer.plots import figures
+from explorer.plots.bars import bars_with_level
+from explorer.plots.layout import literal
+from explorer.plots.lines import Axis, Line, curves, pixel_axis
 from explorer.plots.words import number, percent, plain
 from explorer.state.choices import CHANGES, NEAR, ORDERS, Box
 from explorer.ui import components, controls, session
@@ -78,14 +80,14 @@ def _draw_degradation(scene: Scene, measured: list[tuple[Attributed, Measured]])
         points = [(x, y) for x, y in zip(m.curve.shares, _heights(m, of_change), strict=True) if x <= end + 1e-9]
         lines.append(Line(each.title, each.colour, [y for _, y in points], [x for x, _ in points]))
     top = 1.06 * max((y for line in lines for y in line.y if not isnan(y)), default=1.0) or 1.0
-    target = charts.literal(scene.network.class_names[scene.target])
+    target = literal(scene.network.class_names[scene.target])
     y = Axis("|p − p′| / p" if of_change else f"probability of {target}", ends=(0, top))
     words = "; ".join(f"{each.title} {number(_area(m, of_change, end))}" for each, m in measured)
     alt = (
         f"{ORDERS[view.order][0]}: {'change' if of_change else 'probability'} over the share of pixels; areas up to "
         f"{percent(end, 0)}: {words}."
     )
-    show_chart(charts.curves(lines, charts.pixel_axis(view.order, NEAR if view.near else 1.0), y), "degradation", alt)
+    show_chart(curves(lines, pixel_axis(view.order, NEAR if view.near else 1.0), y), "degradation", alt)
     st.caption(
         f"{ORDERS[view.order][1]} Areas under the curves up to {percent(end, 0)} of the pixels: {words}. "
         "p is the softmax probability of the target. Pixels of equal relevance are taken in one fixed random order."
@@ -122,7 +124,7 @@ def show_sensitivity(scene: Scene, attributed: list[Attributed]) -> None:
     x = Axis("n, pixels removed together", logarithmic=True)
     words = [f"{each.title} {_mean(m)}" for each, m in measured]
     alt = f"Correlation over the number of removed pixels; mean over n: {'; '.join(words)}."
-    show_chart(charts.curves(lines, x, Axis("Pearson correlation", ends=(low, 1.05))), "sensitivity", alt)
+    show_chart(curves(lines, x, Axis("Pearson correlation", ends=(low, 1.05))), "sensitivity", alt)
     st.caption(
         "Closer to 1 is better: the attributions of n pixels then say what the response loses without them. Mean over "
         f"n: {'; '.join(words)}. Over {evaluation.SUBSETS} sets chance alone reaches ±0.2. {_undefined(measured)}"
@@ -222,7 +224,7 @@ def _show_localised(scene: Scene, mask: Mask, attributed: list[Attributed]) -> N
     alt = f"Energy inside the object: {'; '.join(words)}; by chance {percent(chance)}."
     colours = [each.colour for each, _ in found]
     show_chart(
-        charts.bars_with_level(titles, localised.energies, colours, chance, "relevance on the object"),
+        bars_with_level(titles, localised.energies, colours, chance, "relevance on the object"),
         "localisation",
         alt,
     )

@@ -14,9 +14,9 @@ from explorer.compute.attributions import passes
 from explorer.compute.cache import Drawn
 from explorer.compute.evaluation import Sane
 from explorer.compute.scene import Scene
-from explorer.plots import charts, figures
-from explorer.plots.charts import Axis, Line
+from explorer.plots import figures
 from explorer.plots.contact_sheet import Cell, strip
+from explorer.plots.lines import Axis, Line, curves
 from explorer.plots.words import percent
 from explorer.state.choices import Style
 from explorer.ui import controls, session
@@ -93,7 +93,7 @@ def _show_likeness(found: list[tuple[Attributed, Sane]], measure: str) -> None:
     y = Axis(MEASURES[measure], ends=(min([0.0, *values]) - 0.05, 1.05))
     words = [f"{each.title} {_mean(sane, measure)}" for each, sane in found]
     alt = f"{MEASURES[measure]} with the original map; mean over the randomised stages: {'; '.join(words)}."
-    show_chart(charts.curves(lines, Axis("", names=names), y, 300), f"sanity_{measure}", alt)
+    show_chart(curves(lines, Axis("", names=names), y, 300), f"sanity_{measure}", alt)
 
 
 def _mean(sane: Sane, measure: str) -> str:

@@ -9,7 +9,8 @@ from explorer.compute import compute, export, neurons
 from explorer.compute.cache import Drawn
 from explorer.compute.neurons import SitePlanes
 from explorer.compute.scene import Scene, Selection
-from explorer.plots import charts, figures, palette
+from explorer.plots import figures, palette
+from explorer.plots.bars import layer_strip
 from explorer.plots.words import number, percent
 from explorer.ui import controls, markup, session
 from explorer.ui.charts import show_site_chart
@@ -32,7 +33,7 @@ def show_layers(scene: Scene, columns: list[Column]) -> None:
         for c in columns
         if c.answer
     }
-    strip = charts.layer_strip(shares, [c.colour for c in columns], [site.name for site in sites], at)
+    strip = layer_strip(shares, [c.colour for c in columns], [site.name for site in sites], at)
 
     most = {method: max(range(len(values)), key=values.__getitem__) for method, values in shares.items()}
     alt = "Share of neurons kept at each site. " + " ".join(

@@ -10,9 +10,10 @@ from math import isinf
 import pandas as pd
 import streamlit as st
 
-from explorer.plots import charts
+from explorer.plots.bars import dots
+from explorer.plots.intervals import whiskered
+from explorer.plots.lines import sparsity_lines
 from explorer.plots.words import counted, number, percent, plain, ratio
-from explorer.views.studies.charts import whiskered
 from explorer.views.studies.choice import Studied, coloured, gathered
 from explorer.views.studies.runs import ORIGINAL
 from explorer.views.studies.showing import (
@@ -61,7 +62,7 @@ def _draw_ratios(each: Studied, rows: pd.DataFrame, colours: dict[str, str]) -> 
         for who in names
     ]
     at = each.sparsity if each.sparsity is not None else each.run.sparsities[0]
-    figure = charts.sparsity_lines([*lines, *quiet], at, "p ratio", percent=False, level=1.0)
+    figure = sparsity_lines([*lines, *quiet], at, "p ratio", percent=False, level=1.0)
     whiskered(figure.data[len(names) : 2 * len(names)], [ends(means, who, "sparsity") for who in names])
     about = each.about(int(rows["index"].nunique()))
     said = [
@@ -82,7 +83,7 @@ def _draw_kept(each: Studied, rows: pd.DataFrame, colours: dict[str, str]) -> Dr
     means, names = listed(rows, ["who", "sparsity"], colours), ordered(rows, colours)
     lines = [as_line(means, who, colours, "sparsity") for who in names]
     at = each.sparsity if each.sparsity is not None else each.run.sparsities[0]
-    figure = charts.sparsity_lines(lines, at, "images whose prediction is kept", percent=True)
+    figure = sparsity_lines(lines, at, "images whose prediction is kept", percent=True)
     whiskered(figure.data[: len(names)], [ends(means, who, "sparsity") for who in names], percent=True)
     about = each.about(int(rows["index"].nunique()))
     said = [f"{r.who} at {percent(r.sparsity)} {mean_words(r, percent)}" for r in means.itertuples()]
@@ -124,7 +125,7 @@ def _draw_radii(each: Studied, rows: pd.DataFrame, colours: dict[str, str]) -> D
     ]
     about = each.about(int(rows["index"].nunique()), at=each.sparsity)
     original = ", of the original network all neurons" if ORIGINAL in names else ""
-    figure = charts.dots(names, lengths, [colours[who] for who in names], "linear radius, L2, in the network's input")
+    figure = dots(names, lengths, [colours[who] for who in names], "linear radius, L2, in the network's input")
     low, high = figure.layout.xaxis.range
     figure.update_xaxes(range=(low - 0.4, high))  # room for what is written at the edge
     for trace in figure.data[1:]:

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from explorer.plots.charts import literal
+from explorer.plots.intervals import Points, spread
+from explorer.plots.layout import literal
 from explorer.plots.words import number, percent, plain, ratio
 from explorer.ui import session
 from explorer.ui.charts import CALM
 from explorer.ui.controls import settle
-from explorer.views.studies.charts import Points, spread
 from explorer.views.studies.choice import Studied, coloured, gathered
 from explorer.views.studies.classes import choose_closer
 from explorer.views.studies.one_image import offer_image, picked, show_image, why_not

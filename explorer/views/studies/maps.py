@@ -12,14 +12,13 @@ import pandas as pd
 import streamlit as st
 
 from core.studies import FEWEST
-from explorer.plots import charts
-from explorer.plots.charts import Axis
+from explorer.plots.intervals import banded
+from explorer.plots.lines import Axis, curves, pixel_axis
 from explorer.plots.words import number, percent, plain
 from explorer.state.choices import CHANGES, NEAR, ORDERS
 from explorer.ui import controls, session
 from explorer.ui.session import view
 from explorer.views.studies import paper
-from explorer.views.studies.charts import banded
 from explorer.views.studies.choice import Studied, coloured, gathered
 from explorer.views.studies.showing import (
     INTERVAL,
@@ -84,9 +83,9 @@ def _draw_curves(each: Studied, rows: pd.DataFrame, order: str, near: bool, colo
     means = listed(rows[rows["x"] <= end + 1e-9], ["who", "x"], colours)
     names = ordered(rows, colours)
     lines = [as_line(means, who, colours, "x") for who in names]
-    changes, x = order in CHANGES, charts.pixel_axis(order, end)
+    changes, x = order in CHANGES, pixel_axis(order, end)
     y = Axis("|p − p′| / p" if changes else "probability of the class explained")
-    figure = banded(charts.curves(lines, x, y, height=380), [ends(means, who, "x") for who in names])
+    figure = banded(curves(lines, x, y, height=380), [ends(means, who, "x") for who in names])
     figure.update_yaxes(rangemode="tozero")
     about = each.about(int(rows["index"].nunique()), at=each.sparsity)
     said = [f"{line.name} {number(line.y[-1])}" for line in lines]
@@ -150,7 +149,7 @@ def _draw_sensitivity(each: Studied, rows: pd.DataFrame, colours: dict[str, str]
     means, names = listed(rows, ["who", "x"], colours), ordered(rows, colours)
     lines = [as_line(means, who, colours, "x") for who in names]
     x, y = Axis("n, pixels removed together", logarithmic=True), Axis("Pearson correlation")
-    figure = banded(charts.curves(lines, x, y, height=360), [ends(means, who, "x") for who in names])
+    figure = banded(curves(lines, x, y, height=360), [ends(means, who, "x") for who in names])
     about = each.about(int(rows["index"].nunique()), at=each.sparsity)
     said = [f"{line.name} {sum(line.y) / len(line.y):.2f}" for line in lines]
     return Drawn(

@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from explorer.plots import charts, palette
-from explorer.plots.charts import Axis
+from explorer.plots import palette
+from explorer.plots.intervals import Group, banded, interval_bars
+from explorer.plots.lines import Axis, curves
+from explorer.plots.matrices import overlap_matrix
 from explorer.plots.words import percent, plain
 from explorer.ui import session
 from explorer.views.studies import paper
-from explorer.views.studies.charts import Group, banded, interval_bars
 from explorer.views.studies.choice import Studied, coloured, gathered
 from explorer.views.studies.runs import titled
 from explorer.views.studies.showing import (
@@ -84,7 +85,7 @@ def _draw_matrix(each: Studied, rows: pd.DataFrame, pairs: pd.DataFrame, dark: b
     ]
     about = each.about(int(rows["index"].nunique()), at=each.sparsity)
     return Drawn(
-        charts.overlap_matrix(names, overlaps, chances, dark),
+        overlap_matrix(names, overlaps, chances, dark),
         f"Mean overlap of every two methods, {about}: {'; '.join(said)}.",
         f"Ours: {plain(about)}. Mean over images of intersection over union of the neurons kept; small, what two "
         f"independent choices of the same sizes would share. Pairs of methods: {plain(sizes(pairs))}.",
@@ -193,7 +194,7 @@ def _draw_over_depth(each: Studied, rows: pd.DataFrame, title: str, colours: dic
     means = listed(rows, ["who", "site"], colours).assign(x=lambda table: table["site"].map(places))
     names = ordered(rows, colours)
     lines = [as_line(means, who, colours, "x") for who in names]
-    figure = charts.curves(lines, Axis("", names=sites), Axis(title, percent=True))
+    figure = curves(lines, Axis("", names=sites), Axis(title, percent=True))
     banded(figure, [ends(means, who, "x") for who in names], percent=True)
     if len(sites) > MOST_NAMED:
         figure.update_xaxes(tickmode="auto", nticks=14, tickangle=0, title="site, from image to logits")

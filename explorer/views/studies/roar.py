@@ -9,11 +9,10 @@ import pandas as pd
 import streamlit as st
 
 from core.studies import wilson
-from explorer.plots import charts
-from explorer.plots.charts import Axis, Line
+from explorer.plots.intervals import banded, whiskered
+from explorer.plots.lines import Axis, Line, curves
 from explorer.plots.words import counted, number, percent, plain
 from explorer.views.studies import paper
-from explorer.views.studies.charts import banded, whiskered
 from explorer.views.studies.choice import Studied, coloured, gathered
 from explorer.views.studies.showing import (
     Drawn,
@@ -59,7 +58,7 @@ def _draw_ours(each: Studied, rows: pd.DataFrame, colours: dict[str, str]) -> Dr
         between.append((ends[0][0] + own["min"].tolist(), ends[0][1] + own["max"].tolist()))
         errors.append(_errors(lines[-1].y, tested))
         said += [f"{who} at {percent(r.x, 0)} removed {percent(r.mean)}" for r in own.itertuples()]
-    figure = charts.curves(lines, Axis("pixels removed", percent=True), Axis("test accuracy", percent=True), height=360)
+    figure = curves(lines, Axis("pixels removed", percent=True), Axis("test accuracy", percent=True), height=360)
     banded(figure, between, percent=True)
     whiskered(figure.data[-len(lines) :] if lines else (), errors, percent=True)
     whole = (

@@ -16,7 +16,7 @@ import streamlit as st
 
 from core.studies import FEWEST, kind_of, summarised, why_no_interval
 from explorer.compute import compute, export
-from explorer.plots.charts import Line
+from explorer.plots.lines import Line
 from explorer.plots.words import plain
 from explorer.ui import components
 from explorer.ui.charts import show_chart

@@ -1,36 +1,19 @@
-"""Charts of many images: intervals around lines and bars, images one by one, classes against classes.
-
-Numbers in, figures out, as ``explorer.plots.charts``, whose lines and axes these are; it knows neither Streamlit nor
-torch.
-"""
+"""Charts of many images as Plotly figures: intervals around lines and bars, images one by one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from math import isfinite, log10
 
 import numpy as np
 import plotly.graph_objects as go
-from numpy.typing import NDArray
-from plotly.colors import sample_colorscale
 
-from explorer.plots.charts import calm, wrapped
-from explorer.plots.palette import FAINT, legible, ramp, rgb, signs
+from explorer.plots.layout import calm, wrapped
+from explorer.plots.palette import FAINT, rgb
 
-__all__ = [
-    "Difference",
-    "Ends",
-    "Group",
-    "Points",
-    "banded",
-    "class_matrix",
-    "difference_matrix",
-    "interval_bars",
-    "spread",
-    "whiskered",
-]
+__all__ = ["Ends", "Group", "Points", "banded", "interval_bars", "spread", "whiskered"]
 
 Ends = tuple[Sequence[float], Sequence[float]]
 """Where the intervals of a line's points begin, and where they end."""
@@ -190,108 +173,6 @@ def spread(columns: Sequence[Points], title: str, *, percent: bool = False, loga
                 text="exactly 0", x=1, xref="paper", xanchor="right", y=log10(foot), yanchor="bottom", showarrow=False
             )
     return figure
-
-
-def class_matrix(names: Sequence[str], shares: NDArray[np.float64], title: str, dark: bool) -> go.Figure:
-    """Return a share for every two classes, the number in each cell.
-
-    Args:
-        names: of the classes.
-        shares: (n, n) in [0, 1], NaN is a gap.
-        title: what the shares are, for the hover text.
-        dark: whether the page is.
-    """
-    percents = 100 * shares
-    words = [
-        [f"{a} and {b}:<br>{title} {v:.2f} %" for b, v in zip(names, row, strict=True)]
-        for a, row in zip(names, percents.tolist(), strict=True)
-    ]
-    figure = go.Figure()
-    figure.add_heatmap(
-        z=[[None if not isfinite(v) else v for v in row] for row in percents.tolist()],
-        x=list(range(len(names))), y=list(range(len(names))), colorscale=ramp(dark), xgap=2, ygap=2,
-        zmin=0, showscale=False, hoverongaps=False,
-        hovertext=words,
-        hovertemplate="%{hovertext}<extra></extra>",
-    )  # fmt: skip
-    most = float(np.nanmax(percents, initial=0.0)) or 1.0
-    for (y, x), value in np.ndenumerate(percents):
-        if isfinite(value):
-            colour = legible(sample_colorscale(ramp(dark), [float(value) / most])[0])
-            figure.add_annotation(x=x, y=y, text=f"{value:.1f}", showarrow=False, font={"color": colour})
-    calm(figure, 110 + 30 * len(names))
-    ticks = {
-        "tickvals": list(range(len(names))),
-        "ticktext": list(names),
-        "showgrid": False,
-        "zeroline": False,
-        "ticks": "",
-    }
-    figure.update_xaxes(ticks, tickangle=-35)
-    figure.update_yaxes(ticks, autorange="reversed")
-    return figure
-
-
-@dataclass(frozen=True)
-class Difference:
-    """How a method differs from another, as a cell of a matrix.
-
-    Attributes:
-        sign: -1 lower, 0 equal, 1 higher.
-        found: whether a test tells it from chance.
-        value: the difference as it is written.
-        beneath: a second line, or more.
-        words: all of it, for the hover text.
-    """
-
-    sign: int
-    found: bool
-    value: str
-    beneath: str
-    words: str
-
-
-def difference_matrix(names: Sequence[str], cells: Mapping[tuple[str, str], Difference], dark: bool) -> go.Figure:
-    """Return how each method, a row, differs from those before it, the columns, as the triangle below the diagonal.
-
-    What a test tells from chance has the strong colour of its sign and bold letters, everything else a faint one.
-
-    Args:
-        names: of the methods.
-        cells: by row and column.
-        dark: whether the page is.
-    """
-    rows, columns, scale = names[1:], names[:-1], signs(dark)
-    shades = [[_shade(cells.get((row, column))) for column in columns] for row in rows]
-    figure = go.Figure()
-    figure.add_heatmap(
-        z=shades, zmin=-2, zmax=2, colorscale=scale, showscale=False, xgap=3, ygap=3, hoverongaps=False,
-        hovertext=[[_against(row, column, cells) for column in columns] for row in rows],
-        hovertemplate="%{hovertext}<extra></extra>",
-    )  # fmt: skip
-    size = 13 if len(rows) < 7 else 12
-    for (row, column), cell in cells.items():
-        value = f"<b>{cell.value}</b>" if cell.found else cell.value
-        figure.add_annotation(
-            x=columns.index(column), y=rows.index(row), showarrow=False, align="center",
-            text=f"<span style='font-size:{size}px'>{value}</span><br>{cell.beneath}",
-            font={"size": 10.5, "color": legible(scale[2 + (_shade(cell) or 0)])},
-        )  # fmt: skip
-    calm(figure, 90 + 62 * len(rows))
-    places = {"tickvals": list(range(len(rows))), "ticks": "", "showgrid": False, "zeroline": False}
-    figure.update_xaxes(places, ticktext=[wrapped(name) for name in columns], autotickangles=[0, -35])
-    figure.update_yaxes(places, ticktext=[wrapped(name) for name in rows], autorange="reversed")
-    return figure
-
-
-def _shade(cell: Difference | None) -> int | None:
-    """Return a cell's place among the colours of signs, from -2 to 2."""
-    return cell.sign * (2 if cell.found else 1) if cell else None
-
-
-def _against(row: str, column: str, cells: Mapping[tuple[str, str], Difference]) -> str:
-    cell = cells.get((row, column))
-    return f"{row} against {column}:<br>{cell.words}" if cell else ""
 
 
 def _add_box(figure: go.Figure, place: int, colour: str, quartiles: Sequence[float]) -> None:
