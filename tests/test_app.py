@@ -435,10 +435,10 @@ def test_a_file_that_is_no_usable_picture_is_refused_and_changes_nothing(data, w
 def paste() -> None:
     import streamlit as st
 
-    from explorer.ui import session
+    from explorer.ui import session, uploads
 
     session.start("")
-    session.add_pasted(st.session_state["pasted"])
+    uploads.add_pasted(st.session_state["pasted"])
 
 
 def pasted(url: str) -> AppTest:

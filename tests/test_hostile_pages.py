@@ -20,7 +20,7 @@ from streamlit.testing.v1 import AppTest
 from core.models.architectures import build
 from explorer.__main__ import serve
 from explorer.state.view import View
-from explorer.ui import session
+from explorer.ui import uploads
 from tests.app import PAGES as FOLDER
 from tests.app import button, opened, ran, until_done, view, warnings
 from tests.hostile import BROKEN, EVIL, ROOT, watched
@@ -169,7 +169,7 @@ def test_files_that_are_none_are_refused_in_words_that_are_text(name: str) -> No
 
 
 def test_a_file_larger_than_its_uploader_says_is_refused_where_it_arrives() -> None:
-    large = encoded(Image.new("RGB", (9, 9)), "PNG") + bytes(session.MAX_PICTURE)
+    large = encoded(Image.new("RGB", (9, 9)), "PNG") + bytes(uploads.MAX_PICTURE)
     at = upload(opened(SMALL), large)
     assert "The picture's file is larger than 20 MB; scale it down first" in warnings(at)
     assert "pictures" not in at.session_state or not at.session_state["pictures"]
@@ -222,7 +222,7 @@ def test_the_uploaders_and_the_server_keep_to_the_same_limits() -> None:
     at = opened({**SMALL, "parts": "0c1"}, "knockout")
     limits = {uploader.label.split(" ")[0]: uploader.proto.max_upload_size_mb for uploader in at.file_uploader}
     assert limits == {"Weights": 300, "Drop,": 20, "A": 1}
-    assert (session.MAX_CHECKPOINT, session.MAX_PICTURE) == (300 << 20, 20 << 20)
+    assert (uploads.MAX_CHECKPOINT, uploads.MAX_PICTURE) == (300 << 20, 20 << 20)
     config = tomllib.loads((ROOT / "explorer" / ".streamlit" / "config.toml").read_text("utf-8"))
     assert config["server"]["maxUploadSize"] == 300
     assert not {"enableCORS", "enableXsrfProtection"} & set(config["server"])  # on, as Streamlit has them

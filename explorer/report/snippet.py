@@ -14,7 +14,7 @@ from core.data.datasets import FASHION_MNIST, registered_image
 from explorer.compute import comparison, compute, export
 from explorer.compute.scene import Scene
 from explorer.state.view import View
-from explorer.ui import session
+from explorer.ui import session, uploads
 from explorer.views.columns import Column, ready
 
 __all__ = ["prints", "snippet", "uploaded"]
@@ -144,8 +144,8 @@ def _photo_source(view: View) -> _Source:
         return _Source(name, "photo = sample_images()[PHOTO].open()", ("sample_images",))
     constants = 'PHOTO_PATH = "photo.jpg"  # put the uploaded picture there, or name where it is'
     code = f"""\
-kept = io.BytesIO()  # the app keeps an upload as JPEG, at most {session.LONGEST} pixels a side
-picture = downscale(open_image(Path(PHOTO_PATH).read_bytes()), {session.LONGEST})
+kept = io.BytesIO()  # the app keeps an upload as JPEG, at most {uploads.LONGEST} pixels a side
+picture = downscale(open_image(Path(PHOTO_PATH).read_bytes()), {uploads.LONGEST})
 picture.save(kept, "JPEG", quality=95, subsampling=0)
 photo = Image.open(kept)"""
     standard = ("import io", "from pathlib import Path")

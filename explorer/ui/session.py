@@ -1,23 +1,18 @@
-"""One person's session: the view and its way to and from the address bar, what they uploaded, what to tell them.
+"""One person's session: the view and its way to and from the address bar, what they may choose, what to tell them.
 
 The view is the one truth. Widgets are set from it before they are drawn, and their callbacks replace it; a callback
 runs before the page does, so while a page runs the view stands still. The address bar is read when a session starts
 and when it changed without a widget having acted (an edited address, a link, the back button), and written at the
 start of every run.
-
-Uploads stay in the session: pictures as JPEG bytes, at most ``KEPT_PICTURES``; one checkpoint.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import io
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from threading import Lock
 from typing import cast
 from uuid import uuid4
 
@@ -25,12 +20,10 @@ import streamlit as st
 from PIL import Image
 
 from core.data.datasets import registered_image
-from core.data.images import downscale, image_hash, open_image, open_mask, sample_images
-from core.errors import ImageError, PathwayError
-from core.models.zoo import load_checkpoint
+from core.data.images import sample_images
+from core.errors import PathwayError
 from core.network import Network
 from explorer.compute import compute
-from explorer.plots.figures import jpeg
 from explorer.plots.words import plain
 from explorer.state.choices import Neuron
 from explorer.state.view import View
@@ -38,14 +31,7 @@ from explorer.ui import streamlit_compat
 
 __all__ = [
     "CHECKPOINT",
-    "LONGEST",
-    "MAX_CHECKPOINT",
-    "MAX_PICTURE",
     "UPLOAD",
-    "add_checkpoint",
-    "add_mask",
-    "add_pasted",
-    "add_picture",
     "change",
     "dark",
     "fit",
@@ -57,6 +43,8 @@ __all__ = [
     "mask",
     "network",
     "networks",
+    "own_masks",
+    "own_pictures",
     "pick",
     "pictures",
     "select",
@@ -67,16 +55,10 @@ __all__ = [
     "waiter",
 ]
 
-LONGEST = 1024  # pixels an uploaded picture keeps on its longer side
-KEPT_PICTURES = 4
-KEPT_MASKS = 8
 KEPT_MESSAGES = 3
 LATE = 1.5  # seconds for which a browser may not have heard of the address written last
 LATE_ON_TURNING = 15.0  # the same after a page was turned: its address was empty, as hardly any other is soon after
-MAX_CHECKPOINT = 300 * 2**20
-MAX_PICTURE = 20 * 2**20
 UPLOAD, CHECKPOINT = "upload-", "checkpoint-"
-_DECODING = Lock()  # one picture or checkpoint after the other: opening a large one takes many times its memory
 
 
 def view() -> View:
@@ -183,7 +165,7 @@ def _from_link(params: dict[str, str]) -> View:
     if notes:
         tell(f"The link holds what cannot be followed here, left at its default: {', '.join(notes)}.")
     default = View()
-    if found.image not in (*_own_pictures(), *sample_images()) and not _is_numbered(found.image):
+    if found.image not in (*own_pictures(), *sample_images()) and not _is_numbered(found.image):
         what = "an uploaded picture, which is not in the link" if found.image.startswith(UPLOAD) else "an unknown photo"
         tell(f"The link asks for {what}; this is {default.image} instead. Upload the picture to see it here.")
         found = replace(found, image=default.image)
@@ -203,7 +185,7 @@ def pictures() -> dict[str, Callable[[], Image.Image]]:
 
     An image of a registered data set, DATASET:NUMBER, is among them while it is looked at.
     """
-    own = {name: lambda data=data: Image.open(io.BytesIO(data)) for name, data in _own_pictures().items()}
+    own = {name: lambda data=data: Image.open(io.BytesIO(data)) for name, data in own_pictures().items()}
     names = [*sample_images(), *([view().image] if _is_numbered(view().image) else [])]
     return own | {name: partial(compute.sample, name) for name in names}
 
@@ -233,70 +215,14 @@ def network(name: str) -> Network:
     return own[name] if name in own else compute.network(name)
 
 
-def add_picture(data: bytes) -> None:
-    """Take an uploaded picture into the session and look at it; keep what was there if it cannot be used."""
-    try:
-        _check_size(data)
-        with _DECODING:
-            picture, own_mask = downscale(open_image(data), LONGEST), open_mask(data)
-    except ImageError as problem:
-        tell(f"{problem} What you looked at is unchanged.")
-        return
-    name = UPLOAD + image_hash(picture)
-    if own_mask:
-        _keep_mask(name, own_mask)
-    _keep(_own_pictures(), name, jpeg(picture, quality=95), KEPT_PICTURES)
-    look_at(name)
-
-
-def _check_size(data: bytes) -> None:
-    """Refuse what the uploader of a browser that keeps to the rules does not send."""
-    if len(data) > MAX_PICTURE:
-        raise ImageError(f"The picture's file is larger than {MAX_PICTURE >> 20} MB; scale it down first.")
-
-
-def add_mask(data: bytes, photo: Image.Image) -> None:
-    """Take a picture's transparency as the object mask of the photo looked at; keep what was there if it has none."""
-    try:
-        _check_size(data)
-        with _DECODING:
-            found = open_mask(data)
-    except ImageError as problem:
-        tell(f"{problem} The mask is unchanged.")
-        return
-    if found is None:
-        tell("This picture is opaque all over, so it marks no object. Wanted a PNG, transparent around the object.")
-    elif abs(found.width * photo.height - found.height * photo.width) > 0.02 * found.width * photo.height:
-        tell(
-            f"The mask has {found.width} × {found.height} pixels, and the photo another shape, {photo.width} × "
-            f"{photo.height}. Wanted a mask of the whole photo."
-        )
-    else:
-        _keep_mask(view().image, found)
-        change(lambda v: replace(v, box=None))
-
-
 def mask() -> Image.Image | None:
     """Return the object mask of the picture looked at, in mode "L", if it came with one or was given one."""
-    data = _own_masks().get(view().image)
+    data = own_masks().get(view().image)
     return Image.open(io.BytesIO(data)) if data else None
 
 
-def _keep_mask(name: str, found: Image.Image) -> None:
-    buffer = io.BytesIO()
-    downscale(found, LONGEST).save(buffer, "PNG")
-    _keep(_own_masks(), name, buffer.getvalue(), KEPT_MASKS)
-
-
-def _keep(own: dict[str, bytes], name: str, data: bytes, most: int) -> None:
-    """Put what is newest last, and let what is oldest go."""
-    own.pop(name, None)
-    own[name] = data
-    while len(own) > most:
-        own.pop(next(iter(own)))
-
-
-def _own_masks() -> dict[str, bytes]:
+def own_masks() -> dict[str, bytes]:
+    """Return the object masks of pictures that have one, by the picture's name, the newest last."""
     masks: dict[str, bytes] = st.session_state.setdefault("masks", {})
     return masks
 
@@ -335,33 +261,7 @@ def look_through(name: str) -> None:
         st.session_state.pop(history, None)
 
 
-def add_pasted(url: str) -> None:
-    """Take a picture that the browser sends as a data URL."""
-    if len(url) > 1.4 * MAX_PICTURE:  # base64 takes four letters for three bytes
-        tell(f"What was pasted is larger than {MAX_PICTURE >> 20} MB. What you looked at is unchanged.")
-        return
-    _, _, text = url.partition(";base64,")
-    try:
-        add_picture(base64.b64decode(text, validate=True))
-    except (binascii.Error, ValueError):
-        tell("What was pasted is not a picture that the browser could read. What you looked at is unchanged.")
-
-
-def add_checkpoint(data: bytes, architecture: str, filename: str, class_names: list[str] | None) -> None:
-    """Load own weights for this session alone and look through them; keep what was there if they do not fit."""
-    try:
-        with _DECODING:
-            loaded = load_checkpoint(
-                data, architecture, filename=filename, class_names=class_names, max_bytes=MAX_CHECKPOINT
-            )
-    except PathwayError as problem:
-        tell(f"{problem} What you looked at is unchanged.")
-        return
-    name = CHECKPOINT + loaded.weights_hash
-    st.session_state["checkpoints"] = {name: loaded}
-    look_through(name)
-
-
-def _own_pictures() -> dict[str, bytes]:
+def own_pictures() -> dict[str, bytes]:
+    """Return the pictures this person brought, by name, the newest last."""
     own: dict[str, bytes] = st.session_state.setdefault("pictures", {})
     return own

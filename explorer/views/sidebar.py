@@ -18,7 +18,7 @@ from explorer.compute.scene import Scene
 from explorer.plots import figures
 from explorer.plots.words import percent, plain
 from explorer.state.view import View
-from explorer.ui import components, session
+from explorer.ui import components, session, uploads
 from explorer.ui.controls import field, settle
 from explorer.ui.progress import waiting
 from explorer.ui.session import view
@@ -78,7 +78,7 @@ def _network() -> None:
 
 
 def _checkpoint_form() -> None:
-    limit = session.MAX_CHECKPOINT // 2**20
+    limit = uploads.MAX_CHECKPOINT // 2**20
     loads = st.session_state.setdefault("loads", 0)
     architecture = st.selectbox("Architecture", list(compute.network_labels()), key="checkpoint_architecture")
     file = st.file_uploader(
@@ -93,7 +93,7 @@ def _checkpoint_form() -> None:
     def load() -> None:
         if file is not None:
             lines = [line.strip() for line in names.splitlines() if line.strip()]
-            session.add_checkpoint(file.getvalue(), architecture, file.name, lines or None)
+            uploads.add_checkpoint(file.getvalue(), architecture, file.name, lines or None)
             st.session_state["loads"] += 1  # a new uploader, so that the file itself is not kept
 
     st.button("Load checkpoint", disabled=file is None, on_click=load)
@@ -161,21 +161,21 @@ def _photo() -> None:
     st.html('<p class="label">Photo</p>')
 
     components.picture_picker(
-        pictures, view().image, session.LONGEST, on_picked=session.pick, on_pasted=session.add_pasted
+        pictures, view().image, uploads.LONGEST, on_picked=session.pick, on_pasted=uploads.add_pasted
     )
-    uploads = st.session_state.setdefault("uploads", 0)
+    loads = st.session_state.setdefault("uploads", 0)
 
     def uploaded() -> None:
-        file = st.session_state.get(f"upload_{uploads}")
+        file = st.session_state.get(f"upload_{loads}")
         if file is not None:
-            session.add_picture(file.getvalue())
+            uploads.add_picture(file.getvalue())
             st.session_state["uploads"] += 1  # a new uploader, so that the file itself is not kept
 
     st.file_uploader(
         "Drop, choose or paste (Ctrl+V) a picture",
-        key=f"upload_{uploads}",
+        key=f"upload_{loads}",
         on_change=uploaded,
-        max_upload_size=session.MAX_PICTURE >> 20,
+        max_upload_size=uploads.MAX_PICTURE >> 20,
         help="JPEG, PNG, WebP, GIF, BMP or TIFF. It is scaled down, stays in this session and is not in the link.",
     )
 

@@ -19,7 +19,7 @@ from explorer.plots.layout import literal
 from explorer.plots.lines import Axis, Line, curves, pixel_axis
 from explorer.plots.words import number, percent, plain
 from explorer.state.choices import CHANGES, NEAR, ORDERS, Box
-from explorer.ui import components, controls, session
+from explorer.ui import components, controls, session, uploads
 from explorer.ui.charts import show_chart
 from explorer.ui.progress import gathered, started
 from explorer.views.evaluate import attributions
@@ -198,12 +198,12 @@ def _offer_mask(photo: Image.Image) -> None:
         file = st.session_state.get(key)
         if file is not None:
             st.session_state["mask_loads"] += 1
-            session.add_mask(file.getvalue(), photo)
+            uploads.add_mask(file.getvalue(), photo)
 
     with st.expander("Or bring a mask"):
         st.file_uploader(
             "A PNG of the photo, transparent around the object", ["png", "webp"], key=key, on_change=loaded,
-            max_upload_size=session.MAX_PICTURE >> 20,
+            max_upload_size=uploads.MAX_PICTURE >> 20,
             help="It stays in this session and is not in the link; a box is.",
         )  # fmt: skip
 

@@ -1,0 +1,115 @@
+"""What a person brings: pictures, object masks and checkpoints, kept in their session alone.
+
+Pictures are kept as JPEG bytes, at most ``KEPT_PICTURES``, and one checkpoint. A file that cannot be used changes
+nothing, and the person is told why.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+from dataclasses import replace
+from threading import Lock
+
+import streamlit as st
+from PIL import Image
+
+from core.data.images import downscale, image_hash, open_image, open_mask
+from core.errors import ImageError, PathwayError
+from core.models.zoo import load_checkpoint
+from explorer.plots.figures import jpeg
+from explorer.ui.session import CHECKPOINT, UPLOAD, change, look_at, look_through, own_masks, own_pictures, tell, view
+
+__all__ = ["LONGEST", "MAX_CHECKPOINT", "MAX_PICTURE", "add_checkpoint", "add_mask", "add_pasted", "add_picture"]
+
+LONGEST = 1024  # pixels an uploaded picture keeps on its longer side
+KEPT_PICTURES = 4
+KEPT_MASKS = 8
+MAX_CHECKPOINT = 300 * 2**20
+MAX_PICTURE = 20 * 2**20
+_DECODING = Lock()  # one picture or checkpoint after the other: opening a large one takes many times its memory
+
+
+def add_picture(data: bytes) -> None:
+    """Take an uploaded picture into the session and look at it; keep what was there if it cannot be used."""
+    try:
+        _check_size(data)
+        with _DECODING:
+            picture, own_mask = downscale(open_image(data), LONGEST), open_mask(data)
+    except ImageError as problem:
+        tell(f"{problem} What you looked at is unchanged.")
+        return
+    name = UPLOAD + image_hash(picture)
+    if own_mask:
+        _keep_mask(name, own_mask)
+    _keep(own_pictures(), name, jpeg(picture, quality=95), KEPT_PICTURES)
+    look_at(name)
+
+
+def _check_size(data: bytes) -> None:
+    """Refuse what the uploader of a browser that keeps to the rules does not send."""
+    if len(data) > MAX_PICTURE:
+        raise ImageError(f"The picture's file is larger than {MAX_PICTURE >> 20} MB; scale it down first.")
+
+
+def add_mask(data: bytes, photo: Image.Image) -> None:
+    """Take a picture's transparency as the object mask of the photo looked at; keep what was there if it has none."""
+    try:
+        _check_size(data)
+        with _DECODING:
+            found = open_mask(data)
+    except ImageError as problem:
+        tell(f"{problem} The mask is unchanged.")
+        return
+    if found is None:
+        tell("This picture is opaque all over, so it marks no object. Wanted a PNG, transparent around the object.")
+    elif abs(found.width * photo.height - found.height * photo.width) > 0.02 * found.width * photo.height:
+        tell(
+            f"The mask has {found.width} × {found.height} pixels, and the photo another shape, {photo.width} × "
+            f"{photo.height}. Wanted a mask of the whole photo."
+        )
+    else:
+        _keep_mask(view().image, found)
+        change(lambda v: replace(v, box=None))
+
+
+def _keep_mask(name: str, found: Image.Image) -> None:
+    buffer = io.BytesIO()
+    downscale(found, LONGEST).save(buffer, "PNG")
+    _keep(own_masks(), name, buffer.getvalue(), KEPT_MASKS)
+
+
+def _keep(own: dict[str, bytes], name: str, data: bytes, most: int) -> None:
+    """Put what is newest last, and let what is oldest go."""
+    own.pop(name, None)
+    own[name] = data
+    while len(own) > most:
+        own.pop(next(iter(own)))
+
+
+def add_pasted(url: str) -> None:
+    """Take a picture that the browser sends as a data URL."""
+    if len(url) > 1.4 * MAX_PICTURE:  # base64 takes four letters for three bytes
+        tell(f"What was pasted is larger than {MAX_PICTURE >> 20} MB. What you looked at is unchanged.")
+        return
+    _, _, text = url.partition(";base64,")
+    try:
+        add_picture(base64.b64decode(text, validate=True))
+    except (binascii.Error, ValueError):
+        tell("What was pasted is not a picture that the browser could read. What you looked at is unchanged.")
+
+
+def add_checkpoint(data: bytes, architecture: str, filename: str, class_names: list[str] | None) -> None:
+    """Load own weights for this session alone and look through them; keep what was there if they do not fit."""
+    try:
+        with _DECODING:
+            loaded = load_checkpoint(
+                data, architecture, filename=filename, class_names=class_names, max_bytes=MAX_CHECKPOINT
+            )
+    except PathwayError as problem:
+        tell(f"{problem} What you looked at is unchanged.")
+        return
+    name = CHECKPOINT + loaded.weights_hash
+    st.session_state["checkpoints"] = {name: loaded}
+    look_through(name)
