@@ -5,7 +5,7 @@ import streamlit as st
 from explorer.compute.scene import Scene
 from explorer.plots.words import plain
 from explorer.report.report import offer_report
-from explorer.ui import captions, controls, markup, session
+from explorer.ui import captions, controls, fields, markup, session, strategy_controls
 from explorer.ui.render_slots import TURNS
 from explorer.views import sidebar
 from explorer.views.columns import Column, find_columns
@@ -30,13 +30,13 @@ def main() -> None:
 def show_pathways(scene: Scene) -> list[Column]:
     st.markdown(f"## Which neurons carry *{plain(scene.network.class_names[scene.target])}*?")
     with st.container(key="methods"):
-        controls.methods()
+        strategy_controls.methods()
     view = session.view()
     columns = find_columns(scene, [view.strategy(method) for method in (view.first, view.second)])
     with st.container(key="sparsity", horizontal=True):
         with st.container():
             show_sparsity(columns)
-        st.toggle("Live scrub", help="Redraws the maps while you drag.", **controls.field("scrub"))
+        st.toggle("Live scrub", help="Redraws the maps while you drag.", **fields.field("scrub"))
     if view.scrub:
         show_scrub(scene, columns)
     controls.how_shown()
@@ -47,7 +47,7 @@ def show_pathways(scene: Scene) -> list[Column]:
 
 def show_options() -> None:
     with st.expander("Options of the methods"):
-        controls.option_controls()
+        strategy_controls.option_controls()
 
 
 def show_sparsity(columns: list[Column]) -> None:

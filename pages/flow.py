@@ -5,7 +5,7 @@ import streamlit as st
 from explorer.compute import flow as flows
 from explorer.compute.scene import Scene
 from explorer.plots.words import plain
-from explorer.ui import controls, session
+from explorer.ui import controls, session, strategy_controls
 from explorer.ui.progress import gathered
 from explorer.views import sidebar
 from explorer.views.columns import find_columns, show_waiting
@@ -21,13 +21,13 @@ def main() -> None:
 
 def show_options() -> None:
     with st.expander("Options of the methods"):
-        controls.option_controls()
+        strategy_controls.option_controls()
 
 
 def show_flow(scene: Scene) -> None:
     st.markdown(f"## How does *{plain(scene.network.class_names[scene.target])}* come together?")
     with st.container(key="methods"):
-        controls.methods()
+        strategy_controls.methods()
     controls.sparsity()
     controls.restriction()
     view = session.view()

@@ -4,7 +4,7 @@ import streamlit as st
 
 from explorer.compute.scene import Scene
 from explorer.plots.words import plain
-from explorer.ui import controls, session
+from explorer.ui import controls, session, strategy_controls
 from explorer.views import sidebar
 from explorer.views.columns import Column, find_columns
 from explorer.views.linearity import show_line, show_over_sparsity, show_radii
@@ -27,9 +27,9 @@ def show_strategies(scene: Scene) -> list[Column]:
     with st.container(key="methods"):
         for place, panel in zip(range(count), st.columns(max(4, count)), strict=False):
             with panel:
-                controls.column(place)
+                strategy_controls.column(place)
     columns = find_columns(scene, session.view().columns)
-    controls.more_columns()
+    strategy_controls.more_columns()
     controls.sparsity()
     controls.restriction()
     return columns

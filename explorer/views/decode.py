@@ -19,7 +19,7 @@ from explorer.plots.lines import Axis, Line, curves
 from explorer.plots.words import counted, duration, number, percent, plain, position_name
 from explorer.state.choices import MOST_PAINT_STEPS, REGULARISERS, SPARSITIES, Neuron
 from explorer.state.strategies import STRATEGIES, Strategy
-from explorer.ui import captions, controls, markup, navigation, session
+from explorer.ui import captions, controls, fields, markup, navigation, session
 from explorer.ui.charts import show_chart
 from explorer.ui.downloads import offer, offer_table
 from explorer.ui.progress import started, wait
@@ -36,7 +36,7 @@ def choose_painting() -> None:
         left, right = st.columns([1.3, 1])
         with left:
             st.select_slider(
-                "Sparsity of their pathways", SPARSITIES, format_func=percent, **controls.field("painted_at")
+                "Sparsity of their pathways", SPARSITIES, format_func=percent, **fields.field("painted_at")
             )
         with right:
             _several("Regularisers", "regularisers", REGULARISERS, least=0, name=str)
@@ -44,11 +44,11 @@ def choose_painting() -> None:
         with columns[0]:
             controls.restriction()
         with columns[1]:
-            st.segmented_control("Begins with", ["noise", "grey"], required=True, **controls.field("start", "default"))
+            st.segmented_control("Begins with", ["noise", "grey"], required=True, **fields.field("start", "default"))
         with columns[2]:
-            st.number_input("Steps", 1, MOST_PAINT_STEPS, step=32, **controls.field("paint_steps"))
+            st.number_input("Steps", 1, MOST_PAINT_STEPS, step=32, **fields.field("paint_steps"))
         with columns[3]:
-            st.number_input("Seed", 0, 9999, step=1, **controls.field("paint_seed"))
+            st.number_input("Seed", 0, 9999, step=1, **fields.field("paint_seed"))
 
 
 def _several(label: str, field: str, known: tuple[str, ...], *, least: int, name: Callable[[str], str]) -> None:
@@ -61,7 +61,7 @@ def _several(label: str, field: str, known: tuple[str, ...], *, least: int, name
             change: dict[str, Any] = {field: picked}
             session.change(lambda v: replace(v, **change))
 
-    controls.several(label, key, known, getattr(session.view(), field), changed, name=name)
+    fields.several(label, key, known, getattr(session.view(), field), changed, name=name)
 
 
 def show_pathways(scene: Scene) -> None:

@@ -17,7 +17,7 @@ from explorer.compute.scene import Scene
 from explorer.plots import figures, flow_graph, palette
 from explorer.plots.flow_graph import Group, Kind, Link, Node
 from explorer.plots.words import duration, number, percent
-from explorer.ui import captions, controls, markup, navigation, session
+from explorer.ui import captions, fields, markup, navigation, session
 from explorer.ui.charts import CALM
 from explorer.ui.downloads import offer
 from explorer.views.columns import Column, made_from_all, selections
@@ -179,7 +179,7 @@ def _show_selected(scene: Scene, flow: Flow, columns: list[Column], selected: Pl
     places = [(site, n) for site, own in enumerate(flow.channels) for n in range(len(own))]
     labels = {place: f"{place[0]} · {_node_name(scene, flow, place)}" for place in places}
     key = f"flow_channel_{hash(flow.channels)}"  # its labels are this graph's
-    shown = controls.settle(key, selected if selected in places else None)
+    shown = fields.settle(key, selected if selected in places else None)
     st.selectbox(
         "Selected channel",
         places,

@@ -18,8 +18,8 @@ from explorer.state.choices import LINKED_PARTS, Neuron
 from explorer.state.knockout import KnockOut, Part
 from explorer.state.strategies import Strategy
 from explorer.ui import captions, markup, navigation, session
-from explorer.ui.controls import settle
 from explorer.ui.downloads import offer
+from explorer.ui.fields import settle
 from explorer.views import panels
 
 __all__ = ["edit", "offer_silencing", "redo", "show_before_and_after", "show_tools", "undo"]

@@ -16,7 +16,7 @@ from explorer.plots.bars import dots
 from explorer.plots.layout import shaded
 from explorer.plots.lines import Axis, Line, curves
 from explorer.plots.words import duration, number, percent, plain, position_name
-from explorer.ui import controls, markup, navigation, session
+from explorer.ui import fields, markup, navigation, session
 from explorer.ui.charts import show_chart
 from explorer.ui.downloads import offer_table
 from explorer.ui.progress import gathered, started
@@ -218,7 +218,7 @@ def _choose_line(ready: list[Column]) -> tuple[Column, str]:
             st.selectbox(
                 "Follow the response of",
                 range(len(ready)),
-                index=controls.settle(key, place),
+                index=fields.settle(key, place),
                 format_func=titles.__getitem__,
                 key=key,
                 on_change=lambda: session.change(lambda v: replace(v, ray_of=st.session_state[key])),
@@ -227,7 +227,7 @@ def _choose_line(ready: list[Column]) -> tuple[Column, str]:
             st.selectbox(
                 "Direction",
                 list(labels),
-                index=list(labels).index(controls.settle("ray", ray)),
+                index=list(labels).index(fields.settle("ray", ray)),
                 format_func=labels.__getitem__,
                 key="ray",
                 on_change=lambda: session.change(lambda v: replace(v, ray=st.session_state["ray"])),

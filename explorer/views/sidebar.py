@@ -19,7 +19,7 @@ from explorer.plots import figures
 from explorer.plots.words import percent, plain
 from explorer.state.view import View
 from explorer.ui import components, session, uploads
-from explorer.ui.controls import field, settle
+from explorer.ui.fields import field, settle
 from explorer.ui.progress import waiting
 from explorer.ui.session import view
 from explorer.views import lesson

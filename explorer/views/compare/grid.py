@@ -7,7 +7,7 @@ import streamlit as st
 from explorer.compute import comparison, export
 from explorer.compute.scene import Scene
 from explorer.plots.words import plain
-from explorer.ui import controls, session
+from explorer.ui import session, strategy_controls
 from explorer.ui.rows import in_rows
 from explorer.views.columns import Column, lacking, offer_rows, selections
 from explorer.views.compare.presets import PRESETS, Findings, asked
@@ -54,10 +54,10 @@ def show_grid(scene: Scene, columns: list[Column]) -> None:
     with st.container(key="panels"):
         for place, column in in_rows(columns, IN_A_ROW if len(columns) <= IN_A_ROW else 3):
             with place:
-                controls.column(column.place)
+                strategy_controls.column(column.place)
                 show_column(scene, column, scales.get(column.place), top=3)
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        controls.more_columns()
+        strategy_controls.more_columns()
         rows = [export.row(c.selection, c.answer) for c in columns if c.selection and c.answer]
         if rows:
             offer_rows(scene, columns, rows, "strategies")

@@ -12,7 +12,7 @@ from explorer.compute.scene import Scene
 from explorer.plots import figures, palette
 from explorer.plots.bars import membership_bars
 from explorer.plots.words import number, percent
-from explorer.ui import controls, markup, session
+from explorer.ui import controls, markup, session, strategy_controls
 from explorer.ui.charts import show_site_chart
 from explorer.ui.downloads import offer_picture
 from explorer.ui.mosaics import show_mosaic
@@ -27,9 +27,9 @@ def show_pair(scene: Scene, columns: list[Column]) -> None:
     with st.container(key="methods"):
         left, middle, right = st.columns(3)
         with left:
-            controls.pair_side(0)
+            strategy_controls.pair_side(0)
         with middle:
-            controls.pair_side(1)
+            strategy_controls.pair_side(1)
         with right:
             controls.site(scene.network)
     chosen = [column for place in session.view().pair for column in columns if column.place == place]

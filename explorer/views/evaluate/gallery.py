@@ -17,7 +17,7 @@ from explorer.plots import figures
 from explorer.plots.scales import ColourScale, colour_scales
 from explorer.plots.words import duration, number
 from explorer.state.choices import ATTRIBUTIONS, MOST_ATTRIBUTIONS
-from explorer.ui import captions, controls, markup, session
+from explorer.ui import captions, controls, fields, markup, session
 from explorer.ui.progress import wait
 from explorer.ui.rows import in_rows
 from explorer.views import panels
@@ -44,10 +44,10 @@ def choose_attributions() -> None:
         elif names:
             session.change(lambda v: replace(v, attributions=names))
 
-    controls.several("Attributions", keys[0], MAIN, chosen, changed, help=_help())
+    fields.several("Attributions", keys[0], MAIN, chosen, changed, help=_help())
     more = len(set(MORE) & set(chosen))
     with st.popover(f"More attributions, {more} chosen" if more else "More attributions", type="tertiary"):
-        controls.several(
+        fields.several(
             "More attributions", keys[1], MORE, chosen, changed, help="They take longer, or suit fewer networks."
         )
         for name in MORE:
@@ -70,7 +70,7 @@ def choose_map(network: Network) -> None:
     st.selectbox(
         "Grad-CAM weights",
         sites,
-        index=sites.index(controls.settle(key, LAST if view.cam_site is None else view.cam_site)),
+        index=sites.index(fields.settle(key, LAST if view.cam_site is None else view.cam_site)),
         format_func=lambda i: f"the last feature map · {last}" if i == LAST else controls.site_label(network, i),
         key=key,
         on_change=changed,

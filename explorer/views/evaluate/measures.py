@@ -19,7 +19,7 @@ from explorer.plots.layout import literal
 from explorer.plots.lines import Axis, Line, curves, pixel_axis
 from explorer.plots.words import number, percent, plain
 from explorer.state.choices import CHANGES, NEAR, ORDERS, Box
-from explorer.ui import components, controls, session, uploads
+from explorer.ui import components, controls, fields, session, uploads
 from explorer.ui.charts import show_chart
 from explorer.ui.progress import gathered, started
 from explorer.views.evaluate import attributions
@@ -60,14 +60,14 @@ def _choose_degradation() -> None:
             list(ORDERS),
             required=True,
             format_func=lambda o: ORDERS[o][0],
-            **controls.field("order", "default"),
+            **fields.field("order", "default"),
         )
         st.segmented_control(
             "Replaced by",
             list(REPLACEMENTS),
             required=True,
             format_func=REPLACEMENTS.__getitem__,
-            **controls.field("replacement", "default"),
+            **fields.field("replacement", "default"),
         )
         controls.near()
 

@@ -19,7 +19,7 @@ from explorer.plots.contact_sheet import Cell, strip
 from explorer.plots.lines import Axis, Line, curves
 from explorer.plots.words import percent
 from explorer.state.choices import Style
-from explorer.ui import controls, session
+from explorer.ui import fields, session
 from explorer.ui.charts import show_chart
 from explorer.ui.downloads import offer_picture
 from explorer.ui.progress import gathered, started
@@ -42,7 +42,7 @@ def show_sanity(scene: Scene, attributed: list[Attributed]) -> None:
         [True, False],
         required=True,
         format_func=lambda cascade: "from the last layer up" if cascade else "one layer at a time",
-        **controls.field("cascade", "default"),
+        **fields.field("cascade", "default"),
     )
     able = [each for each in attributed if passes(scene, each.name, session.view()) <= SLOW]
     left_out = [each.title for each in attributed if each not in able]

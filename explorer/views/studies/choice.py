@@ -16,7 +16,7 @@ from explorer.plots.words import counted, plain
 from explorer.state.choices import MOST_RUNS, SPARSITIES
 from explorer.state.view import View
 from explorer.ui import session
-from explorer.ui.controls import settle
+from explorer.ui.fields import settle
 from explorer.views import lesson
 from explorer.views.studies.runs import ORIGINAL, Census, Run, census, find_runs, read
 

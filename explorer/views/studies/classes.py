@@ -16,7 +16,7 @@ from explorer.plots.intervals import Group, interval_bars
 from explorer.plots.matrices import class_matrix
 from explorer.plots.words import percent, plain
 from explorer.ui import session
-from explorer.ui.controls import settle
+from explorer.ui.fields import settle
 from explorer.views.studies.choice import Studied, coloured, gathered
 from explorer.views.studies.showing import (
     OF_PAIRED,

@@ -15,7 +15,7 @@ from core.studies import FEWEST, LEVEL, comparable, compared, kind_of
 from explorer.plots.matrices import Difference, difference_matrix
 from explorer.plots.words import plain, ratio
 from explorer.ui import session
-from explorer.ui.controls import settle
+from explorer.ui.fields import settle
 from explorer.views.studies.choice import Studied, coloured, gathered
 from explorer.views.studies.images import SPREAD, Measure
 from explorer.views.studies.showing import Drawn, heading, ordered, show

@@ -15,7 +15,7 @@ from explorer.plots.layout import literal
 from explorer.plots.words import number, percent, plain, ratio
 from explorer.ui import session
 from explorer.ui.charts import CALM
-from explorer.ui.controls import settle
+from explorer.ui.fields import settle
 from explorer.views.studies.choice import Studied, coloured, gathered
 from explorer.views.studies.classes import choose_closer
 from explorer.views.studies.one_image import offer_image, picked, show_image, why_not

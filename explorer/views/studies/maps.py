@@ -16,7 +16,7 @@ from explorer.plots.intervals import banded
 from explorer.plots.lines import Axis, curves, pixel_axis
 from explorer.plots.words import number, percent, plain
 from explorer.state.choices import CHANGES, NEAR, ORDERS
-from explorer.ui import controls, session
+from explorer.ui import controls, fields, session
 from explorer.ui.session import view
 from explorer.views.studies import paper
 from explorer.views.studies.choice import Studied, coloured, gathered
@@ -70,7 +70,7 @@ def _choose(there: list[str]) -> str:
             there,
             required=True,
             format_func=lambda o: ORDERS[o][0],
-            default=controls.settle("study_order", chosen),
+            default=fields.settle("study_order", chosen),
             key="study_order",
             on_change=changed,
         )
