@@ -14,7 +14,9 @@ from __future__ import annotations
 from core.attribution import BASELINES
 from core.attribution.attribution import Attribution
 from core.data.datasets import open_dataset
-from core.data.images import Crop, Preprocessing, open_image, sample_images
+from core.data.images import open_image
+from core.data.preprocessing import Crop, Preprocessing
+from core.data.samples import sample_images
 from core.decoding import decode, decode_neuron
 from core.errors import Cancelled, ImageError, PathwayError, WeightsMissing
 from core.flow import BIAS, IMAGE, LOGIT, ChannelFlow, Edges, Links, channel_flow, link

@@ -27,7 +27,7 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
-from core.data.images import sample_images
+from core.data.samples import sample_images
 from core.evaluation import degradation
 from core.methods import METHODS
 from core.models.zoo import load_network

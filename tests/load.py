@@ -25,7 +25,7 @@ from urllib.parse import parse_qsl, urlencode
 import numpy as np
 from PIL import Image
 
-from core.data.images import sample_images
+from core.data.samples import sample_images
 from explorer.state.view import SPARSITIES, View
 from tests.serving import serving, serving_process
 from tests.visitor import Failure, Visitor

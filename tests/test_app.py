@@ -23,7 +23,7 @@ from streamlit.testing.v1 import AppTest, local_script_runner
 
 from core.data import datasets
 from core.data.datasets import open_dataset
-from core.data.images import sample_images
+from core.data.samples import sample_images
 from core.methods import METHODS
 from core.models import weights
 from core.models.architectures import build

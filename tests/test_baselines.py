@@ -20,7 +20,7 @@ from core.attribution import BASELINES, gradients, perturbations
 from core.attribution.attribution import Attribution
 from core.attribution.feature_map import feature_map
 from core.attribution.perturbations import superpixels, window
-from core.data.images import sample_images
+from core.data.samples import sample_images
 from core.errors import PathwayError
 from core.models.architectures import build
 from core.models.zoo import available_networks, load_network

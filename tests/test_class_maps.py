@@ -8,7 +8,7 @@ from scipy.stats import fisher_exact
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.data.images import sample_images
+from core.data.samples import sample_images
 from core.errors import PathwayError
 from core.methods import METHODS
 from core.models.architectures import build

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.data.images import sample_images
+from core.data.samples import sample_images
 from core.methods import METHODS
 from core.models.zoo import load_network
 from core.pathways.fidelity import chance_overlap, dead_neurons, dead_share, fidelity, overlap, site_overlaps

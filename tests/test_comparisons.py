@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from core.data.images import Crop, Preprocessing
+from core.data.preprocessing import Crop, Preprocessing
 from core.errors import PathwayError
 from core.methods import METHODS
 from core.network import trace

@@ -14,7 +14,8 @@ import pytest
 import torch
 from PIL import Image
 
-from core.data.images import Crop, Preprocessing, sample_images
+from core.data.preprocessing import Crop, Preprocessing
+from core.data.samples import sample_images
 from core.errors import PathwayError
 from core.methods import METHODS
 from core.network import Network, trace

@@ -12,7 +12,8 @@ from PIL import Image
 
 from core.data import datasets
 from core.data.datasets import FASHION_CLASSES, load_pictures, open_dataset, registered_datasets, registered_image
-from core.data.images import open_image, sample_images
+from core.data.images import open_image
+from core.data.samples import sample_images
 from core.errors import PathwayError
 
 

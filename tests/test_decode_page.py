@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from core.data.images import sample_images
+from core.data.samples import sample_images
 from core.decoding import PLAIN, Recipe, decode, decode_neuron
 from core.methods import METHODS
 from core.models.zoo import load_network

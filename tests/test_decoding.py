@@ -16,7 +16,8 @@ from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from core.data.images import Preprocessing, sample_images
+from core.data.preprocessing import Preprocessing
+from core.data.samples import sample_images
 from core.decoding import PAPER, PLAIN, Recipe, decode, decode_neuron
 from core.errors import Cancelled, PathwayError
 from core.methods import METHODS

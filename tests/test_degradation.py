@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from core.data.images import Preprocessing
+from core.data.preprocessing import Preprocessing
 from core.errors import Cancelled, PathwayError
 from core.evaluation.degradation import SHARES, Curve, degradation, deletion, insertion, pixel_ranks, replaced
 from core.network import Network, trace

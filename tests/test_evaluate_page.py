@@ -14,7 +14,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from core.attribution import BASELINES
-from core.data.images import sample_images
+from core.data.samples import sample_images
 from core.errors import PathwayError
 from core.evaluation import box_mask, degradation, energy_inside, insertion, pointing_game, removals
 from core.methods import METHODS

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from core.attribution import BASELINES
-from core.data.images import Crop, Preprocessing
+from core.data.preprocessing import Crop, Preprocessing
 from core.errors import PathwayError
 from core.evaluation import (
     degradation,

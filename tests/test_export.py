@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from core.data.images import Preprocessing, image_hash
+from core.data.images import image_hash
+from core.data.preprocessing import Preprocessing
 from core.network import Network, trace
 from core.pathways.ranking import rank
 from core.pathways.scores import Scores

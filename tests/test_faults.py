@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.data import images
+from core.data import samples
 from core.methods import METHODS
 from core.models import weights
 from explorer.compute import compute
@@ -88,10 +88,10 @@ def test_a_job_that_fails_says_why_beside_what_works_and_starts_again(problem, s
 
 def test_a_changed_photo_is_named_and_the_others_work(tmp_path, monkeypatch):
     folder = tmp_path / "images"
-    shutil.copytree(images.FOLDER, folder)
+    shutil.copytree(samples.FOLDER, folder)
     whole = (folder / "coffee.png").read_bytes()
     (folder / "coffee.png").write_bytes(whole[:-1])
-    monkeypatch.setattr(images, "FOLDER", folder)
+    monkeypatch.setattr(samples, "FOLDER", folder)
     compute.sample.cache_clear()
     sidebar._sample_thumbnail.cache_clear()
     at = opened({**QUICK, "image": "coffee"})

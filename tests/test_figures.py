@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from core.data.images import Crop, Preprocessing
+from core.data.preprocessing import Crop, Preprocessing
 from explorer.plots import figures
 from explorer.plots.palette import FAMILIES, rgb
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from core.data.images import sample_images
+from core.data.samples import sample_images
 from core.flow import BIAS, IMAGE, LOGIT, channel_flow, link
 from core.methods import METHODS
 from core.models.zoo import load_network

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from torchvision.models import get_model_weights
 
-from core.data.images import Crop, Preprocessing, downscale, image_hash, open_image, open_mask, sample_images
+from core.data.images import downscale, image_hash, open_image, open_mask
+from core.data.preprocessing import Crop, Preprocessing
+from core.data.samples import sample_images
 from core.errors import ImageError, PathwayError
 from core.models.architectures import preprocessing_of
 

@@ -13,7 +13,8 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from core.data.datasets import registered_image
-from core.data.images import open_image, sample_images
+from core.data.images import open_image
+from core.data.samples import sample_images
 from core.methods import METHODS
 from core.models.zoo import load_network
 from explorer.plots.words import number, percent, ratio

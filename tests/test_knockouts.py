@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.data.images import Crop, Preprocessing
+from core.data.preprocessing import Crop, Preprocessing
 from core.errors import PathwayError
 from core.network import Network, trace
 from core.pathways.ranking import rank

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from core.attribution import BASELINES
 from core.attribution.attribution import pathway_attribute
-from core.data.images import sample_images
+from core.data.samples import sample_images
 from core.evaluation import degradation, sanity_check
 from core.linearity import along, linear_radius
 from core.methods import METHODS

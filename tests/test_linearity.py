@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.data.images import sample_images
+from core.data.samples import sample_images
 from core.errors import Cancelled, PathwayError
 from core.linearity import along, as_double, effective_linear_radius, linear_radius
 from core.methods import METHODS

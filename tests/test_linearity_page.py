@@ -10,7 +10,7 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from core.data.images import sample_images
+from core.data.samples import sample_images
 from core.linearity import along, effective_linear_radius, linear_radius
 from core.methods import METHODS
 from core.models.zoo import load_network

@@ -11,7 +11,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from torch import Tensor, nn
 
-from core.data.images import Preprocessing, sample_images
+from core.data.preprocessing import Preprocessing
+from core.data.samples import sample_images
 from core.methods import METHODS
 from core.models.zoo import load_network
 from core.network import Network, trace

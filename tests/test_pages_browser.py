@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from core.data.images import sample_images
+from core.data.samples import sample_images
 from core.methods import METHODS
 from core.models.zoo import load_network
 from core.network import Site

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.data.images import sample_images
+from core.data.samples import sample_images
 from core.methods import METHODS
 from core.models.zoo import load_network
 from core.network import Network

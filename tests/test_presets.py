@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from core.data.images import Crop, Preprocessing
+from core.data.preprocessing import Crop, Preprocessing
 from core.methods import METHODS
 from core.network import trace
 from core.pathways.fidelity import Fate, Standing, fidelity

@@ -18,7 +18,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.data.images import Preprocessing, downscale, sample_images
+from core.data.images import downscale
+from core.data.preprocessing import Preprocessing
+from core.data.samples import sample_images
 from core.models.zoo import load_checkpoint
 from core.network import trace
 from explorer.compute import compute, neurons

@@ -11,7 +11,7 @@ from scipy import stats
 
 from core import load_network
 from core.data.datasets import Pictures
-from core.data.images import Preprocessing
+from core.data.preprocessing import Preprocessing
 from core.errors import PathwayError
 from core.evaluation.degradation import pixel_ranks
 from core.methods import METHODS

@@ -16,7 +16,7 @@ from torch.nn.utils import parametrizations, prune
 from torch.testing import assert_close
 
 from core.attribution.attribution import Attribution
-from core.data.images import sample_images
+from core.data.samples import sample_images
 from core.errors import Cancelled, PathwayError
 from core.evaluation.sanity import ORIGINAL, Similarity, compare, layers, randomised, sanity_check
 from core.models.zoo import load_network

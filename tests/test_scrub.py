@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from core.data.images import Crop, Preprocessing
+from core.data.preprocessing import Crop, Preprocessing
 from core.methods import METHODS
 from core.network import trace
 from core.pathways.fidelity import dead_neurons, dead_share, fidelity

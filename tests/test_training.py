@@ -11,7 +11,7 @@ from torch.testing import assert_close
 
 from core import load_network
 from core.data.datasets import Pictures, load_pictures, open_dataset
-from core.data.images import Preprocessing
+from core.data.preprocessing import Preprocessing
 from core.errors import Cancelled
 from core.models.architectures import preprocessing_of
 from core.models.small_vgg import SmallVGG

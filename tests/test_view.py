@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from core.data.images import Crop
+from core.data.preprocessing import Crop
 from core.methods import METHODS
 from core.models.zoo import load_network
 from explorer.state.choices import ATTRIBUTIONS, REGULARISERS, SPARSITIES, nearest_sparsity

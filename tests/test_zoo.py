@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save as save_safetensors
 
-from core.data.images import sample_images
+from core.data.samples import sample_images
 from core.errors import Cancelled, PathwayError, WeightsMissing
 from core.models import architectures, weights, zoo
 from core.models.architectures import build, fill, head

@@ -29,7 +29,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from core.data.images import FOLDER, open_image, sample_images
+from core.data.images import open_image
+from core.data.samples import FOLDER, sample_images
 from core.errors import PathwayError
 
 __all__ = [

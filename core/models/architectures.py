@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from core.data.datasets import FASHION_CLASSES
-from core.data.images import Preprocessing
+from core.data.preprocessing import Preprocessing
 from core.errors import PathwayError
 from core.models.efficientnet_lite import EfficientNetLite0
 from core.models.small_vgg import SmallVGG

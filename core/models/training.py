@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.data.datasets import Pictures
-from core.data.images import Preprocessing
+from core.data.preprocessing import Preprocessing
 from core.progress import Progress, silent
 
 __all__ = ["Recipe", "accuracy", "normalised", "train"]

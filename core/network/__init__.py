@@ -6,6 +6,7 @@ run = network.run(image, record=True)      # run.logits, run.activations, run.pr
 
 from __future__ import annotations
 
-from core.network.network import Cache, Edit, LeftOut, Network, Run, Site, trace
+from core.network.network import Network, trace
+from core.network.sites import Cache, Edit, LeftOut, Run, Site
 
 __all__ = ["Cache", "Edit", "LeftOut", "Network", "Run", "Site", "trace"]

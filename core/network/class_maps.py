@@ -20,7 +20,8 @@ from core.network.ops import ADAPTIVE_MAX_POOLS, MAX_POOLS, MOVES, POINTWISE, ki
 from core.network.program import Program
 
 if TYPE_CHECKING:
-    from core.network.network import Cache, Network, Site
+    from core.network.network import Network
+    from core.network.sites import Cache, Site
 
 __all__ = ["class_maps", "kept_apart"]
 

@@ -15,10 +15,8 @@ the site from a cached run; only what depends on the site is computed again.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from functools import cached_property, partial
-from math import prod
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -35,87 +33,11 @@ from core.network.tracing import TRACE_LOCK, ceiling
 if TYPE_CHECKING:
     from PIL import Image
 
-    from core.data.images import Crop, Preprocessing
+    from core.data.preprocessing import Crop, Preprocessing
+from core.network.plan import Plan, plan_of, tail_plan
+from core.network.sites import Cache, Edit, LeftOut, Run, Site
 
-__all__ = ["Cache", "Edit", "LeftOut", "Network", "Run", "Site", "trace"]
-
-
-@dataclass(frozen=True)
-class Site:
-    """One ReLU call.
-
-    Attributes:
-        index: its place among the sites, in the order of calls.
-        name: module path, with ``#k`` where a module is called more than once.
-        shape: of its activation, without the batch axis: (C, H, W) or (C,).
-        ceiling: where it saturates: inf for ReLU, 6 for ReLU6.
-        node: its call in the traced program.
-    """
-
-    index: int
-    name: str
-    shape: tuple[int, ...]
-    ceiling: float
-    node: Node = field(repr=False, compare=False)
-
-    @property
-    def neurons(self) -> int:
-        """Return how many neurons the site has."""
-        return prod(self.shape)
-
-    @property
-    def planes(self) -> tuple[int, int, int]:
-        """Return its shape as (channels, height, width); a vector's channels are planes of one pixel."""
-        channels, height, width = (*self.shape, 1, 1)[:3]
-        return channels, height, width
-
-    def place(self, position: int) -> tuple[int, int, int]:
-        """Return channel, row and column of a flat position."""
-        _, height, width = self.planes
-        channel, rest = divmod(position, height * width)
-        return channel, *divmod(rest, width)
-
-    def position(self, channel: int, row: int, column: int) -> int:
-        """Return the flat position of a channel, row and column; the other way round it is ``place``."""
-        _, height, width = self.planes
-        return (channel * height + row) * width + column
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """A ReLU call that depends on the image and yet is no site.
-
-    Attributes:
-        name, shape, ceiling, node: as of a site.
-        reason: why it is none.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    ceiling: float
-    node: Node = field(repr=False, compare=False)
-    reason: str
-
-
-Edit = Callable[[Site, Tensor], Tensor]
-
-
-@dataclass(frozen=True)
-class Run:
-    """What one run computed; activations are those the network went on with, after the edit."""
-
-    logits: Tensor  # (N, classes)
-    activations: tuple[Tensor, ...] = ()  # one a site, (N, C, H, W) or (N, C)
-    pre_activations: tuple[Tensor, ...] = ()
-
-
-@dataclass(frozen=True)
-class Cache:
-    """Logits and activations of a batch of images, often one, and the values that resuming needs beside them."""
-
-    logits: Tensor
-    activations: tuple[Tensor, ...]
-    values: Values = field(repr=False)
+__all__ = ["Network", "trace"]
 
 
 class Network:
@@ -151,10 +73,10 @@ class Network:
         self.device, self.dtype = program.parameter().device, program.parameter().dtype
         self.sites = _sites(program, {each.node for each in left_out})
         self._site_of = {site.node: site for site in self.sites}
-        self._tails = [_tail(program, site.node) for site in self.sites]
-        self._plan = _plan(program.nodes)
+        self._tails = [tail_plan(program, site.node) for site in self.sites]
+        self._plan = plan_of(program.nodes)
         resumable = {node for tail in self._tails for node in tail.given} | set(self._site_of)
-        self._caching_plan = _plan(program.nodes, keep=resumable)
+        self._caching_plan = plan_of(program.nodes, keep=resumable)
 
     def __repr__(self) -> str:
         return f"Network({self.name!r}, {len(self.sites)} sites, {self.neurons:,} neurons, {self.classes} classes)"
@@ -311,7 +233,7 @@ class Network:
             return value
         return map_aggregate(value, lambda v: _repeated(v, times) if isinstance(v, Tensor) else v)
 
-    def _evaluate(self, plan: _Plan, values: Values, edit: Edit | None, *, record: bool = False) -> Run:
+    def _evaluate(self, plan: Plan, values: Values, edit: Edit | None, *, record: bool = False) -> Run:
         activations, pre_activations = [], []
         for node, forget in zip(plan.nodes, plan.forget, strict=True):
             value = self.program.call(node, values)
@@ -376,41 +298,6 @@ def trace(
     if len(network.class_names) != network.classes:
         raise PathwayError(f"Got {len(network.class_names)} class names for the {network.classes} classes of {name}.")
     return network
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """Nodes to evaluate in order, the values that each may forget after it, and those that must be there before."""
-
-    nodes: tuple[Node, ...]
-    forget: tuple[tuple[Node, ...], ...]
-    given: tuple[Node, ...]
-
-
-def _plan(nodes: Sequence[Node], keep: set[Node] | None = None) -> _Plan:
-    inside = set(nodes)
-    given = dict.fromkeys(source for node in nodes for source in node.all_input_nodes if source not in inside)
-    called = [node for node in nodes if node.op != "placeholder"]
-    last = {source: i for i, node in enumerate(called) for source in node.all_input_nodes}
-    forget: list[list[Node]] = [[] for _ in called]
-    for node, i in last.items():
-        if not keep or node not in keep:
-            forget[i].append(node)
-    return _Plan(tuple(called), tuple(map(tuple, forget)), tuple(given))
-
-
-def _tail(program: Program, start: Node) -> _Plan:
-    """Plan what depends on a site, and the sizes it needs, which another batch changes."""
-    after = {start}
-    for node in program.nodes:
-        if any(source in after for source in node.all_input_nodes):
-            after.add(node)
-    after.remove(start)
-    for node in reversed(program.nodes):
-        facts = program.facts[node]
-        if facts.from_input and not facts.sees_image and any(user in after for user in node.users):
-            after.add(node)
-    return _plan([node for node in program.nodes if node in after])
 
 
 def _sites(program: Program, left_out: set[Node]) -> tuple[Site, ...]:

@@ -25,9 +25,10 @@ from torch import nn
 from torch.fx import Node
 from torch.nn import functional as F
 
-from core.network.network import Network, Site
+from core.network.network import Network
 from core.network.ops import ADAPTIVE_MAX_POOLS, MAX_POOLS, POINTWISE, kind_of, pair, sources, spellings
 from core.network.program import Program
+from core.network.sites import Site
 from core.network.surrogate import Bools, Box, bounding_box, checked_node, surrogate_field
 
 __all__ = ["Box", "receptive_field"]

@@ -24,9 +24,10 @@ from torch.fx.node import map_aggregate
 from torch.nn import functional as F
 
 from core.errors import PathwayError
-from core.network.network import Network, Site
+from core.network.network import Network
 from core.network.ops import ADAPTIVE_MAX_POOLS, MAX_POOLS, POINTWISE, kind_of, pair, sources, spellings
 from core.network.program import Program, Values
+from core.network.sites import Site
 
 __all__ = [
     "Bools",

@@ -21,7 +21,9 @@ from PIL import Image
 from torch import Tensor
 
 from core.data.datasets import FASHION_MNIST, registered_image
-from core.data.images import Crop, SampleImage, image_hash, open_image, sample_images
+from core.data.images import image_hash, open_image
+from core.data.preprocessing import Crop
+from core.data.samples import SampleImage, sample_images
 from core.errors import Cancelled
 from core.methods import Method, Scores
 from core.models.weights import download_weights, find_weights

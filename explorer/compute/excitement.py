@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from core.data.images import Crop, sample_images
+from core.data.preprocessing import Crop
+from core.data.samples import sample_images
 from core.network import Network
 from core.progress import Progress
 from explorer.compute import compute

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core.data.images import sample_images
+from core.data.samples import sample_images
 from core.linearity import EffectiveRadius, Line, LinearRadius, along, effective_linear_radius, linear_radius
 from core.pathways.ranking import Off, Pathway
 from core.progress import Progress

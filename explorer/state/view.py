@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 from math import log
 from typing import Literal
 
-from core.data.images import Crop
+from core.data.preprocessing import Crop
 from core.errors import PathwayError
 from core.evaluation import Replacement
 from core.methods import METHODS, Family

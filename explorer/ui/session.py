@@ -20,7 +20,7 @@ import streamlit as st
 from PIL import Image
 
 from core.data.datasets import registered_image
-from core.data.images import sample_images
+from core.data.samples import sample_images
 from core.errors import PathwayError
 from core.network import Network
 from explorer.compute import compute

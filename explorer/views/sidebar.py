@@ -10,7 +10,7 @@ from functools import cache
 import streamlit as st
 from PIL import Image
 
-from core.data.images import sample_images
+from core.data.samples import sample_images
 from core.errors import ImageError, PathwayError, WeightsMissing
 from core.network import Network
 from explorer.compute import compute

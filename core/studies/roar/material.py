@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from core.data.datasets import FASHION_MNIST, Pictures, load_pictures, open_dataset
-from core.data.images import Preprocessing
+from core.data.preprocessing import Preprocessing
 from core.errors import PathwayError
 from core.models.architectures import EMBEDDED, class_names_of, preprocessing_of
 from core.models.small_vgg import SmallVGG
