@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -17,8 +18,15 @@ _SOURCES = Path(__file__).parent
 @cache
 def _component(name: str, html: str) -> Callable[..., Any]:
     """Return a component; what has no name before its JavaScript has run is ``hidden`` in its HTML until then."""
-    css, js = ((_SOURCES / f"{name}.{kind}").read_text("utf-8") for kind in ("css", "js"))
-    return st.components.v2.component(name, html=html, css=css, js=js)
+    css = (_SOURCES / f"{name}.css").read_text("utf-8")
+    return st.components.v2.component(name, html=html, css=css, js=_javascript(name))
+
+
+def _javascript(name: str) -> str:
+    """Return a component's JavaScript as one module: ``name.js``, and before it what it imports, ``name_*.js``."""
+    files = [*sorted(_SOURCES.glob(f"{name}_*.js")), _SOURCES / f"{name}.js"]
+    joined = "".join(file.read_text("utf-8") for file in files)
+    return re.sub(r'^(import \{[^}]*\} from "\./\w+\.js";\n|export (?!default))', "", joined, flags=re.MULTILINE)
 
 
 def copy_link() -> None:
