@@ -173,7 +173,8 @@ def _roar(chosen: argparse.Namespace, command: str) -> int:
 
 
 def _study(chosen: argparse.Namespace, command: str) -> int:
-    from core.studies import Loader, Strategy, Study, estimate
+    from core.strategy import Strategy
+    from core.studies import Loader, Study, estimate
 
     study = Study(
         dataset=chosen.images,

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from core.strategy import written
 from core.studies import (
     AGREED,
     LEVEL,
@@ -19,7 +20,6 @@ from core.studies import (
     summarise,
     why_no_interval,
     wilson,
-    written,
 )
 
 __all__ = ["roar_lines", "study_lines"]

@@ -13,9 +13,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from core.methods import METHODS
+from core.strategy import Strategy
 from explorer.state.knockout import Part
 from explorer.state.lessons import lessons
-from explorer.state.strategies import Strategy
 from explorer.state.view import View
 from explorer.views.compare.presets import PRESETS
 

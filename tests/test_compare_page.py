@@ -17,9 +17,9 @@ from core.models.zoo import load_network
 from core.pathways.fidelity import chance_overlap, dead_neurons, dead_share, fidelity, overlap, site_overlaps
 from core.pathways.ranking import Pathway, rank
 from core.pathways.restriction import response
+from core.strategy import Strategy
 from explorer.compute import comparison, compute
 from explorer.plots.words import percent, ratio
-from explorer.state.strategies import Strategy
 from explorer.state.view import View
 from explorer.views.compare.presets import PRESETS
 from tests.app import PAGES, button, html, link, opened, ran, until_done, until_shown, view, warnings
@@ -165,10 +165,10 @@ def test_choosing_adding_and_removing_columns_goes_to_the_link_and_back():
     assert link(at) == {"columns": "Original~ActiveSubnet~NeuronMCT~NeuronMCT", "pair": "2-3"}
     at = ran(at.selectbox(key="strategy_3").select("Random"))
     at = ran(at.number_input(key="column_3_Random_seed").set_value(7))
-    assert link(at)["columns"] == "Original~ActiveSubnet~NeuronMCT~Random!seed=7"
+    assert link(at)["columns"] == "Original~ActiveSubnet~NeuronMCT~Random:seed=7"
     assert "Random (seed=7)" in html(at)
     at = ran(at.button(key="remove_0").click())
-    assert link(at) == {"columns": "ActiveSubnet~NeuronMCT~Random!seed=7", "pair": "1-2"}
+    assert link(at) == {"columns": "ActiveSubnet~NeuronMCT~Random:seed=7", "pair": "1-2"}
     assert len(facts(at)) == 3
     at = ran(button(at, "Add a column").click())
     assert view(at).columns[-1] == Strategy("NeuronIntGrad")
@@ -198,7 +198,7 @@ def test_the_pair_is_chosen_and_swapped():
     [
         ({"columns": "NeuronMCT"}, "columns=NeuronMCT"),
         ({"columns": "NeuronMCT~Nonsense"}, "columns=NeuronMCT~Nonsense"),
-        ({"columns": "NeuronMCT~Random!seed=x"}, "columns=NeuronMCT~Random!seed=x"),
+        ({"columns": "NeuronMCT~Random:seed=x"}, "columns=NeuronMCT~Random:seed=x"),
         ({"pair": "1-1"}, "pair=1-1"),
     ],
 )

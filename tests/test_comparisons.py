@@ -21,12 +21,12 @@ from core.pathways.fidelity import chance_overlap, fidelity, overlap
 from core.pathways.ranking import rank
 from core.pathways.restriction import pathway_gradient, saliency_map
 from core.pathways.scores import Scores
+from core.strategy import Strategy
 from explorer.compute import comparison, compute
 from explorer.compute.comparison import CURVE, STRIP, Curve
 from explorer.compute.errands import Errand
 from explorer.compute.jobs import Status
 from explorer.compute.scene import Scene, Scored, Selection
-from explorer.state.strategies import Strategy
 from tests.networks import SHAPE, TOYS, seeded
 from tests.waiting import until
 

@@ -23,10 +23,10 @@ from core.network.receptive_field import receptive_field
 from core.pathways.fidelity import dead_neurons, dead_share, fidelity
 from core.pathways.ranking import rank
 from core.pathways.restriction import pathway_gradient, response, restrict, saliency_map
+from core.strategy import STRATEGIES, Strategy
 from explorer.compute import compute, neurons
 from explorer.compute.jobs import Jobs, Status
 from explorer.compute.scene import Scene, Scored
-from explorer.state.strategies import STRATEGIES, Strategy
 from tests.networks import SHAPE, TOYS, seeded
 from tests.waiting import until
 

@@ -20,9 +20,9 @@ from core.data.preprocessing import Preprocessing
 from core.network import Network, trace
 from core.pathways.ranking import rank
 from core.pathways.scores import Scores
+from core.strategy import Strategy
 from explorer.compute import compute, export
 from explorer.compute.scene import Answer, Scene, Scored, Selection
-from explorer.state.strategies import Strategy
 from explorer.state.view import View
 from tests.networks import SHAPE, TOYS, seeded
 

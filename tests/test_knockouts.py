@@ -18,10 +18,10 @@ from core.data.preprocessing import Crop, Preprocessing
 from core.errors import PathwayError
 from core.network import Network, trace
 from core.pathways.ranking import rank
+from core.strategy import Strategy
 from explorer.compute import compute, neurons
 from explorer.compute.scene import Scene, Scored, left_by
 from explorer.state.knockout import MAX_BYTES, MOST_PARTS, KnockOut, Part
-from explorer.state.strategies import Strategy
 from tests.networks import SHAPE, seeded, toy
 
 PHOTO = Image.effect_noise((12, 9), 90).convert("RGB")

@@ -18,10 +18,10 @@ from core.pathways.overlap import membership
 from core.pathways.ranking import Pathway, rank
 from core.pathways.restriction import Restricted, response
 from core.pathways.scores import Scores
+from core.strategy import Strategy
 from explorer.compute import compute
 from explorer.compute.scene import Answer, Scene, Scored
 from explorer.state.choices import SPARSITIES
-from explorer.state.strategies import Strategy
 from explorer.state.view import View
 from explorer.views.compare.presets import PRESETS, Findings, asked
 from tests.networks import SHAPE, TOYS, seeded

@@ -23,13 +23,13 @@ from core.data.preprocessing import Preprocessing
 from core.data.samples import sample_images
 from core.models.zoo import load_checkpoint
 from core.network import trace
+from core.strategy import Strategy
 from explorer.compute import compute, neurons
 from explorer.compute.scene import Scene, Scored
 from explorer.plots import palette
 from explorer.plots.figures import jpeg
 from explorer.plots.words import percent, ratio
 from explorer.report import report
-from explorer.state.strategies import Strategy
 from explorer.state.view import View
 from explorer.views.columns import Column
 from tests.browser import CHROMIUM, FLAGS, WHY

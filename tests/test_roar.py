@@ -160,7 +160,7 @@ def test_fashion_mnist_takes_the_embedded_network(monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"methods": ("Best",)}, "There is no selection method 'Best'"),
+        ({"methods": ("Best",)}, "There is no strategy 'Best'"),
         ({"methods": ()}, "and a method"),
         ({"fractions": (0.5, 0.3)}, "wanted rising shares"),
         ({"fractions": (0.5, 1.2)}, "wanted rising shares"),

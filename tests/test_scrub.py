@@ -23,6 +23,7 @@ from core.pathways.fidelity import dead_neurons, dead_share, fidelity
 from core.pathways.ranking import rank
 from core.pathways.restriction import pathway_gradient, response, saliency_map
 from core.pathways.scores import Scores
+from core.strategy import Strategy
 from explorer.compute import comparison, compute
 from explorer.compute.comparison import STRIP, SWEEP, Swept
 from explorer.compute.errands import Errand
@@ -30,7 +31,6 @@ from explorer.compute.scene import Scene, Scored
 from explorer.plots import figures
 from explorer.plots.words import number, percent, ratio
 from explorer.state.choices import SPARSITIES
-from explorer.state.strategies import Strategy
 from explorer.views.explore.scrub import MOST_CHARACTERS, method_payload, payload
 from tests.app import link, opened, ran, until_done, until_shown, view
 from tests.networks import SHAPE, TOYS, seeded

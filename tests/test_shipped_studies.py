@@ -27,7 +27,7 @@ def test_a_study_is_whole_and_of_the_embedded_network(name):
     store = Store(RUNS / name)
     study, data = Study.from_plan(store.manifest["study"]), open_dataset(store.manifest["study"]["dataset"])
     network = load_network(study.network)
-    assert {strategy.method for strategy in study.strategies} == set(METHODS)
+    assert {strategy.name for strategy in study.strategies} == set(METHODS)
     assert study.sparsities == (0.8, 0.9, 0.98)
     assert store.manifest["fingerprint"] == study.fingerprint(network, data)
     assert store.done() == set(range(len(study.parts(network, data))))

@@ -34,19 +34,8 @@ from core.data.images import image_hash, open_image
 from core.errors import Cancelled, PathwayError
 from core.evaluation import degradation, energy_inside, insertion, pointing_game, removals, sanity_check, sensitivity_n
 from core.pathways.fidelity import chance_overlap
-from core.studies import (
-    MEASURES,
-    Loader,
-    Serial,
-    Store,
-    Strategy,
-    Study,
-    estimate,
-    measuring,
-    run,
-    running,
-    summarise,
-)
+from core.strategy import Strategy
+from core.studies import MEASURES, Loader, Serial, Store, Study, estimate, measuring, run, running, summarise
 from core.studies import store as stores
 from core.studies.agreement import overlaps_of_all
 from core.studies.measuring import measure
@@ -94,7 +83,7 @@ def small(tmp_path_factory):
 def single(index: int, strategy: Strategy, sparsity: float):
     image = NETWORK.preprocess(open_image(DATA.read(index)))
     target = int(NETWORK.run(image).logits.argmax())
-    scores = METHODS[strategy.method](NETWORK, image, target, **dict(strategy.options))
+    scores = METHODS[strategy.name](NETWORK, image, target, **dict(strategy.options))
     return image, target, rank(scores).pathway(sparsity)
 
 
@@ -105,7 +94,7 @@ def test_every_number_is_what_single_calls_give(small):
         for sparsity in SMALL.sparsities:
             cut = {strategy: single(index, strategy, sparsity) for strategy in SMALL.strategies}
             for strategy, (image, target, pathway) in cut.items():
-                about = {"index": index, "sparsity": sparsity, "method": strategy.method, "options": strategy.chosen}
+                about = {"index": index, "sparsity": sparsity, "method": strategy.name, "options": strategy.written}
                 wanted, overall = fidelity(NETWORK, image, target, pathway), {**about, "site": ""}
                 assert only(table, measure="p_ratio", **overall) == pytest.approx(wanted.p_ratio, rel=1e-4)
                 assert only(table, measure="prediction_kept", **overall) == wanted.prediction_kept
@@ -113,7 +102,7 @@ def test_every_number_is_what_single_calls_give(small):
                 for site, kept in zip(NETWORK.sites, pathway.kept_shares, strict=True):
                     assert only(table, measure="kept_share", site=site.name, **about) == kept
             (one, (_, _, first)), (other, (_, _, second)) = list(cut.items())[:2]
-            about = {"index": index, "sparsity": sparsity, "method": one.method, "other": other.title, "site": ""}
+            about = {"index": index, "sparsity": sparsity, "method": one.name, "other": str(other), "site": ""}
             assert only(table, measure="overlap", **about) == overlap(first, second)
             chance = chance_overlap(1 - first.sparsity, 1 - second.sparsity)
             assert only(table, measure="chance_overlap", **about) == chance
@@ -223,7 +212,7 @@ def test_class_agreement_is_the_mean_overlap_with_all_other_images(tmp_path):
     labels = [DATA.labels[index] for index in indices]
     for strategy in study.strategies[:2]:
         paths = [single(index, strategy, 0.9)[2] for index in indices]
-        rows = table[table["method"] == strategy.method]
+        rows = table[table["method"] == strategy.name]
         for place, index in enumerate(indices[:4]):
             shares = [overlap(paths[place], other) for other in paths]
             same = [s for i, s in enumerate(shares) if i != place and labels[i] == labels[place]]
@@ -419,9 +408,9 @@ def test_a_plan_survives_json(tmp_path):
 def test_strategies_are_read_as_they_are_written():
     strategy = Strategy.parse("NeuronIntGrad:n_steps=5, as_released=0")
     assert strategy == Strategy("NeuronIntGrad", (("n_steps", 5),))  # a default is no choice
-    assert Strategy.parse(strategy.title) == strategy
+    assert Strategy.parse(str(strategy)) == strategy
     for text, message in {
-        "Best": "There is no selection method 'Best'",
+        "Best": "There is no strategy 'Best'",
         "NeuronIntGrad:steps=5": "NeuronIntGrad has no option 'steps'",
         "NeuronIntGrad:n_steps": "wanted option=number",
         "NeuronIntGrad:n_steps=1000": "wanted a whole number from 1 to 200",
@@ -433,6 +422,7 @@ def test_strategies_are_read_as_they_are_written():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"strategies": (Strategy("Original"),)}, "There is no selection method 'Original'"),
         ({"measures": ("beauty",)}, "There is no measure 'beauty'"),
         ({"baselines": ("Oracle",)}, "There is no baseline 'Oracle'"),
         ({"baselines": ("Gradient",)}, "choose a measure of maps"),

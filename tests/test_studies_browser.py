@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from core.studies import Loader, Serial, Strategy, Study, run
+from core.strategy import Strategy
+from core.studies import Loader, Serial, Study, run
 from tests.browser import CUT, IN_BROWSER, idle
 from tests.serving import serving
 

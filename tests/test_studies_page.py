@@ -19,7 +19,8 @@ import torch
 from scipy import stats
 from streamlit.testing.v1 import AppTest
 
-from core.studies import Loader, Serial, Store, Strategy, Study, interval, run
+from core.strategy import Strategy
+from core.studies import Loader, Serial, Store, Study, interval, run
 from core.studies.roar import RANDOM, Roar
 from core.studies.rows import Rows
 from explorer.compute.paper import tables

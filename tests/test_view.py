@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from core.data.preprocessing import Crop
 from core.methods import METHODS
 from core.models.zoo import load_network
+from core.strategy import STRATEGIES, Strategy
 from explorer.state.choices import ATTRIBUTIONS, REGULARISERS, SPARSITIES, nearest_sparsity
 from explorer.state.knockout import Part
-from explorer.state.strategies import STRATEGIES, Strategy
 from explorer.state.view import View, beside
 from tests.test_strategies import strategies
 
@@ -133,7 +133,7 @@ def test_every_field_of_a_view_is_in_its_parameters():
     assert other.params() == {
         "network": "resnet18", "image": "coffee", "x": "0.25", "y": "0.75", "zoom": "2.0", "target": "7",
         "first": "GreedyPruning", "second": "NeuronMCT", "GreedyPruning.steps": "20",
-        "columns": "Original~DGR(init=r)!per_channel=1!seed=3~Random", "pair": "2-1", "sparsity": "0.5",
+        "columns": "Original~DGR(init=r):per_channel=1,seed=3~Random", "pair": "2-1", "sparsity": "0.5",
         "scrub": "True", "off": "frozen", "scale": "shared", "style": "signed", "opacity": "40", "site": "3",
         "only_site": "True", "neuron": "3-70", "whole": "True", "parts": "9c4~3n70", "only": "True",
         "attributions": "Grad-CAM~Random", "order": "morf", "replacement": "blur", "near": "False",
@@ -186,9 +186,9 @@ def test_only_what_differs_is_written(view: View, name: str):
         ("Random.self", "1"), ("Random.", "1"), ("Random.seed", "1" * 5000),
         ("columns", ""), ("columns", "NeuronMCT"), ("columns", "~"), ("columns", "~".join(["Random"] * 7)),
         ("columns", "NeuronMCT~Best"), ("columns", "NeuronMCT~~Random"), ("columns", "NeuronMCT~Random~"),
-        ("columns", "NeuronMCT-Random"), ("columns", "NeuronMCT,Random"), ("columns", "Original!seed=1~Random"),
-        ("columns", "NeuronIntGrad!n_steps=0~Random"), ("columns", "NeuronIntGrad!n_steps=x~Random"),
-        ("columns", "NeuronIntGrad!steps=11~Random"), ("columns", "NeuronMCT~Random!seed=10000"), ("columns", "2"),
+        ("columns", "NeuronMCT-Random"), ("columns", "NeuronMCT,Random"), ("columns", "Original:seed=1~Random"),
+        ("columns", "NeuronIntGrad:n_steps=0~Random"), ("columns", "NeuronIntGrad:n_steps=x~Random"),
+        ("columns", "NeuronIntGrad:steps=11~Random"), ("columns", "NeuronMCT~Random:seed=10000"), ("columns", "2"),
         ("pair", ""), ("pair", "0"), ("pair", "0-0"), ("pair", "3-3"), ("pair", "0-6"), ("pair", "6-0"),
         ("pair", "0-1-2"), ("pair", "-1-0"), ("pair", "a-b"), ("pair", "0-1.0"), ("pair", "0-²"), ("pair", "0~1"),
         ("pair", "0-" + "1" * 5000),
@@ -209,7 +209,7 @@ def test_a_broken_parameter_does_not_take_the_others_along():
 
 @pytest.mark.parametrize("count", [1, 7])
 def test_too_few_and_too_many_columns_are_named_and_the_default_ones_shown(count: int):
-    text = "~".join(["Random!seed=12"] * count)
+    text = "~".join(["Random:seed=12"] * count)
     assert View.from_params({"columns": text, "site": "3"}) == (View(site=3), [f"columns={text}"[:80]])
 
 
@@ -248,7 +248,7 @@ def test_no_link_is_an_error_and_every_view_from_one_is_sound(params: dict[str, 
     assert_sound(params)
 
 
-pieces = st.sampled_from([*STRATEGIES, "Random!seed=3", "Random!seed=x", "Original!seed=1", "NeuronIntGrad!n_steps=5"])
+pieces = st.sampled_from([*STRATEGIES, "Random:seed=3", "Random:seed=x", "Original:seed=1", "NeuronIntGrad:n_steps=5"])
 
 
 @given(
@@ -346,7 +346,7 @@ def test_columns_and_pair_come_back_from_the_link(view: View, data: st.DataObjec
 
 def test_columns_and_pair_in_a_link_as_people_see_them():
     view = View(columns=(RANDOM, Strategy.of("NeuronIntGrad", n_steps=30), MCT), pair=(2, 0))
-    assert view.params() == {"columns": "Random~NeuronIntGrad!n_steps=30~NeuronMCT", "pair": "2-0"}
+    assert view.params() == {"columns": "Random~NeuronIntGrad:n_steps=30~NeuronMCT", "pair": "2-0"}
     assert View(pair=(2, 0)).params() == {"pair": "2-0"}
     assert View().columns == (MCT, INTGRAD, GREEDY, RANDOM)
     assert View().pair == (0, 2)

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import torch
 
-from core.studies import DaskEngine, Engine, Loader, Serial, Strategy, Study, run
+from core.strategy import Strategy
+from core.studies import DaskEngine, Engine, Loader, Serial, Study, run
 
 PHOTOS = Study(
     "photos",

@@ -14,7 +14,7 @@ from __future__ import annotations
 from core.studies.comparison import LEVEL, comparable, compared, holm
 from core.studies.engine import DaskEngine, Engine, Serial
 from core.studies.intervals import FEWEST, interval, kind_of, wilson
-from core.studies.plan import MAPS, MEASURES, Strategy, Study, written
+from core.studies.plan import MAPS, MEASURES, Study
 from core.studies.running import Estimate, Loader, Outcome, estimate, run
 from core.studies.store import Store
 from core.studies.summary import AGREED, OF_PAIRS, PLACES, SCALARS, summarise, summarised, why_no_interval
@@ -35,7 +35,6 @@ __all__ = [
     "Outcome",
     "Serial",
     "Store",
-    "Strategy",
     "Study",
     "comparable",
     "compared",
@@ -48,5 +47,4 @@ __all__ = [
     "summarised",
     "why_no_interval",
     "wilson",
-    "written",
 ]

@@ -47,17 +47,17 @@ def agreement(study: Study, store: Store, network: Network, dataset: str) -> pa.
     """
     rows = Rows.of(study, network, -1, dataset)
     for strategy in study.strategies:
-        if METHODS[strategy.method].family == "baseline":
+        if METHODS[strategy.name].family == "baseline":
             continue
         for sparsity in study.sparsities:
             found = store.masks(
                 ("index", "label", "bits"),
-                method=[strategy.method],
-                options=[strategy.chosen],
+                method=[strategy.name],
+                options=[strategy.written],
                 sparsity=[sparsity],
             ).sort_by("index")
             if found.num_rows:
-                names = {"method": strategy.method, "options": strategy.chosen, "sparsity": sparsity}
+                names = {"method": strategy.name, "options": strategy.written, "sparsity": sparsity}
                 _agree(rows, names, found, network)
     return rows.table()
 

@@ -31,7 +31,8 @@ from core.linearity import linear_radius
 from core.network import Network
 from core.pathways.fidelity import chance_overlap, fate, overlap, probability_ratio, share_within, site_overlaps
 from core.pathways.ranking import Pathway
-from core.studies.plan import Strategy, Study
+from core.strategy import Strategy
+from core.studies.plan import Study
 
 __all__ = ["OF_CUTS", "OF_MAPS", "Case", "Cut", "Found", "between", "radius"]
 
@@ -102,8 +103,8 @@ class Cut:
     def names(self) -> dict[str, Any]:
         """Return the columns that say which pathway a row is about."""
         return {
-            "method": self.strategy.method,
-            "options": self.strategy.chosen,
+            "method": self.strategy.name,
+            "options": self.strategy.written,
             "sparsity": self.sparsity,
             "achieved": self.pathway.sparsity,
         }
@@ -123,7 +124,7 @@ def _fidelity(cut: Cut) -> Iterator[Found]:
 
 def between(one: Cut, other: Cut) -> Iterator[Found]:
     """Yield the overlap of two pathways of one image, overall with its chance level, and at every site."""
-    title = other.strategy.title
+    title = str(other.strategy)
     yield Found("overlap", overlap(one.pathway, other.pathway), title)
     yield Found("chance_overlap", chance_overlap(1 - one.pathway.sparsity, 1 - other.pathway.sparsity), title)
     shares = site_overlaps(one.pathway, other.pathway)

@@ -27,8 +27,9 @@ from core.network import Network
 from core.pathways.ranking import Ranking, rank
 from core.pathways.restriction import restrict_each
 from core.progress import Progress, silent
+from core.strategy import Strategy
 from core.studies.measures import OF_CUTS, OF_MAPS, Case, Cut, Found, between, radius
-from core.studies.plan import Item, Strategy, Study, Task
+from core.studies.plan import Item, Study, Task
 from core.studies.rows import MASKS, Rows, about
 
 __all__ = ["Part", "measure"]
@@ -182,12 +183,12 @@ class _Work:
         """Return the rankings of the images of which the method found one; add a row for each of the others."""
         start = time.perf_counter()
         images, targets = torch.cat([case.image for case in cases]), [case.target for case in cases]
-        scored = METHODS[strategy.method].batch(
+        scored = METHODS[strategy.name].batch(
             self.network, images, targets, progress=self.progress, **dict(strategy.options)
         )
         rankings = [each if isinstance(each, PathwayError) else rank(each) for each in scored]
         seconds = (time.perf_counter() - start) / len(cases)
-        names = {"method": strategy.method, "options": strategy.chosen, "seconds": seconds}
+        names = {"method": strategy.name, "options": strategy.written, "seconds": seconds}
         found = []
         for case, ranking in zip(cases, rankings, strict=True):
             if isinstance(ranking, PathwayError):
@@ -205,7 +206,7 @@ class _Work:
         pathways = [each.ranking.pathway(sparsity) for each in ranked]
         restricted = restrict_each(self.network, images, targets, pathways, off=self.study.off)
         seconds = (time.perf_counter() - start) / len(ranked)
-        self.progress(0, 0, f"{strategy.title} at {sparsity:g}")
+        self.progress(0, 0, f"{strategy} at {sparsity:g}")
         logits = torch.split(restricted.logits, 1)
         return [
             Cut(each.case, strategy, sparsity, pathway, restricted_logits, gradient, each.seconds + seconds)
@@ -223,7 +224,7 @@ class _Work:
             self._keep(cut)
         if self.study.needs_maps:
             strategy = cut.strategy
-            again = pathway_attribute(strategy.method, cut.sparsity, self.study.off, **dict(strategy.options))
+            again = pathway_attribute(strategy.name, cut.sparsity, self.study.off, **dict(strategy.options))
             self._maps(cut.case, cut.names, Attribution(cut.gradient, True), again, cut.seconds)
 
     def _maps(
@@ -246,11 +247,11 @@ class _Work:
 
     def _keep(self, cut: Cut) -> None:
         """Keep a pathway's neurons, a bit each, for what is measured over all images together."""
-        if METHODS[cut.strategy.method].family == "baseline":
+        if METHODS[cut.strategy.name].family == "baseline":
             return
         flat = torch.cat([mask.flatten() for mask in cut.pathway.masks]).cpu().numpy()
         columns = cut.case.columns
-        values = (columns["index"], columns["label"], cut.strategy.method, cut.strategy.chosen, cut.sparsity)
+        values = (columns["index"], columns["label"], cut.strategy.name, cut.strategy.written, cut.sparsity)
         for column, value in zip(self.masks.values(), (*values, np.packbits(flat).tobytes()), strict=True):
             column.append(value)
 

@@ -24,8 +24,9 @@ from core.errors import PathwayError
 from core.methods import METHODS
 from core.network import Network
 from core.pathways.ranking import Off, check_off, check_sparsity
+from core.strategy import Strategy
 
-__all__ = ["MAPS", "MEASURES", "Item", "Strategy", "Study", "Target", "Task", "written"]
+__all__ = ["MAPS", "MEASURES", "Item", "Study", "Target", "Task"]
 
 Target = Literal["predicted", "label"]
 
@@ -47,58 +48,6 @@ MAPS = ("lerf", "morf", "insertion", "deletion", "sensitivity-n", "sanity", "loc
 
 NEURONS = 2_000_000  # of all images of a part together, about: small images go in batches, photos one by one
 LARGEST = 32
-
-
-@dataclass(frozen=True)
-class Strategy:
-    """A selection method with its options.
-
-    Attributes:
-        method: of ``METHODS``.
-        options: those that are not at their defaults, in the order of their names.
-    """
-
-    method: str
-    options: tuple[tuple[str, int], ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            raise PathwayError(f"There is no selection method {self.method!r}; wanted one of {', '.join(METHODS)}.")
-        METHODS[self.method].checked(**dict(self.options))
-        defaults = {option.name: option.default for option in METHODS[self.method].options}
-        chosen = tuple(sorted((name, value) for name, value in self.options if value != defaults[name]))
-        object.__setattr__(self, "options", chosen)
-
-    @classmethod
-    def parse(cls, text: str) -> Strategy:
-        """Return the strategy written as ``METHOD`` or ``METHOD:option=1,other=2``.
-
-        Raises:
-            PathwayError: no such method or option, or a value out of range.
-        """
-        method, _, rest = text.partition(":")
-        options = []
-        for part in filter(None, rest.split(",")):
-            name, _, value = part.partition("=")
-            if not value.strip().lstrip("-").isdigit():
-                raise PathwayError(f"Got {part!r} for {method}, wanted option=number.")
-            options.append((name.strip(), int(value)))
-        return cls(method.strip(), tuple(options))
-
-    @property
-    def chosen(self) -> str:
-        """Return the options as written, "" where all are at their defaults."""
-        return ",".join(f"{name}={value}" for name, value in self.options)
-
-    @property
-    def title(self) -> str:
-        """Return the method and its options, as ``parse`` reads them."""
-        return written(self.method, self.chosen)
-
-
-def written(method: str, options: str) -> str:
-    """Return a method and its options, both as results have them, as ``Strategy.parse`` reads them."""
-    return f"{method}:{options}" if options else method
 
 
 @dataclass(frozen=True)
@@ -166,6 +115,9 @@ class Study:
         check_off(self.off)
         for sparsity in self.sparsities:
             check_sparsity(sparsity)
+        references = [each.name for each in self.strategies if not each.method]
+        if references:
+            raise PathwayError(f"There is no selection method {references[0]!r}; wanted one of {', '.join(METHODS)}.")
         for what, known, chosen in (("measure", MEASURES, self.measures), ("baseline", BASELINES, self.baselines)):
             unknown = [name for name in chosen if name not in known]
             if unknown:
@@ -190,7 +142,7 @@ class Study:
     @cached_property
     def plan(self) -> dict[str, Any]:
         """Return the study as JSON has it."""
-        listed = [{"method": each.method, "options": dict(each.options)} for each in self.strategies]
+        listed = [{"method": each.name, "options": dict(each.options)} for each in self.strategies]
         return asdict(self) | {"strategies": listed}
 
     @classmethod

@@ -185,8 +185,8 @@ def estimate(study: Study, folder: str | Path, network: Network) -> Estimate:
 
 def _passes(study: Study, network: Network) -> float:
     """Return how many passes one image costs, about."""
-    options = {each: METHODS[each.method].checked(**dict(each.options)) for each in study.strategies}
-    scoring = {each: METHODS[each.method].passes(network, **chosen) for each, chosen in options.items()}
+    options = {each: METHODS[each.name].checked(**dict(each.options)) for each in study.strategies}
+    scoring = {each: METHODS[each.name].passes(network, **chosen) for each, chosen in options.items()}
     cuts = len(study.strategies) * len(study.sparsities)
     passes = 1 + sum(scoring.values()) + cuts
     if "linear-radius" in study.measures:

@@ -33,12 +33,12 @@ from core.pathways.fidelity import fate, probability_ratio, share_within, standi
 from core.pathways.ranking import Off, Pathway, rank
 from core.pathways.restriction import restrict
 from core.progress import Progress, silent
+from core.strategy import ACTIVE, ORIGINAL, Strategy
 from explorer.compute import malloc
 from explorer.compute.cache import Results
 from explorer.compute.jobs import Jobs, Status, best_key
 from explorer.compute.scene import Answer, Reference, Scene, Scored, Selection, left_by
 from explorer.state.knockout import KnockOut
-from explorer.state.strategies import ACTIVE, ORIGINAL, Strategy
 from explorer.state.view import View
 
 __all__ = [

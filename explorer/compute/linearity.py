@@ -14,10 +14,10 @@ from core.data.samples import sample_images
 from core.linearity import EffectiveRadius, Line, LinearRadius, along, effective_linear_radius, linear_radius
 from core.pathways.ranking import Off, Pathway
 from core.progress import Progress
+from core.strategy import ORIGINAL
 from explorer.compute import compute
 from explorer.compute.errands import Errand, Part, errand
 from explorer.compute.scene import Reference, Scene, Selection
-from explorer.state.strategies import ORIGINAL
 
 __all__ = [
     "DIRECTIONS",

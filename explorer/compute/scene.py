@@ -16,8 +16,8 @@ from core.pathways.fidelity import Fate, Standing
 from core.pathways.ranking import Pathway, Ranking
 from core.pathways.restriction import Restricted
 from core.pathways.scores import Sum
+from core.strategy import Strategy
 from explorer.state.knockout import KnockOut
-from explorer.state.strategies import Strategy
 
 __all__ = ["Answer", "Reference", "Scene", "Scored", "Selection", "left_by"]
 

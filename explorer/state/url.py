@@ -11,6 +11,7 @@ from typing import Any, get_args
 
 from core.evaluation import Replacement
 from core.methods import METHODS
+from core.strategy import STRATEGIES, Strategy
 from explorer.state.choices import (
     ATTRIBUTIONS,
     LEAST_COLUMNS,
@@ -29,7 +30,6 @@ from explorer.state.choices import (
     nearest_sparsity,
 )
 from explorer.state.knockout import Part
-from explorer.state.strategies import STRATEGIES, Strategy
 
 __all__ = ["READERS", "written"]
 
@@ -88,7 +88,7 @@ def _columns(text: str) -> tuple[Strategy, ...]:
     names = text.split("~", MOST_COLUMNS)
     if not LEAST_COLUMNS <= len(names) <= MOST_COLUMNS:
         raise ValueError(text)
-    return tuple(map(Strategy.read, names))
+    return tuple(map(Strategy.parse, names))
 
 
 def _some_of(known: Sequence[str], most: int, least: int = 1) -> Any:

@@ -16,6 +16,7 @@ from core.errors import PathwayError
 from core.evaluation import Replacement
 from core.methods import METHODS, Family
 from core.network import Network
+from core.strategy import ACTIVE, ORIGINAL, STRATEGIES, Strategy
 from explorer.state.choices import (
     LEAST_COLUMNS,
     LINKED_PARTS,
@@ -30,7 +31,6 @@ from explorer.state.choices import (
     Style,
 )
 from explorer.state.knockout import Part
-from explorer.state.strategies import ACTIVE, ORIGINAL, STRATEGIES, Strategy
 from explorer.state.url import READERS, written
 
 __all__ = ["SPARSITIES", "View", "beside"]

@@ -9,8 +9,8 @@ from typing import Any
 import streamlit as st
 
 from core.methods import METHODS
+from core.strategy import STRATEGIES, Strategy
 from explorer.state.choices import LEAST_COLUMNS, MOST_COLUMNS
-from explorer.state.strategies import STRATEGIES, Strategy
 from explorer.state.view import beside
 from explorer.ui import session
 from explorer.ui.fields import settle

@@ -8,10 +8,10 @@ from typing import Literal
 
 import streamlit as st
 
+from core.strategy import Strategy
 from explorer.compute import compute, export
 from explorer.compute.scene import Answer, Scene, Scored, Selection
 from explorer.plots import palette
-from explorer.state.strategies import Strategy
 from explorer.ui import markup, session
 from explorer.ui.downloads import offer_table
 from explorer.ui.progress import cancelled, wait

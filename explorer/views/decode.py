@@ -10,6 +10,7 @@ import streamlit as st
 
 from core.decoding import Decoded
 from core.methods import METHODS
+from core.strategy import STRATEGIES, Strategy
 from explorer.compute import compute, decoding, export
 from explorer.compute.decoding import Painted
 from explorer.compute.jobs import Status, best_key
@@ -18,7 +19,6 @@ from explorer.plots import figures
 from explorer.plots.lines import Axis, Line, curves
 from explorer.plots.words import counted, duration, number, percent, plain, position_name
 from explorer.state.choices import MOST_PAINT_STEPS, REGULARISERS, SPARSITIES, Neuron
-from explorer.state.strategies import STRATEGIES, Strategy
 from explorer.ui import captions, controls, fields, markup, navigation, session
 from explorer.ui.charts import show_chart
 from explorer.ui.downloads import offer, offer_table

@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.errors import PathwayError
 from core.network import Network
+from core.strategy import Strategy
 from explorer.compute import compute, export, neurons
 from explorer.compute.scene import Answer, Reference, Scene
 from explorer.plots import figures
@@ -16,7 +17,6 @@ from explorer.plots.scales import colour_scales
 from explorer.plots.words import FATES, counted, number, percent, plain, ratio
 from explorer.state.choices import LINKED_PARTS, Neuron
 from explorer.state.knockout import KnockOut, Part
-from explorer.state.strategies import Strategy
 from explorer.ui import captions, markup, navigation, session
 from explorer.ui.downloads import offer
 from explorer.ui.fields import settle

@@ -21,8 +21,8 @@ from core.network import Network
 from core.pathways.ranking import rank
 from core.pathways.restriction import restrict_each, saliency_map
 from core.progress import Progress, silent
+from core.strategy import Strategy
 from core.studies.engine import Engine, Failed
-from core.studies.plan import Strategy
 from core.studies.roar.material import Material
 from core.studies.roar.plan import RANDOM, Roar
 from core.studies.store import Store, write_atomically
@@ -124,7 +124,7 @@ def _gradients(
         cases = zip(torch.split(images, 1), targets, strict=True)
         return (BASELINES[method](network, image, target).values for image, target in cases)
     strategy = Strategy.parse(method)
-    scored = METHODS[strategy.method].batch(network, images, targets, progress=silent, **dict(strategy.options))
+    scored = METHODS[strategy.name].batch(network, images, targets, progress=silent, **dict(strategy.options))
     for scores in scored:
         if isinstance(scores, PathwayError):
             raise scores

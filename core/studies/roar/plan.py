@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from core.attribution import BASELINES
 from core.data.datasets import FASHION_MNIST
 from core.errors import PathwayError
-from core.studies.plan import Strategy
+from core.methods import METHODS
+from core.strategy import Strategy
 
 __all__ = ["RANDOM", "Roar"]
 
@@ -44,8 +45,8 @@ class Roar:
 
     def __post_init__(self) -> None:
         for method in self.methods:
-            if method not in BASELINES and method != RANDOM:
-                Strategy.parse(method)
+            if method not in BASELINES and method != RANDOM and not Strategy.parse(method).method:
+                raise PathwayError(f"{method} selects no neurons; wanted one of {', '.join(METHODS)}.")
         rising = all(a < b for a, b in zip((0.0, *self.fractions), self.fractions, strict=False))
         if not self.methods or not self.fractions or not rising or self.fractions[-1] > 1:
             raise PathwayError(

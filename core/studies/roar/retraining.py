@@ -15,8 +15,8 @@ from core.data.datasets import Pictures
 from core.models.small_vgg import SmallVGG
 from core.models.training import Recipe, accuracy, train
 from core.progress import Progress
+from core.strategy import Strategy
 from core.studies.engine import Engine, Failed
-from core.studies.plan import Strategy
 from core.studies.roar.maps import read_places
 from core.studies.roar.material import Material
 from core.studies.roar.plan import Roar
@@ -98,8 +98,8 @@ def _row(plan: Roar, number: int, found: float | Exception) -> pa.Table:
     known = Strategy.parse(method) if method in plan.strategies else None
     rows = Rows.begun(part=number, dataset=plan.dataset, network="small VGG, retrained", weights_hash="", off="zero")
     columns = {
-        "method": known.method if known else method,
-        "options": known.chosen if known else "",
+        "method": known.name if known else method,
+        "options": known.written if known else "",
         "sparsity": plan.sparsity if known else float("nan"),
         "other": f"seed {seed}",
         "x": plan.fractions[place] if method else 0.0,

@@ -8,12 +8,12 @@ from functools import partial
 import streamlit as st
 
 from core.methods import METHODS
+from core.strategy import Strategy
 from explorer.compute import compute, excitement, neurons
 from explorer.compute.scene import Scene, Scored
 from explorer.plots import figures
 from explorer.plots.words import number, percent, position_name
 from explorer.state.choices import Neuron
-from explorer.state.strategies import Strategy
 from explorer.ui import controls, markup, session
 from explorer.ui.progress import started, wait
 

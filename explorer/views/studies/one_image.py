@@ -18,7 +18,7 @@ from core.data.datasets import PHOTOS, registered_image
 from core.errors import PathwayError
 from core.methods import METHODS
 from core.pathways.ranking import Off
-from core.studies import Strategy, written
+from core.strategy import Strategy, written
 from explorer.compute import compute
 from explorer.plots import figures
 from explorer.plots.words import plain

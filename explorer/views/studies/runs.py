@@ -17,8 +17,8 @@ from typing import Any
 import pandas as pd
 
 from core.errors import PathwayError
-from core.methods import METHODS
-from core.studies import Store, Strategy, written
+from core.strategy import Strategy, written
+from core.studies import Store
 from explorer.compute import compute
 
 __all__ = ["ORIGINAL", "Census", "Run", "census", "find_runs", "read", "titled"]
@@ -145,8 +145,7 @@ class _Kept:
 def titled(text: str) -> str:
     """Return what people read of a strategy as ``core.studies`` writes it, or of a baseline."""
     try:
-        strategy = Strategy.parse(text)
-        return METHODS[strategy.method].title(**dict(strategy.options))
+        return Strategy.parse(text).title
     except PathwayError:  # a baseline, or a method of another version
         return ORIGINAL if text == "original" else text
 
