@@ -28,7 +28,7 @@ from explorer.report.snippet import prints, snippet, uploaded
 from explorer.state.choices import Neuron
 from explorer.state.view import View
 from explorer.ui import captions, markup, session
-from explorer.ui.downloads import offer
+from explorer.ui.downloads import name_of, offer
 from explorer.views.columns import Column, Shown, again, lacking, ready
 
 __all__ = ["make", "offer_report"]
@@ -42,7 +42,7 @@ TOP = 5
 def offer_report(scene: Scene, columns: Sequence[Column]) -> None:
     """Offer the report on what the page shows now; it is made when somebody takes it."""
     view = session.view()
-    name = export.file_name(view.image, scene.network.name, "report.html")
+    name = name_of(scene, "report.html")
     find = again(scene, columns)
 
     def made() -> bytes:

@@ -13,7 +13,7 @@ from explorer.compute import compute, export
 from explorer.compute.scene import Answer, Scene, Scored, Selection
 from explorer.plots import palette
 from explorer.ui import markup, session
-from explorer.ui.downloads import offer_table
+from explorer.ui.downloads import name_of, offer_table
 from explorer.ui.progress import cancelled, wait
 
 __all__ = [
@@ -152,8 +152,7 @@ def offer_rows(
     answered: bool = True,
 ) -> None:
     """Offer rows about some columns as a table and as CSV; ``what`` names them, once a page."""
-    name = export.file_name(session.view().image, scene.network.name, f"{what}.csv")
-    offer_table(rows, name, made_from_all(scene, columns, answered=answered), what)
+    offer_table(rows, name_of(scene, what), made_from_all(scene, columns, answered=answered), what)
 
 
 def show_waiting(scene: Scene, column: Column) -> None:

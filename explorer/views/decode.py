@@ -21,7 +21,7 @@ from explorer.plots.words import counted, duration, number, percent, plain, posi
 from explorer.state.choices import MOST_PAINT_STEPS, REGULARISERS, SPARSITIES, Neuron
 from explorer.ui import captions, controls, fields, markup, navigation, session
 from explorer.ui.charts import show_chart
-from explorer.ui.downloads import offer, offer_table
+from explorer.ui.downloads import name_of, offer, offer_table
 from explorer.ui.progress import started, wait
 from explorer.ui.rows import in_rows
 from explorer.views.columns import Column, find_columns, lacking, show_waiting
@@ -140,7 +140,7 @@ def _draw(scene: Scene, found: Painted, title: str, name: str, photo: float | No
     )
     if decoded.complete and decoded.value == decoded.objective[0]:
         st.caption("Nothing moved: from this start the restricted network has no gradient to the image.")
-    stem = export.file_name(view.image, scene.network.name, title, "painting")
+    stem = name_of(scene, title, "painting")
     made_from = _made_from(scene, title, decoded)
     preprocessing = scene.network.preprocessing
     with st.container(horizontal=True, gap="small"):
@@ -186,8 +186,7 @@ def _show_climbs(scene: Scene, painted: list[tuple[Column, Painted]]) -> None:
         for step, value in enumerate(found.decoded.objective)
     ]
     first = painted[0]
-    name = export.file_name(session.view().image, scene.network.name, "paintings.csv")
-    offer_table(rows, name, _made_from(scene, "all", first[1].decoded), "paintings")
+    offer_table(rows, name_of(scene, "paintings"), _made_from(scene, "all", first[1].decoded), "paintings")
 
 
 def show_neurons(scene: Scene) -> None:

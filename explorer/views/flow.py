@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from explorer.compute import export
 from explorer.compute import flow as flows
 from explorer.compute.flow import IMAGE, LOGIT, Edge, Flow, Place
 from explorer.compute.scene import Scene
@@ -19,7 +18,7 @@ from explorer.plots.flow_graph import Group, Kind, Link, Node
 from explorer.plots.words import duration, number, percent
 from explorer.ui import captions, fields, markup, navigation, session
 from explorer.ui.charts import CALM
-from explorer.ui.downloads import offer
+from explorer.ui.downloads import name_of, offer_csv
 from explorer.views.columns import Column, made_from_all, selections
 
 __all__ = ["picked", "show_graph"]
@@ -254,8 +253,7 @@ def _show_table(scene: Scene, flow: Flow, columns: list[Column], edges: list[Edg
             column_config=shown, height=320, alt=f"{len(rows)} links; {_said(scene, flow, edges)}",
         )  # fmt: skip
     made_from = made_from_all(scene, columns) | {"response": flow.response, "from_biases": flow.from_biases}
-    name = export.file_name(session.view().image, scene.network.name, "flow.csv")
-    offer("CSV", name, "text/csv", lambda: export.csv_file(rows, made_from), "flow")
+    offer_csv(name_of(scene, "flow"), lambda: rows, made_from, "flow")
 
 
 def _row(scene: Scene, flow: Flow, edge: Edge) -> dict[str, object]:

@@ -18,7 +18,7 @@ from explorer.plots.lines import Axis, Line, curves
 from explorer.plots.words import duration, number, percent, plain, position_name
 from explorer.ui import fields, markup, navigation, session
 from explorer.ui.charts import show_chart
-from explorer.ui.downloads import offer_table
+from explorer.ui.downloads import name_of, offer_table
 from explorer.ui.progress import gathered, started
 from explorer.views.columns import Column, lacking, made_from_all, offer_rows, show_waiting, there
 
@@ -203,7 +203,7 @@ def show_line(scene: Scene, columns: list[Column]) -> None:
     values = zip(line.ts, line.responses.tolist(), line.tangent.tolist(), line.switched.tolist(), strict=True)
     rows = [{"t": t, "response": f, "tangent": g, "switched": n} for t, f, g, n in values]
     made = made_from_all(scene, [column]) | {"ray": ray}
-    offer_table(rows, export.file_name(view.image, scene.network.name, "line.csv"), made, "line")
+    offer_table(rows, name_of(scene, "line"), made, "line")
 
 
 def _choose_line(ready: list[Column]) -> tuple[Column, str]:

@@ -10,7 +10,7 @@ from explorer.plots import figures
 from explorer.plots.scales import ColourScale, colour_scales
 from explorer.plots.words import duration, number, percent
 from explorer.ui import captions, markup, session
-from explorer.ui.downloads import offer_picture
+from explorer.ui.downloads import name_of, offer_picture
 from explorer.ui.progress import offer_start
 from explorer.views.columns import Column, show_waiting
 
@@ -124,7 +124,7 @@ def offer_map(
 ) -> None:
     """Offer a map as PNG and NPZ."""
     view = session.view()
-    stem = export.file_name(view.image, scene.network.name, name)
+    stem = name_of(scene, name)
     shown = made_from | {"style": view.style, "scale": view.scale, "scale_end": end}
 
     def picture() -> bytes:

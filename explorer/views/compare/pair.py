@@ -14,7 +14,7 @@ from explorer.plots.bars import membership_bars
 from explorer.plots.words import number, percent
 from explorer.ui import controls, markup, session, strategy_controls
 from explorer.ui.charts import show_site_chart
-from explorer.ui.downloads import offer_picture
+from explorer.ui.downloads import name_of, offer_picture
 from explorer.ui.mosaics import show_mosaic
 from explorer.views.columns import Column, again, lacking, made_from_all, offer_rows, selections, there
 
@@ -118,7 +118,7 @@ def _offer_masks(scene: Scene, chosen: list[Column], whole: Image.Image) -> None
     view, made_from, find = session.view(), made_from_all(scene, chosen), again(scene, chosen)
     site = scene.network.sites[view.site_in(scene.network)].name
     offer_picture(
-        export.file_name(view.image, scene.network.name, *(column.title for column in chosen)),
+        name_of(scene, *(column.title for column in chosen)),
         lambda: figures.png(whole, made_from | {"site": site}),
         lambda: export.npz_file(_all_masks(*find(), view.sparsity), made_from),
         "membership",

@@ -15,7 +15,7 @@ from explorer.plots.bars import bars_beside
 from explorer.plots.words import percent, plain
 from explorer.ui import session
 from explorer.ui.charts import show_chart
-from explorer.ui.downloads import offer
+from explorer.ui.downloads import name_of, offer_csv
 from explorer.views.columns import Column, lacking, selections, there
 
 __all__ = ["show_paper"]
@@ -87,5 +87,4 @@ def _unbroken(share: float | None) -> str:
 def _offer(scene: Scene, known: list[Column], rows: list[dict[str, Any]], what: str) -> None:
     made = export.provenance(scene, session.view()) | {"sparsity_asked": SPARSITY, "paper": tables()["source"]}
     made["columns"] = [{"method": c.strategy.name, "options": c.strategy.chosen} for c in known]
-    name = export.file_name(session.view().image, scene.network.name, f"{what}.csv")
-    offer("CSV", name, "text/csv", lambda: export.csv_file(rows, made), what)
+    offer_csv(name_of(scene, what), lambda: rows, made, what)

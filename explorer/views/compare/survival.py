@@ -25,7 +25,7 @@ from explorer.state.choices import Style
 from explorer.state.view import View
 from explorer.ui import captions, session
 from explorer.ui.charts import show_chart
-from explorer.ui.downloads import offer_picture
+from explorer.ui.downloads import name_of, offer_picture
 from explorer.ui.progress import gathered
 from explorer.views.columns import Column, lacking, made_from_all, offer_rows
 
@@ -188,7 +188,7 @@ def _offer_strip(scene: Scene, columns: list[Column], found: list[tuple[str, str
         "style": view.style,
         "scale": "panel",
     }
-    stem = export.file_name(view.image, scene.network.name, "strip")
+    stem = name_of(scene, "strip")
     arrays = {}
     for title, _, row in found:
         arrays[title] = row.maps

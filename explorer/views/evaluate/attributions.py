@@ -14,7 +14,7 @@ from explorer.compute.scene import Scene
 from explorer.plots import palette
 from explorer.plots.words import percent
 from explorer.ui import session
-from explorer.ui.downloads import offer_table
+from explorer.ui.downloads import name_of, offer_table
 from explorer.ui.progress import cancelled
 from explorer.views.columns import find_selection
 
@@ -123,5 +123,4 @@ def offer_rows(
         what: names them, once a page.
         more: what else they were made from.
     """
-    name = export.file_name(session.view().image, scene.network.name, f"{what}.csv")
-    offer_table(rows, name, made_from_all(scene, attributed) | more, what)
+    offer_table(rows, name_of(scene, what), made_from_all(scene, attributed) | more, what)

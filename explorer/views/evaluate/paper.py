@@ -8,12 +8,12 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.compute import evaluation, export
+from explorer.compute import evaluation
 from explorer.compute.evaluation import Measured, Sane
 from explorer.compute.paper import AS_PRINTED, LEAST_RELEVANT, tables
 from explorer.compute.scene import Scene
 from explorer.ui import session
-from explorer.ui.downloads import offer
+from explorer.ui.downloads import name_of, offer_csv
 from explorer.ui.progress import gathered
 from explorer.views.evaluate import attributions
 from explorer.views.evaluate.attributions import Attributed
@@ -99,5 +99,4 @@ def _both(printed: float, here: float | None) -> str:
 
 def _offer(scene: Scene, known: list[Attributed], rows: list[dict[str, Any]], what: str) -> None:
     made = attributions.made_from_all(scene, known) | {"paper": tables()["source"]}
-    name = export.file_name(session.view().image, scene.network.name, f"{what}.csv")
-    offer("CSV", name, "text/csv", lambda: export.csv_file(rows, made), what)
+    offer_csv(name_of(scene, what), lambda: rows, made, what)

@@ -21,7 +21,7 @@ from explorer.plots.words import percent
 from explorer.state.choices import Style
 from explorer.ui import fields, session
 from explorer.ui.charts import show_chart
-from explorer.ui.downloads import offer_picture
+from explorer.ui.downloads import name_of, offer_picture
 from explorer.ui.progress import gathered, started
 from explorer.views.evaluate import attributions
 from explorer.views.evaluate.attributions import Attributed
@@ -112,7 +112,7 @@ def _show_strip(scene: Scene, found: list[tuple[Attributed, Sane]], made: Hashab
     alt = f"Maps of {', '.join(names)} in the original network, then after {', '.join(stages[1:])}."
     st.image(picture.data, width="stretch", alt=alt)
     st.caption("Each map on its own colour scale; under it its Spearman correlation with the original map, magnitudes.")
-    stem = export.file_name(view.image, scene.network.name, "sanity")
+    stem = name_of(scene, "sanity")
     made_from = attributions.made_from_all(scene, [each for each, _ in found]) | _how()
     arrays = {title: np.stack([s.saliency.float().numpy() for s in sane.stages]) for title, _, sane in rows}
     offer_picture(

@@ -14,7 +14,7 @@ from explorer.plots.bars import layer_strip
 from explorer.plots.words import number, percent
 from explorer.ui import controls, markup, session
 from explorer.ui.charts import show_site_chart
-from explorer.ui.downloads import offer_picture
+from explorer.ui.downloads import name_of, offer_picture
 from explorer.ui.mosaics import show_mosaic
 from explorer.views.columns import Column, again, selections
 
@@ -119,7 +119,7 @@ def _offer_masks(scene: Scene, column: Column, at: int) -> None:
         return figures.png(_mosaic(planes, colour, dark), made_from | {"site": scene.network.sites[at].name})
 
     offer_picture(
-        export.file_name(view.image, scene.network.name, name, "masks"),
+        name_of(scene, name, "masks"),
         picture,
         lambda: export.npz_file(neurons.all_masks(*found(), view.sparsity), made_from),
         f"mask_{name}",

@@ -14,7 +14,7 @@ from explorer.compute.scene import Scene, Scored
 from explorer.plots import figures
 from explorer.plots.words import number, position_name
 from explorer.ui import controls, markup, navigation, session
-from explorer.ui.downloads import offer
+from explorer.ui.downloads import name_of, offer_csv
 from explorer.views.columns import Column
 
 __all__ = ["show_neurons"]
@@ -82,8 +82,8 @@ def _show_table(scene: Scene, scored: list[Scored], rows: list[NeuronRow]) -> No
         f"{records[0]['channel']}, row {records[0]['row']}, column {records[0]['column']}.",
     )  # fmt: skip
     made_from = export.provenance(scene, session.view(), scored[0])
-    name = export.file_name(session.view().image, scene.network.name, scored[0].name, "neurons.csv")
-    offer("CSV", name, "text/csv", lambda: export.csv_file(records, made_from), "neurons")
+    name = name_of(scene, scored[0].name, "neurons")
+    offer_csv(name, lambda: records, made_from, "neurons")
 
 
 def _column_widths(names: list[str]) -> dict[str, Any]:

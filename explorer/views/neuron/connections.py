@@ -18,7 +18,7 @@ from explorer.compute.scene import Scene, Scored
 from explorer.plots.words import number, percent
 from explorer.state.choices import Neuron
 from explorer.ui import captions, markup, session
-from explorer.ui.downloads import offer
+from explorer.ui.downloads import name_of, offer_csv
 from explorer.ui.progress import wait
 
 __all__ = ["Connection", "Connections", "show_connections"]
@@ -154,10 +154,10 @@ def _show_side(scene: Scene, scored: Scored, title: str, side: Sequence[Connecti
     if others:
         st.html(markup.facts(others))
     made_from = export.provenance(scene, session.view(), scored) | {"neuron": list(session.view().neuron or ())}
-    name = export.file_name(session.view().image, scene.network.name, f"{title}.csv")
+    name = name_of(scene, title)
     rest = [{"site": NAMES[c.node], "edge": c.edge, "flow": c.flow} for c in side if c.node < 0]
     full = [dict.fromkeys(("site", "channel", "row", "column", "edge", "flow")) | row for row in (*rows, *rest)]
-    offer("CSV", name, "text/csv", lambda: export.csv_file(full, made_from), f"connections_{title}")
+    offer_csv(name, lambda: full, made_from, f"connections_{title}")
 
 
 def _row(scene: Scene, connection: Connection) -> dict[str, object]:

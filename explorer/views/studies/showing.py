@@ -20,7 +20,7 @@ from explorer.plots.lines import Line
 from explorer.plots.words import plain
 from explorer.ui import components
 from explorer.ui.charts import show_chart
-from explorer.ui.downloads import offer, offer_table
+from explorer.ui.downloads import offer_csv, offer_table
 from explorer.views.studies.choice import Studied, coloured, gathered
 
 __all__ = [
@@ -119,7 +119,7 @@ def offer_files(
     name = export.file_name("study", *(each.run.name for each in studied), what)
     key = chart or chart_key(what, studied)
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key=f"files_{key}"):
-        offer_table(rows, f"{name}.csv", made, key)
+        offer_table(rows, name, made, key)
         if chart:
             components.chart_png(chart, what[0].upper() + what[1:], _notes(studied, at=at), f"{name}.png")
 
@@ -128,7 +128,7 @@ def offer_images(make: Callable[[], Sequence[Mapping[str, object]]], what: str, 
     """Draw the ways to as many rows as a run has images, which are made only when somebody takes them."""
     made, name = made_from([each]), export.file_name("study", each.run.name, what)
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key=f"files_{chart}"):
-        offer("CSV", f"{name}.csv", "text/csv", lambda: export.csv_file(make(), made), chart)
+        offer_csv(name, make, made, chart)
         components.chart_png(chart, what[0].upper() + what[1:], _notes([each], at=True), f"{name}.png")
 
 
