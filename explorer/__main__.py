@@ -33,18 +33,26 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
     parser.add_argument("--device", help="cuda, mps or cpu; default the fastest there is")
     parser.add_argument(
-        "--threads", type=int, default=1,
+        "--threads",
+        type=int,
+        default=1,
         help="threads of one computation (default %(default)s: many people share the cores, and rounding, on which "
         "GreedyPruning can depend, does not change with them)",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--studies", action="append", default=[], metavar="FOLDER",
+        "--studies",
+        action="append",
+        default=[],
+        metavar="FOLDER",
         help="a study's folder, or one of several, for the Studies page; repeat",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--dataset", action="append", default=[], metavar="NAME=WHERE",
+        "--dataset",
+        action="append",
+        default=[],
+        metavar="NAME=WHERE",
         help="a data set whose images are shown by number: a folder, or torchvision:NAME; repeat",
-    )  # fmt: skip
+    )
     chosen = parser.parse_args(arguments)
     if chosen.device:
         os.environ["PATHWAY_DEVICE"] = chosen.device

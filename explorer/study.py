@@ -73,10 +73,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     what = parser.add_argument_group("what is studied")
     what.add_argument(
-        "--images", required=True, metavar="WHERE",
+        "--images",
+        required=True,
+        metavar="WHERE",
         help="photos (embedded), fashion-mnist (embedded test set), fashion-mnist:train, torchvision:NAME[:SPLIT], or "
         "a folder, with a sub-folder a class or none",
-    )  # fmt: skip
+    )
     what.add_argument("--root", default="", help="folder of torchvision's data sets, or of Fashion-MNIST's train files")
     what.add_argument("--count", type=int, help="how many images, a seeded choice; default all")
     what.add_argument("--seed", type=int, default=0, help="of that choice (default %(default)s)")
@@ -85,10 +87,12 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("--target", choices=["predicted", "label"], default="predicted", help="class that is explained")
     how = parser.add_argument_group("what is measured")
     how.add_argument(
-        "--strategy", action="append", metavar="METHOD[:option=n,...]",
+        "--strategy",
+        action="append",
+        metavar="METHOD[:option=n,...]",
         help="NeuronMCT, NeuronIntGrad, GreedyPruning, DGR(init=1), DGR(init=r), Random; repeat for several "
         "(default NeuronMCT, NeuronIntGrad and Random)",
-    )  # fmt: skip
+    )
     how.add_argument("--baseline", action="append", default=[], metavar="NAME", help="another attribution; repeat")
     how.add_argument("--sparsity", action="append", type=float, metavar="S", help="repeat (default 0.8, 0.9, 0.98)")
     how.add_argument("--measure", action="append", choices=list(MEASURES), metavar="NAME", help="see below; repeat")
@@ -127,10 +131,12 @@ def _roar_parser() -> argparse.ArgumentParser:
     )
     what.add_argument("--root", default="", help="folder of torchvision's data sets, or of Fashion-MNIST's train files")
     what.add_argument(
-        "--method", action="append", metavar="METHOD",
+        "--method",
+        action="append",
+        metavar="METHOD",
         help=f"a strategy such as NeuronMCT, another attribution such as Gradient, or {RANDOM!r}; repeat "
         f"(default {', '.join(Roar.methods)})",
-    )  # fmt: skip
+    )
     what.add_argument("--sparsity", type=float, default=Roar.sparsity, help="of strategies (default %(default)s)")
     what.add_argument("--fraction", action="append", type=float, help="of pixels; repeat (default 0.1, 0.3, ... 0.9)")
     how = parser.add_argument_group("how it is trained")

@@ -35,9 +35,11 @@ __all__ = [
 
 REGULARISED = Recipe()
 OF_REGULARISER = {  # what each sets of a recipe
-    "Fourier": ("fourier", "decorrelate"), "jitter": ("jitter",), "blur": ("blur", "blur_every"),
+    "Fourier": ("fourier", "decorrelate"),
+    "jitter": ("jitter",),
+    "blur": ("blur", "blur_every"),
     "total variation": ("total_variation",),
-}  # fmt: skip
+}
 EVERY = 8  # steps from one picture to the next
 
 

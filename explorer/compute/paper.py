@@ -12,19 +12,33 @@ __all__ = ["AS_PRINTED", "LEAST_RELEVANT", "ON_POSTER", "Printed", "printed_dead
 
 TABLES = Path(__file__).resolve().parents[2] / "assets" / "paper_tables.json"
 ON_POSTER = {  # the poster's labels, with what our methods are called; two are almost surely exchanged
-    "NeuronIntGrad": "IntGrad", "NeuronMCT": "MCT", "DGR(init=1)": "DGR(1)", "DGR(init=r)": "DGR(r)",
-    "GreedyPruning": '"Greedy"', "Random": '"Random"',
-}  # fmt: skip
+    "NeuronIntGrad": "IntGrad",
+    "NeuronMCT": "MCT",
+    "DGR(init=1)": "DGR(1)",
+    "DGR(init=r)": "DGR(r)",
+    "GreedyPruning": '"Greedy"',
+    "Random": '"Random"',
+}
 EXCHANGED = {  # as the released code orders the rows
-    "GreedyPruning": "Random", "Random": "GreedyPruning", "NeuronMCT": "NeuronIntGrad", "NeuronIntGrad": "NeuronMCT",
-}  # fmt: skip
+    "GreedyPruning": "Random",
+    "Random": "GreedyPruning",
+    "NeuronMCT": "NeuronIntGrad",
+    "NeuronIntGrad": "NeuronMCT",
+}
 AS_PRINTED = {  # our names, with the paper's
-    "Gradient": "Gradients", "Guided Backpropagation": "GBP", "Grad-CAM": "GradCAM", "InputMCT": "InputMCT",
-    "InputIntGrad": "InputIntGrad", "NeuronMCT": "NeuronMCT", "NeuronIntGrad": "NeuronIntGrad",
-}  # fmt: skip
+    "Gradient": "Gradients",
+    "Guided Backpropagation": "GBP",
+    "Grad-CAM": "GradCAM",
+    "InputMCT": "InputMCT",
+    "InputIntGrad": "InputIntGrad",
+    "NeuronMCT": "NeuronMCT",
+    "NeuronIntGrad": "NeuronIntGrad",
+}
 LEAST_RELEVANT = {
-    "ImageNet, ResNet50": "lerf_imagenet", "CIFAR-10, ResNet8": "lerf_cifar10", "Birdsnap": "lerf_birdsnap",
-}  # fmt: skip
+    "ImageNet, ResNet50": "lerf_imagenet",
+    "CIFAR-10, ResNet8": "lerf_cifar10",
+    "Birdsnap": "lerf_birdsnap",
+}
 
 
 @cache

@@ -68,12 +68,19 @@ def bars_beside(
     for (group, values), colour, pattern in zip(groups.items(), colours, cycle(("", "/", "x")), strict=False):
         shares = [float("nan") if v is None else v for v in values]
         figure.add_bar(
-            x=list(range(len(names))), y=in_percent(shares), name=group, customdata=list(names),
+            x=list(range(len(names))),
+            y=in_percent(shares),
+            name=group,
+            customdata=list(names),
             text=["" if isnan(v) else percent_text(v).removesuffix(" %") for v in shares],
-            textposition="outside", textangle=0, textfont={"size": 11}, constraintext="none", cliponaxis=False,
+            textposition="outside",
+            textangle=0,
+            textfont={"size": 11},
+            constraintext="none",
+            cliponaxis=False,
             marker=_bar(colour, pattern),
             hovertemplate="%{customdata}<br>" + group + ": %{y:.2f} %<extra></extra>",
-        )  # fmt: skip
+        )
     calm(figure, 260)
     figure.update_layout(barmode="group", bargap=0.3, bargroupgap=0.06)
     places = {"tickvals": list(range(len(names))), "ticktext": [wrapped(name) for name in names]}
@@ -88,15 +95,24 @@ def bars_with_level(
     """Return one bar a name, with its number over it and a level to compare with; NaN is a gap."""
     figure = go.Figure()
     figure.add_bar(
-        x=list(range(len(names))), y=in_percent(shares), customdata=list(names), showlegend=False,
-        text=["" if isnan(v) else percent_text(v) for v in shares], textposition="outside", cliponaxis=False,
+        x=list(range(len(names))),
+        y=in_percent(shares),
+        customdata=list(names),
+        showlegend=False,
+        text=["" if isnan(v) else percent_text(v) for v in shares],
+        textposition="outside",
+        cliponaxis=False,
         marker={"color": list(colours), "line": {"width": 0}},
         hovertemplate="%{customdata}: %{y:.2f} %<extra></extra>",
-    )  # fmt: skip
+    )
     figure.add_scatter(
-        x=[-0.5, len(names) - 0.5], y=[100 * level] * 2, mode="lines", name=f"chance, {percent_text(level)}",
-        line={"color": MARK, "width": 2, "dash": "dot"}, hoverinfo="skip",
-    )  # fmt: skip
+        x=[-0.5, len(names) - 0.5],
+        y=[100 * level] * 2,
+        mode="lines",
+        name=f"chance, {percent_text(level)}",
+        line={"color": MARK, "width": 2, "dash": "dot"},
+        hoverinfo="skip",
+    )
     calm(figure, 300)
     figure.update_layout(showlegend=True)
     places = {"tickvals": list(range(len(names))), "ticktext": [wrapped(name) for name in names]}
@@ -122,11 +138,16 @@ def dots(names: Sequence[str], groups: Mapping[str, Sequence[float]], colours: S
     for (group, values), symbol in zip(groups.items(), SYMBOLS, strict=False):
         words = [f"{name}, {group}: {v:.3g}" for name, v in zip(names, values, strict=True)]
         figure.add_scatter(
-            x=[min(max(v, low), high) for v in values], y=list(range(len(names))), mode="markers+text", name=group,
-            text=["0, a tie" if v == 0 else "never" if v == inf else "" for v in values], textposition="top center",
+            x=[min(max(v, low), high) for v in values],
+            y=list(range(len(names))),
+            mode="markers+text",
+            name=group,
+            text=["0, a tie" if v == 0 else "never" if v == inf else "" for v in values],
+            textposition="top center",
             marker={"color": list(colours), "symbol": symbol, "size": 13, "line": {"width": 1, "color": "white"}},
-            customdata=words, hovertemplate="%{customdata}<extra></extra>",
-        )  # fmt: skip
+            customdata=words,
+            hovertemplate="%{customdata}<extra></extra>",
+        )
     calm(figure, 90 + 46 * len(names))
     rows = {"tickvals": list(range(len(names))), "ticktext": [wrapped(name) for name in names]}
     figure.update_xaxes(type="log", title=title, dtick=1, exponentformat="power", range=[log10(low), log10(high)])
@@ -141,13 +162,24 @@ def over_sites(figure: go.Figure, at: int, title: str, *, height: int, **layout:
     """
     both = calm_layout(height)
     both["xaxis"] |= {
-        "title": "site, from image to logits", "tickmode": "auto", "nticks": 14, "showgrid": False, "zeroline": False,
-    }  # fmt: skip
+        "title": "site, from image to logits",
+        "tickmode": "auto",
+        "nticks": 14,
+        "showgrid": False,
+        "zeroline": False,
+    }
     both["yaxis"] |= {"title": title, "rangemode": "tozero"}
     frame = {
-        "type": "rect", "xref": "x", "yref": "y domain", "x0": at - 0.5, "x1": at + 0.5, "y0": 0, "y1": 1,
-        "line": {"color": MARK, "width": 2}, "fillcolor": "rgba(232,56,79,.08)",
-    }  # fmt: skip
+        "type": "rect",
+        "xref": "x",
+        "yref": "y domain",
+        "x0": at - 0.5,
+        "x1": at + 0.5,
+        "y0": 0,
+        "y1": 1,
+        "line": {"color": MARK, "width": 2},
+        "fillcolor": "rgba(232,56,79,.08)",
+    }
     figure.update_layout({**both, "shapes": [frame], "clickmode": "event+select", **layout})
 
 
@@ -161,11 +193,15 @@ def _add_site_bars(
     of: str,
 ) -> None:
     figure.add_bar(
-        x=list(range(len(sites))), y=in_percent(shares), name=name, customdata=list(sites),
+        x=list(range(len(sites))),
+        y=in_percent(shares),
+        name=name,
+        customdata=list(sites),
         marker=_bar(colour, pattern),
         hovertemplate="%{customdata}<br>" + name + ": %{y:.2f} % " + of + "<extra></extra>",
-        selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 1}},
-    )  # fmt: skip
+        selected={"marker": {"opacity": 1}},
+        unselected={"marker": {"opacity": 1}},
+    )
 
 
 def _bar(colour: str, pattern: str) -> dict[str, object]:

@@ -217,9 +217,13 @@ def _add_links(
         share = level / LEVELS
         opacity = 0.95 if own else (0.75 + 0.2 * share) * (0.25 if chosen else 1)
         figure.add_scatter(
-            x=_gapped(points[:, 0]), y=_gapped(points[:, 1]), mode="lines", opacity=opacity, hoverinfo="skip",
+            x=_gapped(points[:, 0]),
+            y=_gapped(points[:, 1]),
+            mode="lines",
+            opacity=opacity,
+            hoverinfo="skip",
             line=_stroke(negative, dark) | {"width": 0.8 + WIDEST * share**2 + (0.8 if own else 0)},
-        )  # fmt: skip
+        )
     return max((float(curve[:, 1].max()) for curves in traces.values() for curve in curves), default=0.0)
 
 
@@ -237,9 +241,13 @@ def _add_middles(figure: go.Figure, links: Sequence[Link], places: Mapping[Place
     middles = [curve[len(curve) // 2] for curve in curves]
     clear = {"size": 9, "color": "rgba(0,0,0,0)"}
     figure.add_scatter(
-        x=[float(x) for x, _ in middles], y=[float(y) for _, y in middles], mode="markers", marker=clear,
-        hovertext=[link.words for link in links], hovertemplate="%{hovertext}<extra></extra>",
-    )  # fmt: skip
+        x=[float(x) for x, _ in middles],
+        y=[float(y) for _, y in middles],
+        mode="markers",
+        marker=clear,
+        hovertext=[link.words for link in links],
+        hovertemplate="%{hovertext}<extra></extra>",
+    )
 
 
 def _add_names(figure: go.Figure, groups: Sequence[Group], places: Mapping[Place, Point], dark: bool) -> None:
@@ -250,9 +258,15 @@ def _add_names(figure: go.Figure, groups: Sequence[Group], places: Mapping[Place
         lines = [f"<b>{group.site}</b>"] if group.site >= 0 else []
         lines += [escape(text) for part in name.split("\n") for text in _lines(part)]
         figure.add_annotation(
-            x=x, y=y - lift, text="<br>".join(lines), showarrow=False, yanchor="bottom", borderpad=0,
-            font={"size": 9.5, "color": ink(dark)}, bgcolor=f"rgba({red},{green},{blue},.95)",
-        )  # fmt: skip
+            x=x,
+            y=y - lift,
+            text="<br>".join(lines),
+            showarrow=False,
+            yanchor="bottom",
+            borderpad=0,
+            font={"size": 9.5, "color": ink(dark)},
+            bgcolor=f"rgba({red},{green},{blue},.95)",
+        )
 
 
 def _short(names: Sequence[str]) -> list[str]:
@@ -287,15 +301,27 @@ def _add_nodes(
     over = ink(dark) if kind.symbol.endswith("-open") else legible(kind.colour)
     rim = {"width": 1, "color": FAINT}
     figure.add_scatter(
-        x=[places[key][0] for key in keys], y=[places[key][1] for key in keys], mode="markers+text", name=kind.name,
-        text=[node.text for node in nodes], textposition="middle center",
+        x=[places[key][0] for key in keys],
+        y=[places[key][1] for key in keys],
+        mode="markers+text",
+        name=kind.name,
+        text=[node.text for node in nodes],
+        textposition="middle center",
         textfont={"size": [9.5 if len(node.text) < 4 else 8 for node in nodes], "color": over},
-        hovertext=[node.words for node in nodes], hovertemplate="%{hovertext}<extra></extra>",
-        customdata=[list(key) for key in keys], cliponaxis=False,
-        marker={"color": kind.colour, "symbol": kind.symbol, "size": _SIZES.get(kind.symbol, 20),
-                "opacity": 1, "line": rim},
-        selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 1}, "textfont": {"color": over}},
-    )  # fmt: skip
+        hovertext=[node.words for node in nodes],
+        hovertemplate="%{hovertext}<extra></extra>",
+        customdata=[list(key) for key in keys],
+        cliponaxis=False,
+        marker={
+            "color": kind.colour,
+            "symbol": kind.symbol,
+            "size": _SIZES.get(kind.symbol, 20),
+            "opacity": 1,
+            "line": rim,
+        },
+        selected={"marker": {"opacity": 1}},
+        unselected={"marker": {"opacity": 1}, "textfont": {"color": over}},
+    )
 
 
 def _add_frame(figure: go.Figure, at: Point) -> None:
@@ -305,9 +331,15 @@ def _add_frame(figure: go.Figure, at: Point) -> None:
 
 def _lay_out(figure: go.Figure, deepest: int, foot: float) -> None:
     figure.update_layout(
-        height=round(ROW * (foot + 0.4)) + 8, margin={"l": 4, "r": 4, "t": 4, "b": 4}, dragmode=False, showlegend=False,
-        clickmode="event+select", hovermode="closest", hoverdistance=12, plot_bgcolor="rgba(0,0,0,0)",
-    )  # fmt: skip
+        height=round(ROW * (foot + 0.4)) + 8,
+        margin={"l": 4, "r": 4, "t": 4, "b": 4},
+        dragmode=False,
+        showlegend=False,
+        clickmode="event+select",
+        hovermode="closest",
+        hoverdistance=12,
+        plot_bgcolor="rgba(0,0,0,0)",
+    )
     bare = {"visible": False, "fixedrange": True}
     figure.update_xaxes(bare, range=[-0.85, deepest + 0.85])
     figure.update_yaxes(bare, range=[foot + 0.4, 0])

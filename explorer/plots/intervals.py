@@ -36,9 +36,16 @@ def banded(figure: go.Figure, ends: Sequence[Ends], *, percent: bool = False) ->
         xs, low, high = (list(values) for values in zip(*there, strict=True)) if there else ([], [], [])
         scale = 100 if percent else 1
         figure.add_scatter(
-            x=xs + xs[::-1], y=[scale * y for y in low + high[::-1]], mode="lines", fill="toself", line={"width": 0},
-            fillcolor=_clear(line.line.color, 0.18), hoverinfo="skip", showlegend=False, legendgroup=line.legendgroup,
-        )  # fmt: skip
+            x=xs + xs[::-1],
+            y=[scale * y for y in low + high[::-1]],
+            mode="lines",
+            fill="toself",
+            line={"width": 0},
+            fillcolor=_clear(line.line.color, 0.18),
+            hoverinfo="skip",
+            showlegend=False,
+            legendgroup=line.legendgroup,
+        )
     figure.data = (*figure.data[-len(ends) :], *figure.data[: -len(ends)]) if ends else figure.data
     return figure
 
@@ -50,9 +57,14 @@ def whiskered(lines: Sequence[go.Scatter], ends: Sequence[Ends], *, percent: boo
         up = [None if y is None else max(0.0, scale * high - y) for y, high in zip(line.y, highs, strict=True)]
         down = [None if y is None else max(0.0, y - scale * low) for y, low in zip(line.y, lows, strict=True)]
         line.error_y = {
-            "type": "data", "symmetric": False, "array": _drawn(up), "arrayminus": _drawn(down), "thickness": 1.5,
-            "width": 5, "color": line.line.color,
-        }  # fmt: skip
+            "type": "data",
+            "symmetric": False,
+            "array": _drawn(up),
+            "arrayminus": _drawn(down),
+            "thickness": 1.5,
+            "width": 5,
+            "color": line.line.color,
+        }
 
 
 @dataclass(frozen=True)
@@ -88,22 +100,37 @@ def interval_bars(names: Sequence[str], groups: Sequence[Group], title: str) -> 
             v if group.ends is None or not isfinite(e) else e for v, e in zip(group.values, _highs(group), strict=True)
         ]
         figure.add_bar(
-            x=x, y=heights, width=width * 0.9, name=group.name, legendgroup=group.name, showlegend=False,
+            x=x,
+            y=heights,
+            width=width * 0.9,
+            name=group.name,
+            legendgroup=group.name,
+            showlegend=False,
             marker={"color": list(group.colours), "line": {"width": 0}, "pattern": _pattern(pattern)},
-            customdata=_words(names, group), hovertemplate="%{customdata}<extra></extra>",
+            customdata=_words(names, group),
+            hovertemplate="%{customdata}<extra></extra>",
             error_y=_whiskers(group),
-        )  # fmt: skip
+        )
         figure.add_scatter(
-            x=x, y=[100 * t if isfinite(t) else None for t in tops], mode="text", textposition="top center",
-            text=[_short(v) for v in group.values], textfont={"size": 11}, hoverinfo="skip", showlegend=False,
-            cliponaxis=False, legendgroup=group.name,
-        )  # fmt: skip
+            x=x,
+            y=[100 * t if isfinite(t) else None for t in tops],
+            mode="text",
+            textposition="top center",
+            text=[_short(v) for v in group.values],
+            textfont={"size": 11},
+            hoverinfo="skip",
+            showlegend=False,
+            cliponaxis=False,
+            legendgroup=group.name,
+        )
         figure.add_bar(  # the legend's: in grey, for a group may have many colours
-            x=[None], y=[None], name=group.name, legendgroup=group.name, showlegend=len(groups) > 1,
-            marker={
-                "color": FAINT if len(set(group.colours)) > 1 else group.colours[0], "pattern": _pattern(pattern)
-            },
-        )  # fmt: skip
+            x=[None],
+            y=[None],
+            name=group.name,
+            legendgroup=group.name,
+            showlegend=len(groups) > 1,
+            marker={"color": FAINT if len(set(group.colours)) > 1 else group.colours[0], "pattern": _pattern(pattern)},
+        )
     calm(figure, 300)
     places = {"tickvals": list(range(len(names))), "ticktext": [wrapped(name) for name in names]}
     figure.update_layout(barmode="overlay", bargap=0)
@@ -150,12 +177,18 @@ def spread(columns: Sequence[Points], title: str, *, percent: bool = False, loga
     for place, column in enumerate(columns):
         shift = random.uniform(-0.27, 0.27, len(column.values)).round(3)
         figure.add_scatter(
-            x=(place + shift).tolist(), y=[max(scale * v, foot) for v in column.values], mode="markers",
-            name=column.name, showlegend=False, text=list(column.words), hovertemplate="%{text}<extra></extra>",
+            x=(place + shift).tolist(),
+            y=[max(scale * v, foot) for v in column.values],
+            mode="markers",
+            name=column.name,
+            showlegend=False,
+            text=list(column.words),
+            hovertemplate="%{text}<extra></extra>",
             customdata=[[column.name, key] for key in column.keys],
             marker={"color": column.colour, "size": 6, "opacity": 0.55},
-            selected={"marker": {"opacity": 1, "size": 11}}, unselected={"marker": {"opacity": 0.4}},
-        )  # fmt: skip
+            selected={"marker": {"opacity": 1, "size": 11}},
+            unselected={"marker": {"opacity": 0.4}},
+        )
     for place, column in enumerate(columns):
         _add_box(figure, place, column.colour, [max(scale * v, foot) for v in column.quartiles])
     calm(figure, 380)
@@ -181,9 +214,13 @@ def _add_box(figure: go.Figure, place: int, colour: str, quartiles: Sequence[flo
     left, right = place - 0.36, place + 0.36
     quiet = {"hoverinfo": "skip", "showlegend": False, "mode": "lines"}
     figure.add_scatter(
-        x=[left, right, right, left, left], y=[low, low, high, high, low], fill="toself", fillcolor=_clear(colour, 0.1),
-        line={"color": colour, "width": 1.5}, **quiet,
-    )  # fmt: skip
+        x=[left, right, right, left, left],
+        y=[low, low, high, high, low],
+        fill="toself",
+        fillcolor=_clear(colour, 0.1),
+        line={"color": colour, "width": 1.5},
+        **quiet,
+    )
     figure.add_scatter(x=[left, right], y=[middle, middle], line={"color": colour, "width": 3.5}, **quiet)
 
 
@@ -202,9 +239,14 @@ def _whiskers(group: Group) -> dict[str, object]:
     up = [100 * (high - v) or None for v, high in zip(group.values, highs, strict=True)]
     down = [100 * (v - low) or None for v, low in zip(group.values, lows, strict=True)]
     return {
-        "type": "data", "symmetric": False, "array": _drawn(up), "arrayminus": _drawn(down), "thickness": 1.5,
-        "width": 4, "color": FAINT,
-    }  # fmt: skip
+        "type": "data",
+        "symmetric": False,
+        "array": _drawn(up),
+        "arrayminus": _drawn(down),
+        "thickness": 1.5,
+        "width": 4,
+        "color": FAINT,
+    }
 
 
 def _words(names: Sequence[str], group: Group) -> list[str]:

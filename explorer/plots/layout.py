@@ -21,9 +21,15 @@ def shaded(figure: go.Figure, end: float | None, name: str) -> go.Figure:
     """Return a figure of a logarithmic horizontal axis with all up to a value shaded; unchanged for None and 0."""
     if end:
         figure.add_vrect(
-            x0=min([end, *(x for trace in figure.data for x in trace.x if x)]), x1=end, fillcolor=MARK, opacity=0.12,
-            line_width=0, layer="below", annotation_text=name, annotation_position="top left",
-        )  # fmt: skip
+            x0=min([end, *(x for trace in figure.data for x in trace.x if x)]),
+            x1=end,
+            fillcolor=MARK,
+            opacity=0.12,
+            line_width=0,
+            layer="below",
+            annotation_text=name,
+            annotation_position="top left",
+        )
     return figure
 
 
@@ -35,10 +41,13 @@ def calm(figure: go.Figure, height: int) -> None:
 def calm_layout(height: int) -> dict[str, Any]:
     """Return the layout that ``calm`` gives a figure."""
     return {
-        "height": height, "margin": {"l": 8, "r": 8, "t": 8, "b": 8}, "dragmode": False,
+        "height": height,
+        "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
+        "dragmode": False,
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-        "xaxis": {"fixedrange": True}, "yaxis": {"fixedrange": True},
-    }  # fmt: skip
+        "xaxis": {"fixedrange": True},
+        "yaxis": {"fixedrange": True},
+    }
 
 
 def in_percent(shares: Sequence[float]) -> list[float | None]:

@@ -173,14 +173,20 @@ def _over_sparsity(figure: go.Figure, at: float, end: float) -> None:
     """The stretched axis of sparsity, up to ``end``, with the current one marked."""
     calm(figure, 340)
     figure.add_vline(
-        x=_stretched(at), line={"color": MARK, "width": 2}, annotation_text=f"{100 * at:.4g} %",
+        x=_stretched(at),
+        line={"color": MARK, "width": 2},
+        annotation_text=f"{100 * at:.4g} %",
         annotation_position="top",
-    )  # fmt: skip
+    )
     figure.update_layout(legend={"y": 1.1})
     figure.update_xaxes(
-        title="sparsity: neurons off the pathway, %", tickvals=[_stretched(s) for s in _TICKS], tickangle=0,
-        ticktext=[f"{100 * s:.0f}" for s in _TICKS], range=[-0.06, _stretched(end) + 0.06], zeroline=False,
-    )  # fmt: skip
+        title="sparsity: neurons off the pathway, %",
+        tickvals=[_stretched(s) for s in _TICKS],
+        tickangle=0,
+        ticktext=[f"{100 * s:.0f}" for s in _TICKS],
+        range=[-0.06, _stretched(end) + 0.06],
+        zeroline=False,
+    )
 
 
 def _stretched(sparsity: float) -> float:
@@ -218,15 +224,24 @@ def _add_line(
     marker = {"color": line.colour, "size": size, "symbol": symbol, "opacity": 1}
     first_hollow = not line.quiet and fates[:1] != ["kept"] and bool(fates)
     figure.add_scatter(
-        **drawn, x=list(x), y=y, line=stroke, customdata=words, hovertemplate=hover,
-        marker=marker | {
+        **drawn,
+        x=list(x),
+        y=y,
+        line=stroke,
+        customdata=words,
+        hovertemplate=hover,
+        marker=marker
+        | {
             "symbol": [f"{symbol}{_MARKS.get(fate, '')}" for fate in fates],
             "line": {"width": [2 if fate in _MARKS else 0 for fate in fates], "color": line.colour},
             "size": [size + 2 if fate in _MARKS else size for fate in fates],
         },
-        legendgroup=len(figure.data), cliponaxis=False, showlegend=line.in_legend and not first_hollow,
-        selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 1}},
-    )  # fmt: skip
+        legendgroup=len(figure.data),
+        cliponaxis=False,
+        showlegend=line.in_legend and not first_hollow,
+        selected={"marker": {"opacity": 1}},
+        unselected={"marker": {"opacity": 1}},
+    )
     if line.in_legend and first_hollow:
         figure.add_scatter(**drawn, x=[None], y=[None], line=stroke, marker=marker, legendgroup=len(figure.data) - 1)
 

@@ -36,9 +36,17 @@ def overlap_matrix(names: Sequence[str], overlaps: Floats, chances: Floats, dark
     words = [[_overlap_words(names, overlaps, chances, i + 1, j) for j in range(len(cells))] for i in range(len(cells))]
     figure = go.Figure()
     figure.add_heatmap(
-        z=cells, zmin=0, zmax=1, colorscale=ramp(dark), showscale=False, xgap=2, ygap=2,
-        hoverongaps=False, hovertext=words, hovertemplate="%{hovertext}<extra></extra>",
-    )  # fmt: skip
+        z=cells,
+        zmin=0,
+        zmax=1,
+        colorscale=ramp(dark),
+        showscale=False,
+        xgap=2,
+        ygap=2,
+        hoverongaps=False,
+        hovertext=words,
+        hovertemplate="%{hovertext}<extra></extra>",
+    )
     for i, j in pairs:
         _add_cell_text(figure, j, i - 1, float(overlaps[i, j]), float(chances[i, j]), narrow, dark)
     calm(figure, 80 + (72 if narrow else 60) * len(cells))
@@ -81,11 +89,17 @@ def class_matrix(names: Sequence[str], shares: NDArray[np.float64], title: str, 
     figure = go.Figure()
     figure.add_heatmap(
         z=[[None if not isfinite(v) else v for v in row] for row in percents.tolist()],
-        x=list(range(len(names))), y=list(range(len(names))), colorscale=ramp(dark), xgap=2, ygap=2,
-        zmin=0, showscale=False, hoverongaps=False,
+        x=list(range(len(names))),
+        y=list(range(len(names))),
+        colorscale=ramp(dark),
+        xgap=2,
+        ygap=2,
+        zmin=0,
+        showscale=False,
+        hoverongaps=False,
         hovertext=words,
         hovertemplate="%{hovertext}<extra></extra>",
-    )  # fmt: skip
+    )
     most = float(np.nanmax(percents, initial=0.0)) or 1.0
     for (y, x), value in np.ndenumerate(percents):
         if isfinite(value):
@@ -137,18 +151,28 @@ def difference_matrix(names: Sequence[str], cells: Mapping[tuple[str, str], Diff
     shades = [[_shade(cells.get((row, column))) for column in columns] for row in rows]
     figure = go.Figure()
     figure.add_heatmap(
-        z=shades, zmin=-2, zmax=2, colorscale=scale, showscale=False, xgap=3, ygap=3, hoverongaps=False,
+        z=shades,
+        zmin=-2,
+        zmax=2,
+        colorscale=scale,
+        showscale=False,
+        xgap=3,
+        ygap=3,
+        hoverongaps=False,
         hovertext=[[_against(row, column, cells) for column in columns] for row in rows],
         hovertemplate="%{hovertext}<extra></extra>",
-    )  # fmt: skip
+    )
     size = 13 if len(rows) < 7 else 12
     for (row, column), cell in cells.items():
         value = f"<b>{cell.value}</b>" if cell.found else cell.value
         figure.add_annotation(
-            x=columns.index(column), y=rows.index(row), showarrow=False, align="center",
+            x=columns.index(column),
+            y=rows.index(row),
+            showarrow=False,
+            align="center",
             text=f"<span style='font-size:{size}px'>{value}</span><br>{cell.beneath}",
             font={"size": 10.5, "color": legible(scale[2 + (_shade(cell) or 0)])},
-        )  # fmt: skip
+        )
     calm(figure, 90 + 62 * len(rows))
     places = {"tickvals": list(range(len(rows))), "ticks": "", "showgrid": False, "zeroline": False}
     figure.update_xaxes(places, ticktext=[wrapped(name) for name in columns], autotickangles=[0, -35])

@@ -14,9 +14,27 @@ from collections.abc import Sequence
 from plotly.colors import unlabel_rgb
 
 __all__ = [
-    "DEAD", "FAINT", "FAMILIES", "GRAPHIC", "MARK", "TEXT", "background", "contrast", "ink", "legible", "line", "muted",
-    "page", "pale", "quiet", "ramp", "rgb", "shades", "signs", "standing_out",
-]  # fmt: skip
+    "DEAD",
+    "FAINT",
+    "FAMILIES",
+    "GRAPHIC",
+    "MARK",
+    "TEXT",
+    "background",
+    "contrast",
+    "ink",
+    "legible",
+    "line",
+    "muted",
+    "page",
+    "pale",
+    "quiet",
+    "ramp",
+    "rgb",
+    "shades",
+    "signs",
+    "standing_out",
+]
 
 # A family's own colour, then those of its further columns; ``standing_out`` fits them to the page.
 _SHADES = {

@@ -92,7 +92,9 @@ def snippet(scene: Scene, view: View, columns: Sequence[Column]) -> str:
     values = {
         "imports": _imports(photo, network),
         "constants": f"{network.constants}\n{photo.constants}",
-        "x": view.x, "y": view.y, "zoom": view.zoom,
+        "x": view.x,
+        "y": view.y,
+        "zoom": view.zoom,
         "target": scene.target,
         "name": repr(scene.network.class_names[scene.target]),
         "sparsity": view.sparsity,
@@ -101,8 +103,9 @@ def snippet(scene: Scene, view: View, columns: Sequence[Column]) -> str:
         "threads": export.provenance(scene, view)["threads"],
         "load": f"{network.code}\n{photo.code}",
         "hashes": repr((scene.network.weights_hash, str(scene.key[3]))),
-        "found": FOUND, "common": COMMON,
-    }  # fmt: skip
+        "found": FOUND,
+        "common": COMMON,
+    }
     return SNIPPET.substitute(values)
 
 

@@ -52,9 +52,10 @@ ORDERS = {
     "morf": ("MoRF", "Most relevant pixels are replaced first. Higher is better: what a good map points at is missed."),
     "deletion": ("Deletion", "Most relevant pixels are replaced first. A smaller area is better: it falls early."),
     "insertion": (
-        "Insertion", "Most relevant pixels are put back first. A larger area is better: the answer is there early.",
+        "Insertion",
+        "Most relevant pixels are put back first. A larger area is better: the answer is there early.",
     ),
-}  # fmt: skip
+}
 CHANGES = ("lerf", "morf")  # the orders that ask how far the answer moves, either way
 NEAR = 0.1  # of the pixels: where the paper's curves end
 

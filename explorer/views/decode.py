@@ -149,18 +149,24 @@ def _draw(scene: Scene, found: Painted, title: str, name: str, photo: float | No
             offer("PNG", f"{stem}.png", "image/png", lambda: figures.png(image, made_from), f"{name}_png")
         array = decoded.image[0].float().cpu().numpy()
         offer(
-            "NPZ", f"{stem}.npz", "application/octet-stream",
-            lambda: export.npz_file({"image": array}, made_from), f"{name}_npz",
-        )  # fmt: skip
+            "NPZ",
+            f"{stem}.npz",
+            "application/octet-stream",
+            lambda: export.npz_file({"image": array}, made_from),
+            f"{name}_npz",
+        )
 
 
 def _made_from(scene: Scene, title: str, decoded: Decoded) -> dict[str, object]:
     view = session.view()
     recipe = {name: getattr(decoding.recipe(view), name) for name in decoding.recipe(view).__dataclass_fields__}
     return export.provenance(scene, view) | {
-        "painted_for": title, "sparsity_asked": view.painted_at, "off": view.off, "recipe": recipe,
+        "painted_for": title,
+        "sparsity_asked": view.painted_at,
+        "off": view.off,
+        "recipe": recipe,
         "steps_done": decoded.steps,
-    }  # fmt: skip
+    }
 
 
 def _show_climbs(scene: Scene, painted: list[tuple[Column, Painted]]) -> None:
@@ -222,6 +228,9 @@ def _show_neuron(scene: Scene, column: Column, neuron: Neuron) -> None:
     ask = lambda: decoding.ask_neuron(scene.network, neuron, view, session.waiter())  # noqa: E731
     _show_painting(scene, key, ask, f"{column.title}'s neuron", f"neuron_painting_{column.place}")
     st.button(
-        "Open this neuron", key=f"open_painted_{column.place}", type="tertiary", icon=":material/adjust:",
+        "Open this neuron",
+        key=f"open_painted_{column.place}",
+        type="tertiary",
+        icon=":material/adjust:",
         on_click=lambda: navigation.open_neuron(neuron),
-    )  # fmt: skip
+    )

@@ -249,9 +249,15 @@ def _show_table(scene: Scene, flow: Flow, columns: list[Column], edges: list[Edg
     }
     if rows:
         st.dataframe(
-            pd.DataFrame(rows), key=key, on_select=chosen, selection_mode="single-row", hide_index=True,
-            column_config=shown, height=320, alt=f"{len(rows)} links; {_said(scene, flow, edges)}",
-        )  # fmt: skip
+            pd.DataFrame(rows),
+            key=key,
+            on_select=chosen,
+            selection_mode="single-row",
+            hide_index=True,
+            column_config=shown,
+            height=320,
+            alt=f"{len(rows)} links; {_said(scene, flow, edges)}",
+        )
     made_from = made_from_all(scene, columns) | {"response": flow.response, "from_biases": flow.from_biases}
     offer_csv(name_of(scene, "flow"), lambda: rows, made_from, "flow")
 
@@ -259,9 +265,13 @@ def _show_table(scene: Scene, flow: Flow, columns: list[Column], edges: list[Edg
 def _row(scene: Scene, flow: Flow, edge: Edge) -> dict[str, object]:
     start, end = (_ends(scene, flow, place) for place in (edge.start, edge.end))
     return {
-        "from site": start[0], "from channel": start[1], "to site": end[0], "to channel": end[1],
-        "flow": edge.flow, "share": edge.share,
-    }  # fmt: skip
+        "from site": start[0],
+        "from channel": start[1],
+        "to site": end[0],
+        "to channel": end[1],
+        "flow": edge.flow,
+        "share": edge.share,
+    }
 
 
 def _ends(scene: Scene, flow: Flow, place: Place) -> tuple[str, str]:

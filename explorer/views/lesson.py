@@ -58,9 +58,11 @@ def _show_way(lesson: Lesson, place: int, step: Step) -> None:
             )
         if step.view(lesson.name, place, present=view.present) != view:
             st.button(
-                "As the step has it", icon=":material/replay:", help="You have moved on from the view of this step.",
+                "As the step has it",
+                icon=":material/replay:",
+                help="You have moved on from the view of this step.",
                 on_click=lambda: _open_step(lesson, place),
-            )  # fmt: skip
+            )
         if not view.present:
             _present_button("lesson_present")
         st.button("Close", icon=":material/close:", help="Close the lesson; the view stays.", on_click=_close)
@@ -104,10 +106,13 @@ def end_sidebar() -> None:
 
 def _present_button(key: str, width: Literal["content", "stretch"] = "content") -> None:
     st.button(
-        "Present", key=key, icon=":material/slideshow:", width=width,
+        "Present",
+        key=key,
+        icon=":material/slideshow:",
+        width=width,
         help="Hides the controls, enlarges type and pictures.",
         on_click=lambda: session.change(lambda v: replace(v, present=True)),
-    )  # fmt: skip
+    )
 
 
 def show_presenting() -> None:
@@ -117,6 +122,7 @@ def show_presenting() -> None:
     st.html(PRESENT)
     with st.container(key="leave_presenting"):
         st.button(
-            "Leave presenter mode", icon=":material/close_fullscreen:",
+            "Leave presenter mode",
+            icon=":material/close_fullscreen:",
             on_click=lambda: session.change(lambda v: replace(v, present=False)),
-        )  # fmt: skip
+        )

@@ -112,24 +112,29 @@ def _show_limit(scene: Scene, column: Column, found: Radii) -> None:
     st.caption(f"{plain(site.name)}, {position_name(site, limit.position)} {KINDS[limit.kind]}. {tie}")
     neuron = (limit.site, limit.position)
     st.button(
-        "Open this neuron", key=f"open_limit_{column.place}", type="tertiary", icon=":material/adjust:",
+        "Open this neuron",
+        key=f"open_limit_{column.place}",
+        type="tertiary",
+        icon=":material/adjust:",
         on_click=lambda: navigation.open_neuron(neuron),
-    )  # fmt: skip
+    )
 
 
 def _offer(scene: Scene, found: list[tuple[Column, Radii]]) -> None:
     rows = [
         export.row(c.selection, c.answer)
         | {
-            "exact_radius": r.exact.radius, "confidence": r.exact.confidence,
+            "exact_radius": r.exact.radius,
+            "confidence": r.exact.confidence,
             "limit": r.exact.limit.name if r.exact.limit else None,
             "limit_position": r.exact.limit.position if r.exact.limit else None,
-            "effective_median": r.effective.median, "effective_along_gradient": r.effective.along_gradient,
+            "effective_median": r.effective.median,
+            "effective_along_gradient": r.effective.along_gradient,
             "seconds": round(r.seconds, 3),
         }
         for c, r in found
         if c.selection and c.answer
-    ]  # fmt: skip
+    ]
     offer_rows(scene, [c for c, _ in found], rows, "radii")
 
 
@@ -160,12 +165,14 @@ def show_over_sparsity(scene: Scene, columns: list[Column]) -> None:
     st.caption("Higher is more linear: fewer neurons, fewer boundaries, and longer steps to them.")
     rows = [
         {
-            "strategy": column.title, "sparsity_asked": sparsity, "exact_radius": r.exact.radius,
+            "strategy": column.title,
+            "sparsity_asked": sparsity,
+            "exact_radius": r.exact.radius,
             "effective_along_gradient": r.effective.along_gradient,
         }
         for column, measured in found
         for sparsity, r in measured.items()
-    ]  # fmt: skip
+    ]
     offer_rows(scene, ranked, rows, "radii over sparsity", answered=False)
 
 

@@ -76,12 +76,15 @@ def _show_split_over_depth(
     show_site_chart(figure, "members", alt)
     rows = [
         {
-            "site": site, "part": part, "active": int(split[p, 0, s]), "dead": int(split[p, 1, s]),
+            "site": site,
+            "part": part,
+            "active": int(split[p, 0, s]),
+            "dead": int(split[p, 1, s]),
             "neurons": int(table.neurons[s]),
         }
         for s, site in enumerate(sites)
         for p, part in enumerate(names)
-    ]  # fmt: skip
+    ]
     offer_rows(scene, chosen, rows, "membership")
 
 

@@ -67,10 +67,12 @@ def _show_overlaps(scene: Scene, known: list[Column], table: Membership) -> None
             rows.append(
                 {
                     "pair": f"{known[i].title} & {known[j].title}",
-                    "paper, as printed": printed.as_printed, "labels exchanged": printed.exchanged,
-                    "here": overlaps[i, j], "chance here": chances[i, j],
+                    "paper, as printed": printed.as_printed,
+                    "labels exchanged": printed.exchanged,
+                    "here": overlaps[i, j],
+                    "chance here": chances[i, j],
                 }
-            )  # fmt: skip
+            )
     shown = [{k: v if k == "pair" else _unbroken(v) for k, v in row.items()} for row in rows]
     st.markdown("**Overlap at 90 %**")
     if not rows:

@@ -122,11 +122,16 @@ def _offer_curves(scene: Scene, columns: list[Column], found: list[tuple[Column,
 
     def record(kind: str, column: Column, asked: float | None, point: Any) -> dict[str, object]:
         return {
-            "strategy": column.title, "points": kind, "off": "zero" if kind == "step" else off,
-            "sparsity_asked": asked, "sparsity": point.sparsity,
-            "p_ratio": point.p_ratio, "prediction_kept": point.prediction_kept,
-            "near_chance": getattr(point, "fate", None) == "near chance", "dead_share": point.dead_share,
-        }  # fmt: skip
+            "strategy": column.title,
+            "points": kind,
+            "off": "zero" if kind == "step" else off,
+            "sparsity_asked": asked,
+            "sparsity": point.sparsity,
+            "p_ratio": point.p_ratio,
+            "prediction_kept": point.prediction_kept,
+            "near_chance": getattr(point, "fate", None) == "near chance",
+            "dead_share": point.dead_share,
+        }
 
     rows = []
     for column, curve in found:

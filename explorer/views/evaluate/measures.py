@@ -44,12 +44,17 @@ def show_degradation(scene: Scene, attributed: list[Attributed]) -> None:
     _draw_degradation(scene, measured)
     rows = [
         {
-            "attribution": each.title, "order": view.order, "replacement": view.replacement, "share": share,
-            "probability": p, "change": change, "tied_pixels": m.curve.tied,
+            "attribution": each.title,
+            "order": view.order,
+            "replacement": view.replacement,
+            "share": share,
+            "probability": p,
+            "change": change,
+            "tied_pixels": m.curve.tied,
         }
         for each, m in measured
         for share, p, change in zip(m.curve.shares, m.curve.probabilities, m.curve.changes, strict=True)
-    ]  # fmt: skip
+    ]
     attributions.offer_rows(scene, [each for each, _ in measured], rows, "degradation")
 
 
@@ -202,10 +207,13 @@ def _offer_mask(photo: Image.Image) -> None:
 
     with st.expander("Or bring a mask"):
         st.file_uploader(
-            "A PNG of the photo, transparent around the object", ["png", "webp"], key=key, on_change=loaded,
+            "A PNG of the photo, transparent around the object",
+            ["png", "webp"],
+            key=key,
+            on_change=loaded,
             max_upload_size=uploads.MAX_PICTURE >> 20,
             help="It stays in this session and is not in the link; a box is.",
-        )  # fmt: skip
+        )
 
 
 def _show_localised(scene: Scene, mask: Mask, attributed: list[Attributed]) -> None:

@@ -29,8 +29,11 @@ from explorer.views.evaluate.attributions import Attributed
 __all__ = ["show_sanity"]
 
 MEASURES = {
-    "spearman_abs": "Spearman, magnitudes", "spearman": "Spearman, signed", "ssim": "SSIM", "hog": "HOG, Pearson",
-}  # fmt: skip
+    "spearman_abs": "Spearman, magnitudes",
+    "spearman": "Spearman, signed",
+    "ssim": "SSIM",
+    "hog": "HOG, Pearson",
+}
 SLOW = 30  # forward-and-backward passes; a method that costs more is not run at every stage
 
 

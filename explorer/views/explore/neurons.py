@@ -80,7 +80,7 @@ def _show_table(scene: Scene, scored: list[Scored], rows: list[NeuronRow]) -> No
         column_config=_column_widths(list(records[0])),
         alt=f"The {len(rows)} neurons {scored[0].name} keeps longest; the first is at {records[0]['site']}, channel "
         f"{records[0]['channel']}, row {records[0]['row']}, column {records[0]['column']}.",
-    )  # fmt: skip
+    )
     made_from = export.provenance(scene, session.view(), scored[0])
     name = name_of(scene, scored[0].name, "neurons")
     offer_csv(name, lambda: records, made_from, "neurons")
@@ -106,9 +106,14 @@ def _record(scene: Scene, scored: list[Scored], row: NeuronRow) -> dict[str, obj
     }
     score = {} if scored[0].ordinal else {f"{scored[0].name} score": row.score}
     return {
-        **places, "site": site.name, "channel": channel, "row": line, "column": column,
-        **score, "activation": row.activation,
-    }  # fmt: skip
+        **places,
+        "site": site.name,
+        "channel": channel,
+        "row": line,
+        "column": column,
+        **score,
+        "activation": row.activation,
+    }
 
 
 def _show_neuron(scene: Scene, scored: list[Scored]) -> None:

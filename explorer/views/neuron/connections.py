@@ -148,9 +148,14 @@ def _show_side(scene: Scene, scored: Scored, title: str, side: Sequence[Connecti
     if rows:
         shown = {name: st.column_config.NumberColumn(format="%.3g") for name in ("edge", "flow")}
         st.dataframe(
-            pd.DataFrame(rows), key=key, on_select=selected, selection_mode="single-row", hide_index=True,
-            column_config=shown, alt=f"{title}: strongest {rows[0]['site']}, channel {rows[0]['channel']}.",
-        )  # fmt: skip
+            pd.DataFrame(rows),
+            key=key,
+            on_select=selected,
+            selection_mode="single-row",
+            hide_index=True,
+            column_config=shown,
+            alt=f"{title}: strongest {rows[0]['site']}, channel {rows[0]['channel']}.",
+        )
     if others:
         st.html(markup.facts(others))
     made_from = export.provenance(scene, session.view(), scored) | {"neuron": list(session.view().neuron or ())}
@@ -164,6 +169,10 @@ def _row(scene: Scene, connection: Connection) -> dict[str, object]:
     site = scene.network.sites[connection.node]
     channel, row, column = site.place(connection.position)
     return {
-        "site": site.name, "channel": channel, "row": row, "column": column,
-        "edge": connection.edge, "flow": connection.flow,
-    }  # fmt: skip
+        "site": site.name,
+        "channel": channel,
+        "row": row,
+        "column": column,
+        "edge": connection.edge,
+        "flow": connection.flow,
+    }

@@ -28,7 +28,7 @@ from explorer.views.studies.showing import (
     records,
     show,
     sizes,
-)  # fmt: skip
+)
 
 __all__ = ["choose_closer", "show_classes"]
 
@@ -63,9 +63,12 @@ def choose_closer(names: Sequence[str], key: str, label: str) -> str:
     chosen = asked if asked in names else names[0]
     options = list(names)
     st.selectbox(
-        label, options, index=options.index(settle(key, chosen)), key=key,
+        label,
+        options,
+        index=options.index(settle(key, chosen)),
+        key=key,
         on_change=lambda: session.change(lambda v: replace(v, closer=st.session_state[key])),
-    )  # fmt: skip
+    )
     return chosen
 
 
@@ -88,10 +91,17 @@ def _draw_bars(each: Studied, rows: pd.DataFrame, colours: dict[str, str]) -> Dr
         f"Ours: {plain(about)}; {whiskers}; {plain(sizes(means))}. Intersection over union of two images' pathways. "
         "Random pathways do not depend on the image and are left out.",
         records(
-            means, each.run.name, who="method", measure="measure", mean="overlap", low="low", high="high",
-            median="median", images="images",
+            means,
+            each.run.name,
+            who="method",
+            measure="measure",
+            mean="overlap",
+            low="low",
+            high="high",
+            median="median",
+            images="images",
         ),
-    )  # fmt: skip
+    )
 
 
 def _show_matrix(each: Studied, colours: dict[str, str]) -> None:
@@ -124,7 +134,7 @@ def _draw_matrix(whole: Studied, own: pd.DataFrame, who: str, dark: bool) -> Dra
             {"run": whole.run.name, "method": who, "class": r.label, "other class": r.other, "overlap": r.value}
             for r in own.itertuples()
         ],
-    )  # fmt: skip
+    )
 
 
 def _mean(shares: NDArray[np.float64]) -> float:

@@ -133,7 +133,13 @@ def _p(value: float) -> str:
 def _record(row: dict[str, Any], of_ratio: bool) -> dict[str, object]:
     called = "ratio of geometric means" if of_ratio else "mean difference"
     return {
-        "first": row["first"], "second": row["second"], called: row["difference"], "low": row["low"],
-        "high": row["high"], "p": row["p"], "p adjusted (Holm)": row["adjusted"], "images": row["images"],
+        "first": row["first"],
+        "second": row["second"],
+        called: row["difference"],
+        "low": row["low"],
+        "high": row["high"],
+        "p": row["p"],
+        "p adjusted (Holm)": row["adjusted"],
+        "images": row["images"],
         "left out": row["left_out"],
-    }  # fmt: skip
+    }

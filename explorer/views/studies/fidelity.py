@@ -30,7 +30,7 @@ from explorer.views.studies.showing import (
     show,
     show_each,
     sizes,
-)  # fmt: skip
+)
 
 __all__ = ["show_fidelity", "show_radii"]
 
@@ -76,7 +76,7 @@ def _draw_ratios(each: Studied, rows: pd.DataFrame, colours: dict[str, str]) -> 
         f"Solid: median; dotted: geometric mean, with {OF_GEOMETRIC}; {plain(sizes(means))}. The faint line: "
         "unchanged.",
         _records(means, each, "p ratio, geometric mean"),
-    )  # fmt: skip
+    )
 
 
 def _draw_kept(each: Studied, rows: pd.DataFrame, colours: dict[str, str]) -> Drawn:
@@ -93,14 +93,23 @@ def _draw_kept(each: Studied, rows: pd.DataFrame, colours: dict[str, str]) -> Dr
         f"Ours: {plain(about)}; whiskers: {OF_SHARE}; {plain(sizes(means))}. Kept: the pathway's first class is the "
         "whole network's.",
         _records(means, each, "prediction kept"),
-    )  # fmt: skip
+    )
 
 
 def _records(means: pd.DataFrame, each: Studied, what: str) -> list[dict[str, object]]:
     return records(
-        means, each.run.name, who="method", sparsity="sparsity", achieved="of the pathways", mean=what, low="low",
-        high="high", median="median", images="images", left_out="zero or infinite",
-    )  # fmt: skip
+        means,
+        each.run.name,
+        who="method",
+        sparsity="sparsity",
+        achieved="of the pathways",
+        mean=what,
+        low="low",
+        high="high",
+        median="median",
+        images="images",
+        left_out="zero or infinite",
+    )
 
 
 def show_radii(studied: Sequence[Studied]) -> None:
@@ -138,12 +147,20 @@ def _draw_radii(each: Studied, rows: pd.DataFrame, colours: dict[str, str]) -> D
         f"radius of 0 is an exact tie at a boundary; it stands at the axis's left edge. Images of radius 0: "
         f"{plain('; '.join(ties) or 'none')}; {plain(sizes(means))}. Geometric means in the table.",
         records(
-            table, each.run.name, who="method", mean="geometric mean", low="low", high="high", median="median",
+            table,
+            each.run.name,
+            who="method",
+            mean="geometric mean",
+            low="low",
+            high="high",
+            median="median",
             **{"lower quartile": "lower quartile"},
-            **{"upper quartile": "upper quartile"}, ties="images of radius 0", infinite="infinite radii",
+            **{"upper quartile": "upper quartile"},
+            ties="images of radius 0",
+            infinite="infinite radii",
             images="images",
         ),
-    )  # fmt: skip
+    )
 
 
 def _length(value: float) -> str:

@@ -74,10 +74,14 @@ def show_images(studied: Sequence[Studied]) -> None:
 def _choose(there: list[str]) -> str:
     chosen = session.view().spread if session.view().spread in there else there[0]
     st.selectbox(
-        "Measure", there, index=there.index(settle("study_spread", chosen)), key="study_spread", width=340,
+        "Measure",
+        there,
+        index=there.index(settle("study_spread", chosen)),
+        key="study_spread",
+        width=340,
         format_func=lambda name: SPREAD[name].title,
         on_change=lambda: session.change(lambda v: replace(v, spread=st.session_state["study_spread"])),
-    )  # fmt: skip
+    )
     return chosen
 
 

@@ -33,7 +33,7 @@ from explorer.views.studies.showing import (
     show,
     show_each,
     sizes,
-)  # fmt: skip
+)
 
 __all__ = ["show_degradation", "show_sensitivity"]
 
@@ -95,10 +95,17 @@ def _draw_curves(each: Studied, rows: pd.DataFrame, order: str, near: bool, colo
         f"{ORDERS[order][1]} Ours: {plain(about)}; mean over images, shaded {INTERVAL}; {plain(sizes(means))}; pixels "
         "replaced by the mean colour.",
         records(
-            means, each.run.name, who="method", x="share of pixels", mean="change" if changes else "probability",
-            low="low", high="high", median="median", images="images",
+            means,
+            each.run.name,
+            who="method",
+            x="share of pixels",
+            mean="change" if changes else "probability",
+            low="low",
+            high="high",
+            median="median",
+            images="images",
         ),
-    )  # fmt: skip
+    )
 
 
 def _show_areas(each: Studied, order: str, near: bool, colours: dict[str, str]) -> None:
@@ -128,10 +135,11 @@ def _show_areas(each: Studied, order: str, near: bool, colours: dict[str, str]) 
 
 def _shown(row: dict[str, Any]) -> dict[str, str]:
     own = {
-        "method": row["method"], "ours": f"{row['ours']:.4f}",
+        "method": row["method"],
+        "ours": f"{row['ours']:.4f}",
         "n": str(row["n"]),
         "95 %": "none" if isnan(row["low"]) else f"{row['low']:.4f}\u2060–\u2060{row['high']:.4f}",
-    }  # fmt: skip
+    }
     return (
         own
         | {"n": str(row["n"])}
@@ -158,7 +166,5 @@ def _draw_sensitivity(each: Studied, rows: pd.DataFrame, colours: dict[str, str]
         f"Closer to 1 is better: the attributions of n pixels then say what the response loses without them. Ours: "
         f"{plain(about)}; mean over images, shaded {INTERVAL}; {plain(sizes(means))}. No numbers of the paper's "
         "are at hand for it.",
-        records(
-            means, each.run.name, who="method", x="n", mean="correlation", low="low", high="high", images="images"
-        ),
-    )  # fmt: skip
+        records(means, each.run.name, who="method", x="n", mean="correlation", low="low", high="high", images="images"),
+    )

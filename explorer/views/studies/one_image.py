@@ -114,14 +114,21 @@ def _open_button(
 ) -> None:
     target = int(row["target"]) if each.run.plan["target"] == "label" else None
     make = partial(
-        explored, method=str(row["method"]), options=str(row["options"]), sparsity=each.sparsity, target=target,
+        explored,
+        method=str(row["method"]),
+        options=str(row["options"]),
+        sparsity=each.sparsity,
+        target=target,
         off=each.run.plan["off"],
-    )  # fmt: skip
+    )
     st.button(
-        label, key=f"open_{key}_{each.place}", type=kind, icon=":material/open_in_new:",
+        label,
+        key=f"open_{key}_{each.place}",
+        type=kind,
+        icon=":material/open_in_new:",
         help="Open in Explore" if kind == "tertiary" else None,
         on_click=lambda: navigation.open_picture(name, network, make),
-    )  # fmt: skip
+    )
 
 
 def show_image(

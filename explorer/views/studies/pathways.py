@@ -31,7 +31,7 @@ from explorer.views.studies.showing import (
     records,
     show,
     sizes,
-)  # fmt: skip
+)
 
 __all__ = ["show_dead", "show_overlaps", "show_sites"]
 
@@ -90,10 +90,18 @@ def _draw_matrix(each: Studied, rows: pd.DataFrame, pairs: pd.DataFrame, dark: b
         f"Ours: {plain(about)}. Mean over images of intersection over union of the neurons kept; small, what two "
         f"independent choices of the same sizes would share. Pairs of methods: {plain(sizes(pairs))}.",
         records(
-            pairs, each.run.name, first="first", second="second", mean="overlap", low="low", high="high",
-            median="median", chance="chance", images="images",
+            pairs,
+            each.run.name,
+            first="first",
+            second="second",
+            mean="overlap",
+            low="low",
+            high="high",
+            median="median",
+            chance="chance",
+            images="images",
         ),
-    )  # fmt: skip
+    )
 
 
 def _show_printed(each: Studied, pairs: pd.DataFrame, methods: dict[str, str]) -> None:
@@ -139,9 +147,10 @@ def _draw_dead(found: Sequence[tuple[Studied, pd.DataFrame]], colours: dict[str,
     groups = [Group("paper, as printed", [palette.FAMILIES["baseline"]] * len(names), values)]
     counts: list[str] = []
     table: list[dict[str, object]] = [
-        {"run": "the paper's poster", "method": n, "dead share": v} for n, v in zip(names, printed, strict=True)
+        {"run": "the paper's poster", "method": n, "dead share": v}
+        for n, v in zip(names, printed, strict=True)
         if v is not None
-    ]  # fmt: skip
+    ]
     said = [f"{n} in the paper {percent(v)}" for n, v in zip(names, printed, strict=True) if v is not None]
     for each, rows in found:
         means = listed(rows, ["who"], colours).set_index("who").reindex(names)
@@ -158,9 +167,15 @@ def _draw_dead(found: Sequence[tuple[Studied, pd.DataFrame]], colours: dict[str,
         counts.append(plain(sizes(there)))
         said += [f"{row.who}, {group}, {mean_words(row, percent)}" for row in there.itertuples()]
         table += records(
-            there, each.run.name, who="method", mean="dead share", low="low", high="high", median="median",
+            there,
+            each.run.name,
+            who="method",
+            mean="dead share",
+            low="low",
+            high="high",
+            median="median",
             images="images",
-        )  # fmt: skip
+        )
     abouts = [plain(each.about(int(rows["index"].nunique()), at=each.sparsity)) for each, rows in found]
     ours = "; ".join(f"{about}, {count}" for about, count in zip(abouts, counts, strict=True))
     return Drawn(
@@ -169,7 +184,7 @@ def _draw_dead(found: Sequence[tuple[Studied, pd.DataFrame]], colours: dict[str,
         f"Ours: {ours}; whiskers: {INTERVAL}. Paper: {paper.POSTER}. Dead: a neuron whose "
         "activation is 0 for the image.",
         table,
-    )  # fmt: skip
+    )
 
 
 def show_sites(studied: Sequence[Studied]) -> None:
@@ -206,7 +221,13 @@ def _draw_over_depth(each: Studied, rows: pd.DataFrame, title: str, colours: dic
         f"{title} at each of {len(sites)} sites, {about}: {'; '.join(said)}.",
         f"Ours: {plain(about)}; mean over images, shaded {INTERVAL}; {plain(sizes(means))}.",
         records(
-            means.sort_values(["who", "x"]), each.run.name, who="method", site="site", mean=title, low="low",
-            high="high", images="images",
+            means.sort_values(["who", "x"]),
+            each.run.name,
+            who="method",
+            site="site",
+            mean=title,
+            low="low",
+            high="high",
+            images="images",
         ),
-    )  # fmt: skip
+    )

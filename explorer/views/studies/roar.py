@@ -19,7 +19,7 @@ from explorer.views.studies.showing import (
     heading,
     offer_files,
     show,
-)  # fmt: skip
+)
 
 __all__ = ["show_roar"]
 
@@ -78,11 +78,20 @@ def _draw_ours(each: Studied, rows: pd.DataFrame, colours: dict[str, str]) -> Dr
         "error. Lower is better: what a good map points at is missed.",
         [{"run": each.run.name, "method": "", "removed": 0.0, **_unchanged(untouched, tested)}] * bool(len(untouched))
         + [
-            {"run": each.run.name, "method": r.who, "removed": r.x, "accuracy": r.mean, "lowest": r.min,
-             "highest": r.max, "standard deviation": r.std, "trainings": r.count, **_test_error(r.mean, tested)}
+            {
+                "run": each.run.name,
+                "method": r.who,
+                "removed": r.x,
+                "accuracy": r.mean,
+                "lowest": r.min,
+                "highest": r.max,
+                "standard deviation": r.std,
+                "trainings": r.count,
+                **_test_error(r.mean, tested),
+            }
             for r in means.itertuples(name="Accuracy")
         ],
-    )  # fmt: skip
+    )
 
 
 def _errors(accuracies: Sequence[float], tested: int) -> tuple[list[float], list[float]]:
@@ -98,10 +107,13 @@ def _test_error(accuracy: float, tested: int) -> dict[str, object]:
 
 def _unchanged(values: pd.Series, tested: int) -> dict[str, object]:
     return {
-        "accuracy": float(values.mean()), "lowest": float(values.min()), "highest": float(values.max()),
-        "standard deviation": float(values.std()), "trainings": len(values),
+        "accuracy": float(values.mean()),
+        "lowest": float(values.min()),
+        "highest": float(values.max()),
+        "standard deviation": float(values.std()),
+        "trainings": len(values),
         **_test_error(float(values.mean()), tested),
-    }  # fmt: skip
+    }
 
 
 def _show_papers(each: Studied) -> None:
@@ -116,8 +128,9 @@ def _show_papers(each: Studied) -> None:
     st.markdown("**The paper's own accuracies**, by pixels removed")
     st.dataframe(
         [{k: v if isinstance(v, str) else f"{100 * float(str(v)):.2f}" for k, v in row.items()} for row in rows],
-        hide_index=True, height=360,
-    )  # fmt: skip
+        hide_index=True,
+        height=360,
+    )
     st.caption(
         "Paper: test accuracy in %, shipped with its code; one training a point, other networks and data than ours, so "
         "compare the order of methods, not the heights. NeuronIntGrad\\* is defined nowhere in it. The pathways' "

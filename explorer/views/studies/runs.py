@@ -27,15 +27,36 @@ EMBEDDED = Path(__file__).resolve().parents[3] / "assets" / "studies"
 ORIGINAL = "original network"
 FAILED = ["image", "scores", "attribution"]  # measures of the rows of what failed before anything was measured
 CENSUS = {  # of each kind of measure, the rows that tell which images are there, as few as can be
-    "fidelity": "prediction_kept", "overlap": "chance_overlap", "linear-radius": "linear_radius",
-    "lerf": "lerf_area", "morf": "morf_area", "insertion": "insertion_area", "deletion": "deletion_area",
-    "sensitivity-n": "sensitivity_n", "sanity": "sanity_ssim", "localisation": "mask_share",
-    "class-agreement": "same_class_overlap", "roar": "roar_accuracy",
-}  # fmt: skip
+    "fidelity": "prediction_kept",
+    "overlap": "chance_overlap",
+    "linear-radius": "linear_radius",
+    "lerf": "lerf_area",
+    "morf": "morf_area",
+    "insertion": "insertion_area",
+    "deletion": "deletion_area",
+    "sensitivity-n": "sensitivity_n",
+    "sanity": "sanity_ssim",
+    "localisation": "mask_share",
+    "class-agreement": "same_class_overlap",
+    "roar": "roar_accuracy",
+}
 COLUMNS = [
-    "index", "image", "label", "target", "prediction", "method", "options", "sparsity", "achieved", "measure", "other",
-    "site", "x", "value", "error",
-]  # fmt: skip
+    "index",
+    "image",
+    "label",
+    "target",
+    "prediction",
+    "method",
+    "options",
+    "sparsity",
+    "achieved",
+    "measure",
+    "other",
+    "site",
+    "x",
+    "value",
+    "error",
+]
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,27 @@ from explorer.ui.downloads import offer_csv, offer_table
 from explorer.views.studies.choice import Studied, coloured, gathered
 
 __all__ = [
-    "INTERVAL", "OF_GEOMETRIC", "OF_PAIRED", "OF_SHARE", "Drawn", "as_line", "chart_key", "ends", "heading", "listed",
-    "made_from", "mean_words", "offer_files", "offer_images", "ordered", "records", "shared", "show", "show_each",
+    "INTERVAL",
+    "OF_GEOMETRIC",
+    "OF_PAIRED",
+    "OF_SHARE",
+    "Drawn",
+    "as_line",
+    "chart_key",
+    "ends",
+    "heading",
+    "listed",
+    "made_from",
+    "mean_words",
+    "offer_files",
+    "offer_images",
+    "ordered",
+    "records",
+    "shared",
+    "show",
+    "show_each",
     "sizes",
-]  # fmt: skip
+]
 
 INTERVAL = "the 95\u00a0% bootstrap-t interval of the mean over images"
 OF_SHARE = "Wilson's 95\u00a0% interval of the share of images"
@@ -144,12 +161,19 @@ def made_from(studied: Sequence[Studied], *, at: bool = True) -> dict[str, objec
 def _facts(each: Studied) -> dict[str, object]:
     run = each.run
     return {
-        "run": run.name, "fingerprint": run.manifest.get("fingerprint", ""), "network": run.network,
-        "weights": run.manifest["network"].get("weights_hash", ""), "dataset": run.dataset,
-        "images": each.census.images, "images_planned": run.planned, "label": each.label or "all",
-        "plan": dict(run.plan), "command": run.manifest.get("command", ""),
-        "versions": run.manifest.get("versions", ""), "started": run.manifest.get("started", ""),
-    }  # fmt: skip
+        "run": run.name,
+        "fingerprint": run.manifest.get("fingerprint", ""),
+        "network": run.network,
+        "weights": run.manifest["network"].get("weights_hash", ""),
+        "dataset": run.dataset,
+        "images": each.census.images,
+        "images_planned": run.planned,
+        "label": each.label or "all",
+        "plan": dict(run.plan),
+        "command": run.manifest.get("command", ""),
+        "versions": run.manifest.get("versions", ""),
+        "started": run.manifest.get("started", ""),
+    }
 
 
 def _notes(studied: Sequence[Studied], *, at: bool) -> list[str]:
