@@ -156,15 +156,34 @@ def test_following_the_prediction_again_takes_the_target_out_of_the_link():
 
 def test_controls_show_what_a_link_says():
     at = opened(
-        {"sparsity": "0.95", "off": "frozen", "style": "signed", "scale": "panel", "opacity": "35", "site": "4",
-         "x": "0.2", "y": "0.3", "zoom": "3.0", "only_site": "True", "Random.seed": "12", **QUICK}
-    )  # fmt: skip
+        {
+            "sparsity": "0.95",
+            "off": "frozen",
+            "style": "signed",
+            "scale": "panel",
+            "opacity": "35",
+            "site": "4",
+            "x": "0.2",
+            "y": "0.3",
+            "zoom": "3.0",
+            "only_site": "True",
+            "Random.seed": "12",
+            **QUICK,
+        }
+    )
     values = {
-        "view_sparsity": at.select_slider, "view_off": at.segmented_control, "view_style": at.segmented_control,
-        "view_scale": at.segmented_control, "view_opacity": at.slider, "view_x": at.slider,
-        "view_y": at.slider, "view_zoom": at.slider, "view_only_site": at.segmented_control,
-        "option_Random_seed": at.number_input, "second": at.selectbox,
-    }  # fmt: skip
+        "view_sparsity": at.select_slider,
+        "view_off": at.segmented_control,
+        "view_style": at.segmented_control,
+        "view_scale": at.segmented_control,
+        "view_opacity": at.slider,
+        "view_x": at.slider,
+        "view_y": at.slider,
+        "view_zoom": at.slider,
+        "view_only_site": at.segmented_control,
+        "option_Random_seed": at.number_input,
+        "second": at.selectbox,
+    }
     shown = {key: widgets(key=key).value for key, widgets in values.items()}
     assert control(at, "selectbox", "site").value == 4
     assert list(shown.values()) == [0.95, "frozen", "signed", "panel", 35, 0.2, 0.3, 3.0, True, 12, "Random"]
@@ -453,8 +472,16 @@ def test_a_pasted_picture_is_looked_at():
     assert at.session_state["messages"] == []
 
 
-@pytest.mark.parametrize("url", ["", "data:image/png;base64,", "data:image/png;base64,é?", "https://example.org/cat.png",
-                                 "data:text/html;base64,PHNjcmlwdD4="])  # fmt: skip
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "data:image/png;base64,",
+        "data:image/png;base64,é?",
+        "https://example.org/cat.png",
+        "data:text/html;base64,PHNjcmlwdD4=",
+    ],
+)
 def test_what_is_pasted_and_no_picture_changes_nothing(url):
     at = pasted(url)
     assert view(at) == View()

@@ -128,16 +128,20 @@ def test_points_that_lost_the_prediction_are_hollow():
     drawn = [trace for trace in figure.data if len(trace.x) > 1]
     assert [list(trace.y) for trace in drawn] == [[1.0, 0.5, 0.1], [0.2, 0.1], [0.2, 0.1]]
     assert [trace.marker.symbol for trace in drawn] == [
-        ("circle", "circle-open-dot", "circle-open"), ("square-open", "square"), ("diamond", "diamond"),
-    ]  # fmt: skip
+        ("circle", "circle-open-dot", "circle-open"),
+        ("square-open", "square"),
+        ("diamond", "diamond"),
+    ]
     assert drawn[0].customdata[1] == "sparsity 90 % · prediction first, but near chance"
     assert drawn[1].customdata == ("sparsity 50 % · prediction not kept", "sparsity 90 %")
     legend = {trace.name: trace.marker.symbol for trace in figure.data if trace.showlegend is not False}
     assert legend == {
-        "NeuronMCT": ("circle", "circle-open-dot", "circle-open"), "Random": "square",
-        "DGR(init=1)": ("diamond", "diamond"), "prediction first, but near chance": "circle-open-dot",
+        "NeuronMCT": ("circle", "circle-open-dot", "circle-open"),
+        "Random": "square",
+        "DGR(init=1)": ("diamond", "diamond"),
+        "prediction first, but near chance": "circle-open-dot",
         "prediction not kept": "circle-open",
-    }  # fmt: skip  # a legend shows a trace's first symbol
+    }  # a legend shows a trace's first symbol
     assert [(shape.y0, shape.y1) for shape in figure.layout.shapes if shape.y0 == shape.y1] == [(1, 1), (0.2, 0.2)]
     assert [shape.line.dash for shape in figure.layout.shapes if shape.y0 == shape.y1] == [None, "dash"]
 

@@ -12,9 +12,13 @@ from core.models.efficientnet_lite import EfficientNetLite0, conv_block
 from core.models.weights import embedded_state
 
 PARTS = {
-    "expand.conv": "_expand_conv", "expand.norm": "_bn0", "depthwise.conv": "_depthwise_conv",
-    "depthwise.norm": "_bn1", "project.conv": "_project_conv", "project.norm": "_bn2",
-}  # fmt: skip
+    "expand.conv": "_expand_conv",
+    "expand.norm": "_bn0",
+    "depthwise.conv": "_depthwise_conv",
+    "depthwise.norm": "_bn1",
+    "project.conv": "_project_conv",
+    "project.norm": "_bn2",
+}
 ENDS = {
     "stem.conv": "_conv_stem",
     "stem.norm": "_bn0",

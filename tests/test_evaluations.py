@@ -151,9 +151,13 @@ def test_sanity_checks_are_cores(scene, cascade):
     parts = until_made(lambda: evaluation.sanity(scene, names, view, "me"))
     for (name, _), sane in zip(names, parts, strict=True):
         expected = sanity_check(
-            scene.network, scene.image, scene.target, attribute(name, view), cascading=cascade,
+            scene.network,
+            scene.image,
+            scene.target,
+            attribute(name, view),
+            cascading=cascade,
             stages=evaluation.stages(scene),
-        )  # fmt: skip
+        )
         assert [stage.name for stage in sane.stages] == [stage.name for stage in expected]
         for own, stage in zip(sane.stages, expected, strict=True):
             torch.testing.assert_close(own.saliency, stage.saliency)

@@ -179,25 +179,48 @@ def come_back(made: dict[str, object]) -> dict[str, object]:
 def test_provenance_of_a_comparison_names_each_strategy_in_its_order(scene):
     view = View(image="noise", sparsity=0.5, target=2)
     columns = [
-        asked(scene, Strategy("Original")), nothing(scene), asked(scene, Strategy.of("Random", seed=3)),
+        asked(scene, Strategy("Original")),
+        nothing(scene),
+        asked(scene, Strategy.of("Random", seed=3)),
         asked(scene, Strategy("ActiveSubnet")),
-    ]  # fmt: skip
+    ]
     made = export.provenance_of_all(scene, view, columns)
     assert come_back(made) == made
     assert (made["sparsity_asked"], made["off"]) == (0.5, "zero")
     for part in made["columns"]:
         assert set(part) == {
-            "method", "options", "method_seconds", "complete", "sparsity", "p_ratio", "prediction_kept", "dead_share",
-            "ties", "near_chance", "logit_before", "logit", "rival_logit_before", "rival_logit",
-        }  # fmt: skip
+            "method",
+            "options",
+            "method_seconds",
+            "complete",
+            "sparsity",
+            "p_ratio",
+            "prediction_kept",
+            "dead_share",
+            "ties",
+            "near_chance",
+            "logit_before",
+            "logit",
+            "rival_logit_before",
+            "rival_logit",
+        }
     original, none, random, active = made["columns"]
     assert original == {
-        "method": "Original", "options": {}, "method_seconds": 0.0, "complete": True, "sparsity": 0.0, "p_ratio": 1.0,
-        "prediction_kept": True, "dead_share": pytest.approx(scene.dead_share), "ties": 0, "near_chance": False,
-        "logit_before": original["logit"], "logit": pytest.approx(float(scene.original.logits[0, scene.target])),
+        "method": "Original",
+        "options": {},
+        "method_seconds": 0.0,
+        "complete": True,
+        "sparsity": 0.0,
+        "p_ratio": 1.0,
+        "prediction_kept": True,
+        "dead_share": pytest.approx(scene.dead_share),
+        "ties": 0,
+        "near_chance": False,
+        "logit_before": original["logit"],
+        "logit": pytest.approx(float(scene.original.logits[0, scene.target])),
         "rival_logit_before": original["rival_logit"],
         "rival_logit": pytest.approx(rival(scene, scene.original.logits)),
-    }  # fmt: skip
+    }
     assert (none["method"], none["options"]) == ("DGR(init=r)", {"iterations": 0, "per_channel": 0, "seed": 7})
     assert (none["method_seconds"], none["complete"]) == (1.2346, False)
     assert (none["sparsity"], none["dead_share"], none["ties"]) == (1.0, None, 0)
@@ -245,8 +268,11 @@ def test_a_row_is_flat_and_every_strategys_has_the_same_columns(scene):
     read = list(csv.DictReader(io.StringIO(export.csv_file(rows, {}).decode())))
     assert [row["method"] for row in read] == ["Original", "Random", "NeuronMCT", "DGR(init=r)"]
     assert [json.loads(row["options"]) for row in read] == [
-        {}, {"seed": 3}, {}, {"iterations": 0, "per_channel": 0, "seed": 7},
-    ]  # fmt: skip
+        {},
+        {"seed": 3},
+        {},
+        {"iterations": 0, "per_channel": 0, "seed": 7},
+    ]
     assert [row["dead_share"] for row in read][2:] == ["0.0", ""]
     assert float(read[0]["p_ratio"]) == 1.0
     assert [row["complete"] for row in read] == ["True", "True", "True", "False"]

@@ -272,8 +272,22 @@ def test_positions_on_no_pathway_are_background():
 
 # ------------------------------------------------------------------------------------- which neuron a mosaic's cell is
 
-SITES = [(1, 1, 1), (2, 1, 1), (5, 1, 1), (9, 1, 1), (10, 1, 1), (3, 2, 2), (4, 3, 3), (7, 2, 5), (5, 6, 2), (1, 4, 3),
-         (13, 1, 5), (6, 5, 1), (2, 1, 9), (11, 3, 2)]  # fmt: skip
+SITES = [
+    (1, 1, 1),
+    (2, 1, 1),
+    (5, 1, 1),
+    (9, 1, 1),
+    (10, 1, 1),
+    (3, 2, 2),
+    (4, 3, 3),
+    (7, 2, 5),
+    (5, 6, 2),
+    (1, 4, 3),
+    (13, 1, 5),
+    (6, 5, 1),
+    (2, 1, 9),
+    (11, 3, 2),
+]
 
 
 def drawn(planes: tuple[int, int, int], number: int) -> tuple[int, int]:
@@ -367,9 +381,19 @@ def slowly_spread(values: np.ndarray, size: tuple[int, int]) -> list[list[float]
 
 @pytest.mark.parametrize(
     ("shape", "size"),
-    [((1, 1), (4, 3)), ((2, 3), (6, 4)), ((2, 3), (7, 5)), ((3, 3), (8, 8)), ((13, 13), (224, 224)), ((5, 2), (9, 11)),
-     ((55, 55), (224, 224)), ((4, 4), (4, 4)), ((9, 1), (3, 40)), ((7, 5), (3, 2))],
-)  # fmt: skip
+    [
+        ((1, 1), (4, 3)),
+        ((2, 3), (6, 4)),
+        ((2, 3), (7, 5)),
+        ((3, 3), (8, 8)),
+        ((13, 13), (224, 224)),
+        ((5, 2), (9, 11)),
+        ((55, 55), (224, 224)),
+        ((4, 4), (4, 4)),
+        ((9, 1), (3, 40)),
+        ((7, 5), (3, 2)),
+    ],
+)
 def test_positions_are_spread_as_a_slow_loop_does(shape, size):
     values = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
     spread = figures.spread(values, size)
@@ -451,8 +475,11 @@ def test_a_png_says_what_it_was_made_from():
     assert read.format == "PNG"
     assert read.tobytes() == grey().tobytes()
     assert read.text == {
-        "network": "squeezenet1_1", "crop": "[0.5, 0.5, 1.0]", "target_name": "Küvasz – «dog»", "p": "0.25",
-    }  # fmt: skip
+        "network": "squeezenet1_1",
+        "crop": "[0.5, 0.5, 1.0]",
+        "target_name": "Küvasz – «dog»",
+        "p": "0.25",
+    }
     assert json.loads(read.text["crop"]) == [0.5, 0.5, 1.0]
 
 

@@ -139,8 +139,12 @@ def test_what_most_names_end_in_is_left_out_unless_only_a_number_stays():
     groups = [Group(s, name, s, [Node("", "", 0)]) for s, name in enumerate([*names, "features.4.squeeze_activation"])]
     texts = [annotation.text for annotation in flow_graph(groups, [], KINDS).layout.annotations]
     assert [text.partition("</b><br>")[2] for text in texts] == [
-        "features.<br>1", "3.squeeze", "3.expand", "classifier.<br>2", "4.squeeze",
-    ]  # fmt: skip
+        "features.<br>1",
+        "3.squeeze",
+        "3.expand",
+        "classifier.<br>2",
+        "4.squeeze",
+    ]
 
 
 def test_width_and_height_hold_every_node():

@@ -131,8 +131,11 @@ def test_a_checkpoint_runs_nothing_and_opens_nothing(kind: str, how: str, tmp_pa
 
 def test_the_watch_sees_what_code_would_do(tmp_path: Path) -> None:
     """Else the tests above would say nothing."""
-    for work in (lambda: pickle.loads(pickle.dumps(evil(tmp_path / "ran")["open"])), lambda: os.system("true"),
-                 lambda: Path("/etc/hostname").exists() and Path("/etc/passwd").read_text()):  # fmt: skip
+    for work in (
+        lambda: pickle.loads(pickle.dumps(evil(tmp_path / "ran")["open"])),
+        lambda: os.system("true"),
+        lambda: Path("/etc/hostname").exists() and Path("/etc/passwd").read_text(),
+    ):
         with pytest.raises(AssertionError), watched():
             work()
     assert (tmp_path / "ran").exists()
@@ -208,11 +211,18 @@ def test_sparse_weights_are_refused_before_they_are_filled_in() -> None:
     assert "holds 11,4" in outcome(lambda: opened(saved({**STATE, LAST: huge})))
 
 
-@pytest.mark.parametrize("make", [
-    lambda v: v.requires_grad_(), lambda v: v.to(torch.bfloat16), lambda v: v.to(torch.float8_e4m3fn),
-    lambda v: v.double(),
-    lambda v: v.t().contiguous().t(), lambda v: torch.stack([v, v], -1)[..., 0], torch.nn.Parameter,
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda v: v.requires_grad_(),
+        lambda v: v.to(torch.bfloat16),
+        lambda v: v.to(torch.float8_e4m3fn),
+        lambda v: v.double(),
+        lambda v: v.t().contiguous().t(),
+        lambda v: torch.stack([v, v], -1)[..., 0],
+        torch.nn.Parameter,
+    ],
+)
 def test_unusual_weights_that_can_be_read_are_read(make: Callable[[torch.Tensor], torch.Tensor]) -> None:
     network = opened(saved({**STATE, LAST: make(STATE[LAST].clone())}))
     assert network.dtype == torch.float32

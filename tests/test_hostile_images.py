@@ -256,8 +256,17 @@ def gif_claiming() -> bytes:
 
 
 def tiff_claiming(strips: int) -> bytes:
-    rows = [(256, 4, 1, 1), (257, 4, 1, 1), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1), (273, 4, strips, 200),
-            (277, 3, 1, 1), (278, 4, 1, 1), (279, 4, 1, 1)]  # fmt: skip
+    rows = [
+        (256, 4, 1, 1),
+        (257, 4, 1, 1),
+        (258, 3, 1, 8),
+        (259, 3, 1, 1),
+        (262, 3, 1, 1),
+        (273, 4, strips, 200),
+        (277, 3, 1, 1),
+        (278, 4, 1, 1),
+        (279, 4, 1, 1),
+    ]
     listed = struct.pack("<H", len(rows)) + b"".join(struct.pack("<HHII", *row) for row in rows) + bytes(4)
     return (b"II*\x00" + struct.pack("<I", 8) + listed).ljust(200, b"\x00") + struct.pack("<I", 300) * strips
 

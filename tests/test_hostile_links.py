@@ -146,13 +146,25 @@ def test_damaged_knock_out_files(place: int, lost: int, put: bytes) -> None:
 @pytest.mark.parametrize(
     "file",
     [
-        b"[" * 99_000, b'{"parts":' * 9000, b"9" * 99_000, b'{"a":1e99999}', b"NaN", b"Infinity", b"", b"\xff\xfe",
-        b'{"network": "\\ud800", "parts": [], "only": true}', b'{"network": "\\u202e<script>", "parts": [], "only": 1}',
-        b'{"network": "mixed", "network": "x", "parts": []}', b"x" * 100_001, b'{"parts": 0}', b"null", b"[[]]",
+        b"[" * 99_000,
+        b'{"parts":' * 9000,
+        b"9" * 99_000,
+        b'{"a":1e99999}',
+        b"NaN",
+        b"Infinity",
+        b"",
+        b"\xff\xfe",
+        b'{"network": "\\ud800", "parts": [], "only": true}',
+        b'{"network": "\\u202e<script>", "parts": [], "only": 1}',
+        b'{"network": "mixed", "network": "x", "parts": []}',
+        b"x" * 100_001,
+        b'{"parts": 0}',
+        b"null",
+        b"[[]]",
         b'{"network": "mixed", "only": false, "parts": [{"site": "../../etc/passwd", "part": "0c1"}]}',
     ],
     ids=lambda file: ascii(file)[:30],
-)  # fmt: skip
+)
 def test_knock_out_files_that_are_none(file: bytes) -> None:
     with watched():
         assert opened(file)

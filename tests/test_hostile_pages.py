@@ -35,15 +35,40 @@ MOST = [page if page in SOME else pytest.param(page, marks=pytest.mark.thorough)
 WORDS = f"<b>PWN</b><img src=x onerror=alert(1)> [x](http://{EVIL}) www.{EVIL} $x$ :red[y]"
 FIELDS = [field.name for field in fields(View) if field.name != "options"]
 STRANGE = {  # what a link may hold, and no network, photo, run or lesson has
-    "target": "999999999", "site": "999999999", "neuron": "999999999-999999999", "step": "999999999",
-    "network": "resnet18x", "image": "upload-0", "ray": "no_such", "ray_of": "5", "spread": "no_such",
+    "target": "999999999",
+    "site": "999999999",
+    "neuron": "999999999-999999999",
+    "step": "999999999",
+    "network": "resnet18x",
+    "image": "upload-0",
+    "ray": "no_such",
+    "ray_of": "5",
+    "spread": "no_such",
     "compared": "no_such",
-    "closer": WORDS[:80], "label": f"www.{EVIL}", "runs": f"../../etc~<script>~http://{EVIL}", "studied_at": "0.123456",
-    "lesson": "no-such", "parts": "~".join(f"{n}c999999999" for n in range(50)), "box": "0-0-1-1",
-    "columns": "~".join(["Random"] * 6), "pair": "5-4", "zoom": "8", "x": "1e-320", "y": "1", "opacity": "0.5",
-    "attributions": "Random", "painted": "Original", "regularisers": "", "paint_steps": "1", "whole": "True",
-    "only": "True", "present": "True", "scrub": "True", "Random.seed": "9999", "GreedyPruning.steps": "1",
-}  # fmt: skip
+    "closer": WORDS[:80],
+    "label": f"www.{EVIL}",
+    "runs": f"../../etc~<script>~http://{EVIL}",
+    "studied_at": "0.123456",
+    "lesson": "no-such",
+    "parts": "~".join(f"{n}c999999999" for n in range(50)),
+    "box": "0-0-1-1",
+    "columns": "~".join(["Random"] * 6),
+    "pair": "5-4",
+    "zoom": "8",
+    "x": "1e-320",
+    "y": "1",
+    "opacity": "0.5",
+    "attributions": "Random",
+    "painted": "Original",
+    "regularisers": "",
+    "paint_steps": "1",
+    "whole": "True",
+    "only": "True",
+    "present": "True",
+    "scrub": "True",
+    "Random.seed": "9999",
+    "GreedyPruning.steps": "1",
+}
 
 
 def texts(at: AppTest) -> list[str]:

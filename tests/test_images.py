@@ -305,9 +305,18 @@ def test_wrong_numbers_are_refused(make: object) -> None:
 def test_sample_images() -> None:
     images = sample_images()
     assert list(images) == [
-        "chelsea", "coffee", "rocket", "motorcycle", "astronaut", "grace_hopper", "acanthus-mollis", "dust-bowl-home",
-        "french-alpine-landscape", "march-pastoral", "nagasaki-boats",
-    ]  # fmt: skip
+        "chelsea",
+        "coffee",
+        "rocket",
+        "motorcycle",
+        "astronaut",
+        "grace_hopper",
+        "acanthus-mollis",
+        "dust-bowl-home",
+        "french-alpine-landscape",
+        "march-pastoral",
+        "nagasaki-boats",
+    ]
     for sample in images.values():
         assert sample.open().mode == "RGB"
         assert all((sample.title, sample.author, sample.licence, sample.source.startswith("http"), sample.alt))

@@ -153,14 +153,21 @@ def test_any_text_names_a_part_or_is_refused(text):
 @pytest.mark.parametrize(
     ("part", "fits"),
     [
-        (channel(0, 3), True), (channel(0, 4), False),
-        (neuron(0, 119), True), (neuron(0, 120), False),
-        (channel(1, 3), True), (channel(1, 30), False),
-        (channel(2, 5), True), (channel(2, 6), False),
-        (neuron(2, 5), True), (neuron(2, 6), False),
-        (channel(3, 0), False), (neuron(999_999, 0), False), (neuron(0, 999_999_999), False),
+        (channel(0, 3), True),
+        (channel(0, 4), False),
+        (neuron(0, 119), True),
+        (neuron(0, 120), False),
+        (channel(1, 3), True),
+        (channel(1, 30), False),
+        (channel(2, 5), True),
+        (channel(2, 6), False),
+        (neuron(2, 5), True),
+        (neuron(2, 6), False),
+        (channel(3, 0), False),
+        (neuron(999_999, 0), False),
+        (neuron(0, 999_999_999), False),
     ],
-)  # fmt: skip
+)
 def test_a_part_fits_a_network_that_has_it(part, fits, network):
     assert [site.shape for site in network.sites] == [(4, 6, 5), (4, 6, 5), (6,)]
     assert part.fits(network) == fits

@@ -61,9 +61,14 @@ def shown(at: AppTest) -> str:
 def test_there_is_a_lesson_for_every_subject():
     assert list(lessons()) == [re.sub(r"^\d+-", "", file.stem) for file in sorted(FOLDER.glob("*.md"))]
     assert {
-        "pathway", "contribution-and-pruning", "dead-neurons", "what-survives", "can-you-trust-it", "a-wrong-answer",
+        "pathway",
+        "contribution-and-pruning",
+        "dead-neurons",
+        "what-survives",
+        "can-you-trust-it",
+        "a-wrong-answer",
         "a-milk-can",
-    } <= set(lessons())  # fmt: skip
+    } <= set(lessons())
 
 
 def test_a_file_is_read():
@@ -79,10 +84,15 @@ def test_a_file_is_read():
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("**Look at**", "Look"), ("**Answer** So.", ""), ("title = ", "name = "), ("## First", "First"),
-        ("page = ", "p = "), ("[[step]]", "[step]"), ("One.\n\nTwo.\n\n", ""),
+        ("**Look at**", "Look"),
+        ("**Answer** So.", ""),
+        ("title = ", "name = "),
+        ("## First", "First"),
+        ("page = ", "p = "),
+        ("[[step]]", "[step]"),
+        ("One.\n\nTwo.\n\n", ""),
     ],
-)  # fmt: skip
+)
 def test_a_file_that_lacks_something_is_refused(old, new):
     assert old in FILE
     with pytest.raises((ValueError, TypeError, AttributeError)):

@@ -161,8 +161,11 @@ def test_a_manifest_without_what_it_needs_is_named(tmp_path, monkeypatch):
 def test_titles_are_those_of_the_other_pages():
     assert titled("NeuronIntGrad:n_steps=5") == "NeuronIntGrad (n_steps=5)"
     assert [titled(text) for text in ("NeuronMCT", "Grad-CAM", "Best:steps=1", "original")] == [
-        "NeuronMCT", "Grad-CAM", "Best:steps=1", "original network",
-    ]  # fmt: skip
+        "NeuronMCT",
+        "Grad-CAM",
+        "Best:steps=1",
+        "original network",
+    ]
 
 
 # -------------------------------------------------------------------------------------------------------------- views

@@ -159,8 +159,10 @@ def test_the_default_neuron_is_the_one_that_neuronmct_keeps_longest(known):
     at = looked()
     assert at.selectbox(key=SITE).value == 1
     assert [at.number_input(key=f"neuron_{what}_squeezenet1_1_1").value for what in ("channel", "row", "column")] == [
-        9, 20, 15,
-    ]  # fmt: skip
+        9,
+        20,
+        15,
+    ]
     assert titles(at)["features.3.squeeze_activation"] == "channel 9, row 20, column 15"
     assert places(at)["NeuronMCT"]["rank"] == "1 of 2,420,352"
     assert view(at).neuron is None  # it follows the photo until a person chooses

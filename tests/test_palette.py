@@ -27,7 +27,7 @@ from explorer.plots.palette import (
     rgb,
     shades,
     standing_out,
-)  # fmt: skip
+)
 
 EXPLORER = Path(palette.__file__).parents[1]
 THEME = tomllib.loads((EXPLORER / ".streamlit" / "config.toml").read_text("utf-8"))["theme"]

@@ -10,8 +10,13 @@ from core.methods import METHODS
 from explorer.compute.paper import Printed, printed_dead_shares, printed_overlap
 
 INTGRAD, MCT, ONES, RANDOMLY, GREEDY, RANDOM = (
-    "NeuronIntGrad", "NeuronMCT", "DGR(init=1)", "DGR(init=r)", "GreedyPruning", "Random",
-)  # fmt: skip
+    "NeuronIntGrad",
+    "NeuronMCT",
+    "DGR(init=1)",
+    "DGR(init=r)",
+    "GreedyPruning",
+    "Random",
+)
 OVERLAPS = {  # as printed, and with Greedy and Random, IntGrad and MCT exchanged
     (INTGRAD, MCT): (0.6591, 0.6591),
     (INTGRAD, ONES): (0.2959, 0.2984),

@@ -124,8 +124,10 @@ def test_ties_fall_on_all_sites_and_positions_alike():
 
 
 def test_what_scores_nothing_comes_last_the_active_by_activation_and_before_the_dead():
-    scores = Scores([torch.tensor([0.0, 3.0, 0.0, 0.0]), torch.tensor([0.0, 1.0, 0.0])],
-                    [torch.tensor([0.5, 0.0, 0.0, 2.0]), torch.tensor([0.0, 9.0, 1.0])])  # fmt: skip
+    scores = Scores(
+        [torch.tensor([0.0, 3.0, 0.0, 0.0]), torch.tensor([0.0, 1.0, 0.0])],
+        [torch.tensor([0.5, 0.0, 0.0, 2.0]), torch.tensor([0.0, 9.0, 1.0])],
+    )
     ranking = rank(scores)
     assert places(ranking)[:5] == [1, 5, 3, 6, 0]
     assert set(places(ranking)[5:]) == {2, 4}
@@ -133,8 +135,10 @@ def test_what_scores_nothing_comes_last_the_active_by_activation_and_before_the_
     assert [m.tolist() for m in ranking.pathway(0.7).masks] == [[False, True, False, False], [False, True, False]]
     assert ranking.pathway(0).size == ranking.most == 7
     assert [(ranking.pathway(1 - n / 7).ties, ranking.pathway(1 - n / 7).ties_kept) for n in range(1, 8)] == [
-        *[(0, 0)] * 5, (2, 1), (0, 0)
-    ]  # fmt: skip
+        *[(0, 0)] * 5,
+        (2, 1),
+        (0, 0),
+    ]
     nothing = rank([torch.zeros(4)])
     assert (nothing.pathway(0).size, nothing.pathway(0.5).ties, nothing.runs_out, nothing.top(3)) == (4, 4, 1.0, [])
 

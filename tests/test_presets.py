@@ -36,8 +36,10 @@ each = pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.ques
 
 def test_what_is_asked_and_what_is_compared_for_it():
     assert [preset.question for preset in PRESETS] == [
-        "Do contribution and pruning agree?", "Where do dead neurons enter?", "What survives at 99 %?",
-    ]  # fmt: skip
+        "Do contribution and pruning agree?",
+        "Where do dead neurons enter?",
+        "What survives at 99 %?",
+    ]
     assert [preset.ask(View()).params() for preset in PRESETS] == [
         {"columns": "NeuronMCT~NeuronIntGrad~GreedyPruning~DGR(init=1)~Random"},
         {"columns": "ActiveSubnet~NeuronMCT~GreedyPruning~Random", "pair": "1-2"},
@@ -208,10 +210,12 @@ def by_hand(scene: Scene, dead: tuple[torch.Tensor, ...], **pathways: tuple[torc
 
 def test_the_answer_about_agreement_by_hand(residual):
     found = by_hand(
-        residual, marked([], []),
-        NeuronMCT=marked([*range(64)], [0, 1, 2, 3]), GreedyPruning=marked([0, 70], []),
+        residual,
+        marked([], []),
+        NeuronMCT=marked([*range(64)], [0, 1, 2, 3]),
+        GreedyPruning=marked([0, 70], []),
         NeuronIntGrad=marked([*range(17)], [0]),
-    )  # fmt: skip
+    )
     # 18 of 68; 1 of 69; k = 68 / 512 and m = 2 / 512 kept: 136 / (512 * 70 - 136) = 0.0038
     assert AGREEMENT.answer(found) == (
         "The two contribution methods overlap by 26.5 %. NeuronMCT and GreedyPruning overlap by 1.4 %, where chance "
@@ -243,9 +247,10 @@ def fate(p_ratio: float, became: Fate, p: float) -> Answer:
 
 def test_the_answer_about_survival_by_hand(residual):
     answers = {
-        "GreedyPruning": fate(0.0123, "lost", 0.004), "NeuronMCT": fate(2.6, "kept", 0.78),
+        "GreedyPruning": fate(0.0123, "lost", 0.004),
+        "NeuronMCT": fate(2.6, "kept", 0.78),
         "NeuronIntGrad": fate(0.5, "near chance", 0.15),
-    }  # fmt: skip
+    }
     found = replace(by_hand(residual, marked([], []), NeuronMCT=marked([1], [])), answers=answers)
     assert SURVIVAL.answer(found) == (
         "With one neuron in a hundred, NeuronMCT keeps the prediction (p 78.0 %, p ratio 2.60), NeuronIntGrad at a "

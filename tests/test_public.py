@@ -20,9 +20,16 @@ ELSEWHERE = re.compile(r"\b(?:as for|those of) ``[\w.]+``")
 RAISED = re.compile(r"\bRaises:|\b[Rr]aise [A-Z]\w+")
 WEIGHTS = re.compile(r"\b(?:dict|Mapping)\[str, Tensor\]")
 PROMISED = {  # with what the design shows how core is used
-    "METHODS", "dead_share", "linear_radius", "load_network", "overlap", "pathway_gradient", "rank", "response",
+    "METHODS",
+    "dead_share",
+    "linear_radius",
+    "load_network",
+    "overlap",
+    "pathway_gradient",
+    "rank",
+    "response",
     "sample_images",
-}  # fmt: skip
+}
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Definition = Function | ast.ClassDef

@@ -38,9 +38,17 @@ from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parent.parent
 VIEW = View(
-    options=(("Random.seed", 7),), second="Random",
-    x=0.25, y=0.75, zoom=2.0, target=285, off="frozen", sparsity=0.85, site=15, neuron=(9, 3000),
-)  # fmt: skip
+    options=(("Random.seed", 7),),
+    second="Random",
+    x=0.25,
+    y=0.75,
+    zoom=2.0,
+    target=285,
+    off="frozen",
+    sparsity=0.85,
+    site=15,
+    neuron=(9, 3000),
+)
 OPTIONS = View(
     first="NeuronIntGrad", options=(("GreedyPruning.steps", 10), ("NeuronIntGrad.n_steps", 1)), image="coffee"
 )
@@ -194,9 +202,12 @@ def test_what_is_still_in_line_is_named():
 @pytest.fixture(scope="module")
 def hostile() -> tuple[View, str]:
     network = trace(
-        seeded(TOYS["Residual"]()), SHAPE, name=HOSTILE, preprocessing=Preprocessing(size=8, resize=8),
+        seeded(TOYS["Residual"]()),
+        SHAPE,
+        name=HOSTILE,
+        preprocessing=Preprocessing(size=8, resize=8),
         class_names=[f"{i} {HOSTILE}" for i in range(3)] + ["\ud800 half"],
-    )  # fmt: skip
+    )
     view = View(network="checkpoint-x", image="upload-x", second="Random", sparsity=0.5, target=1)
     photo = Image.effect_noise((10, 8), 80).convert("RGB")
     scene = compute.scene(network, photo, view.crop, view.target)
@@ -217,8 +228,11 @@ def test_hostile_names_are_only_literals_in_the_snippet(hostile):
     tree = ast.parse(code)
     called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
     assert "alert" not in called
-    assert [node.value.value for node in tree.body if isinstance(node, ast.Assign) and "CHECKPOINT_PATH" in
-            [getattr(target, "id", "") for target in node.targets]] == [f"{HOSTILE}.safetensors"]  # fmt: skip
+    assert [
+        node.value.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and "CHECKPOINT_PATH" in [getattr(target, "id", "") for target in node.targets]
+    ] == [f"{HOSTILE}.safetensors"]
 
 
 # -------------------------------------------------------------------------------------------------------- the snippet

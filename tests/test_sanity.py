@@ -222,8 +222,11 @@ def test_blocks_and_chosen_stages():
     """Cascading down to a stage randomises what lies above it, whether or not it is a stage itself."""
     network, watched = trace(architecture("resnet18"), (3, 32, 32)), Watched()
     sanity_check(network, image_of(network), 0, watched, stages=["layer4", "layer2.1", "conv1"])
-    for other, kept in zip(watched.networks[1:], (("conv1", "bn1", "layer1", "layer2", "layer3"),
-                                                 ("conv1", "bn1", "layer1", "layer2.0"), ()), strict=True):  # fmt: skip
+    for other, kept in zip(
+        watched.networks[1:],
+        (("conv1", "bn1", "layer1", "layer2", "layer3"), ("conv1", "bn1", "layer1", "layer2.0"), ()),
+        strict=True,
+    ):
         untouched = {name for name in parameters(network) if name.startswith(tuple(f"{k}." for k in kept))}
         assert changed(network, other) == set(parameters(network)) - untouched
     watched = Watched()

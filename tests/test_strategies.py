@@ -21,9 +21,15 @@ def strategies(draw: st.DrawFn) -> Strategy:
 
 def test_all_there_are_in_the_order_in_which_people_meet_them():
     assert STRATEGIES == (
-        "NeuronMCT", "NeuronIntGrad", "GreedyPruning", "DGR(init=1)", "DGR(init=r)", "Random", "Original",
+        "NeuronMCT",
+        "NeuronIntGrad",
+        "GreedyPruning",
+        "DGR(init=1)",
+        "DGR(init=r)",
+        "Random",
+        "Original",
         "ActiveSubnet",
-    )  # fmt: skip
+    )
 
 
 # ------------------------------------------------------------------------------------------------------------- a link
@@ -79,17 +85,48 @@ def test_links_saved_in_the_earlier_form_are_read(saved: str, text: str):
 
 
 REFUSED = [
-    "", "neuronmct", "NeuronMCT ", " Random", "NeuronMCT~Random", "Best", "Method", "!", "!seed=1",
-    "Original!seed=1", "ActiveSubnet!n_steps=3", "Original!", "NeuronMCT!n_steps=11",
-    "NeuronIntGrad:steps=11", "NeuronIntGrad:self=1", "NeuronIntGrad!=11", "NeuronIntGrad!n_steps",
-    "NeuronIntGrad!", "NeuronIntGrad!!n_steps=11", "NeuronIntGrad!n_steps=11!", "NeuronIntGrad n_steps=11",
-    "NeuronIntGrad:n_steps=0", "NeuronIntGrad:n_steps=201", "NeuronIntGrad!n_steps=-1", "NeuronIntGrad:as_released=2",
-    "NeuronIntGrad!n_steps=eleven", "NeuronIntGrad!n_steps=11.0", "NeuronIntGrad!n_steps=nan",
-    "NeuronIntGrad!n_steps=True", "NeuronIntGrad!n_steps=", "NeuronIntGrad!n_steps=1=2",
-    "Original:seed=1", "NeuronMCT:n_steps=11", "NeuronIntGrad:", "NeuronIntGrad:n_steps=3,", "NeuronIntGrad:,n_steps=3",
-    "NeuronIntGrad:n_steps", "NeuronIntGrad:n_steps=-1", "Random:seed=3!seed=4",
-    "Random:seed=10000", "Random!seed=" + "1" * 5000,
-]  # fmt: skip
+    "",
+    "neuronmct",
+    "NeuronMCT ",
+    " Random",
+    "NeuronMCT~Random",
+    "Best",
+    "Method",
+    "!",
+    "!seed=1",
+    "Original!seed=1",
+    "ActiveSubnet!n_steps=3",
+    "Original!",
+    "NeuronMCT!n_steps=11",
+    "NeuronIntGrad:steps=11",
+    "NeuronIntGrad:self=1",
+    "NeuronIntGrad!=11",
+    "NeuronIntGrad!n_steps",
+    "NeuronIntGrad!",
+    "NeuronIntGrad!!n_steps=11",
+    "NeuronIntGrad!n_steps=11!",
+    "NeuronIntGrad n_steps=11",
+    "NeuronIntGrad:n_steps=0",
+    "NeuronIntGrad:n_steps=201",
+    "NeuronIntGrad!n_steps=-1",
+    "NeuronIntGrad:as_released=2",
+    "NeuronIntGrad!n_steps=eleven",
+    "NeuronIntGrad!n_steps=11.0",
+    "NeuronIntGrad!n_steps=nan",
+    "NeuronIntGrad!n_steps=True",
+    "NeuronIntGrad!n_steps=",
+    "NeuronIntGrad!n_steps=1=2",
+    "Original:seed=1",
+    "NeuronMCT:n_steps=11",
+    "NeuronIntGrad:",
+    "NeuronIntGrad:n_steps=3,",
+    "NeuronIntGrad:,n_steps=3",
+    "NeuronIntGrad:n_steps",
+    "NeuronIntGrad:n_steps=-1",
+    "Random:seed=3!seed=4",
+    "Random:seed=10000",
+    "Random!seed=" + "1" * 5000,
+]
 
 
 @pytest.mark.parametrize("text", REFUSED, ids=lambda text: text[:40] or "empty")
@@ -157,10 +194,14 @@ def test_options_back_at_their_defaults_leave_none():
 @pytest.mark.parametrize(
     ("name", "option", "value"),
     [
-        ("Original", "seed", 1), ("ActiveSubnet", "seed", 0), ("NeuronMCT", "seed", 1), ("Random", "seed", 10_000),
-        ("Random", "steps", 10), ("GreedyPruning", "steps", 9),
+        ("Original", "seed", 1),
+        ("ActiveSubnet", "seed", 0),
+        ("NeuronMCT", "seed", 1),
+        ("Random", "seed", 10_000),
+        ("Random", "steps", 10),
+        ("GreedyPruning", "steps", 9),
     ],
-)  # fmt: skip
+)
 def test_an_option_that_does_not_fit_cannot_be_set(name: str, option: str, value: int):
     with pytest.raises(PathwayError):
         Strategy(name).with_option(option, value)
@@ -188,10 +229,15 @@ def test_titles(text: str, title: str):
 
 def test_families_methods_and_who_heeds_the_target():
     assert {name: Strategy(name).family for name in STRATEGIES} == {
-        "NeuronMCT": "contribution", "NeuronIntGrad": "contribution", "GreedyPruning": "pruning",
-        "DGR(init=1)": "pruning", "DGR(init=r)": "pruning", "Random": "baseline", "Original": "reference",
+        "NeuronMCT": "contribution",
+        "NeuronIntGrad": "contribution",
+        "GreedyPruning": "pruning",
+        "DGR(init=1)": "pruning",
+        "DGR(init=r)": "pruning",
+        "Random": "baseline",
+        "Original": "reference",
         "ActiveSubnet": "reference",
-    }  # fmt: skip
+    }
     assert {name for name in STRATEGIES if Strategy(name).uses_target} == {
         "NeuronMCT",
         "NeuronIntGrad",

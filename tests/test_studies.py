@@ -503,16 +503,22 @@ def test_what_the_command_prints_of_a_study(small):
 
 def test_a_radius_is_one_number_whatever_limits_it():
     columns = {name: [None] * 2 for name in SCHEMA.names} | {
-        "method": ["a"] * 2, "measure": ["linear_radius"] * 2, "other": ["features.1", "features.2"],
-        "value": [1.0, 3.0], "achieved": [0.9] * 2,
-    }  # fmt: skip
+        "method": ["a"] * 2,
+        "measure": ["linear_radius"] * 2,
+        "other": ["features.1", "features.2"],
+        "value": [1.0, 3.0],
+        "achieved": [0.9] * 2,
+    }
     assert summarise(pa.table(columns))["median"].tolist() == [2.0]
 
 
 def test_failures_and_gaps_are_not_in_the_mean():
     columns = {name: [None] * 3 for name in SCHEMA.names} | {
-        "method": ["a"] * 3, "measure": ["m"] * 3, "value": [1.0, 3.0, math.nan], "achieved": [0.9] * 3,
-    }  # fmt: skip
+        "method": ["a"] * 3,
+        "measure": ["m"] * 3,
+        "value": [1.0, 3.0, math.nan],
+        "achieved": [0.9] * 3,
+    }
     table = summarise(pa.table(columns), ["method"])
     assert (table["mean"].item(), table["images"].item()) == (2.0, 2)
 

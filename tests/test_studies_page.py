@@ -68,11 +68,15 @@ def write_roar(folder: Path) -> None:
     plan = Roar(methods=tuple(ACCURACIES), fractions=(0.1, 0.5), seeds=2)
     folder.mkdir()
     manifest = {
-        "kind": "roar", "roar": asdict(plan), "fingerprint": "f", "command": "python -m explorer roar",
+        "kind": "roar",
+        "roar": asdict(plan),
+        "fingerprint": "f",
+        "command": "python -m explorer roar",
         "dataset": {"name": "fashion-mnist", "train": 2000, "test": 500, "classes": ["bag"]},
-        "network": {"name": "small VGG, retrained", "weights_hash": "", "sites": {}}, "versions": "torch 2",
+        "network": {"name": "small VGG, retrained", "weights_hash": "", "sites": {}},
+        "versions": "torch 2",
         "started": "2026-11-23T06:00:00+00:00",
-    }  # fmt: skip
+    }
     (folder / "manifest.json").write_text(json.dumps(manifest))
     for number, (method, place, seed) in enumerate(plan.trainings):
         rows = Rows.begun(part=number, dataset="fashion-mnist", network="small VGG, retrained", off="zero")
@@ -233,9 +237,11 @@ def test_the_papers_areas_and_overlaps_stand_beside_ours(at_home, rows):
     pairs, areas = (t.value.to_dict("records") for t in at.table)
     ours = values(rows, "overlap", method="NeuronMCT", other="NeuronIntGrad:n_steps=2", sparsity=0.9).mean()
     assert pairs[0] == {
-        "pair": "NeuronMCT & NeuronIntGrad (n_steps=2)", "paper": "65.9 %", "labels exchanged": "65.9 %",
+        "pair": "NeuronMCT & NeuronIntGrad (n_steps=2)",
+        "paper": "65.9 %",
+        "labels exchanged": "65.9 %",
         "ours": percent(ours),
-    }  # fmt: skip
+    }
     assert [row["method"] for row in areas] == ["NeuronMCT", "NeuronIntGrad (n_steps=2)", "Random", "Gradient"]
     area = values(rows, "lerf_area_10", method="Gradient").mean()
     assert areas[3]["ours"] == f"{area:.4f}"

@@ -54,9 +54,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         held: list[tuple[int, float]] = []
         run(
-            MANY, Path(folder) / "run", Serial(load, threads=1), load(),
+            MANY,
+            Path(folder) / "run",
+            Serial(load, threads=1),
+            load(),
             progress=lambda done, *_: held.append((done, peak())),
-        )  # fmt: skip
+        )
     for done, megabytes in held[:: len(held) // 5]:
         print(f"{done:5} images: at most {megabytes:.0f} MB")
     load = Loader.of(PHOTOS)
