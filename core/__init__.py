@@ -25,8 +25,8 @@ from core.methods import METHODS
 from core.models.zoo import load_checkpoint, load_network
 from core.network import Network, Site, trace
 from core.network.receptive_field import receptive_field
-from core.pathways.fidelity import chance_overlap, dead_share, fidelity, fidelity_curve, overlap
-from core.pathways.overlap import Membership, membership
+from core.pathways.fidelity import fidelity, fidelity_curve
+from core.pathways.overlap import Membership, chance_overlap, dead_share, membership, overlap
 from core.pathways.ranking import Pathway, Ranking, rank
 from core.pathways.restriction import pathway_gradient, response, restrict, saliency_map, sweep
 

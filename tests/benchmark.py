@@ -32,8 +32,8 @@ from core.evaluation import degradation
 from core.methods import METHODS
 from core.models.zoo import load_network
 from core.network import Network, trace
-from core.pathways.fidelity import dead_neurons, fidelity_curve
-from core.pathways.overlap import membership
+from core.pathways.fidelity import fidelity_curve
+from core.pathways.overlap import dead_neurons, membership
 from core.pathways.ranking import rank
 from core.pathways.restriction import pathway_gradient, sweep
 from explorer.compute import compute

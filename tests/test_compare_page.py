@@ -14,7 +14,8 @@ from streamlit.testing.v1 import AppTest
 from core.data.samples import sample_images
 from core.methods import METHODS
 from core.models.zoo import load_network
-from core.pathways.fidelity import chance_overlap, dead_neurons, dead_share, fidelity, overlap, site_overlaps
+from core.pathways.fidelity import fidelity
+from core.pathways.overlap import chance_overlap, dead_neurons, dead_share, overlap, site_overlaps
 from core.pathways.ranking import Pathway, rank
 from core.pathways.restriction import response
 from core.strategy import Strategy

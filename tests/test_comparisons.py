@@ -17,7 +17,8 @@ from core.data.preprocessing import Crop, Preprocessing
 from core.errors import PathwayError
 from core.methods import METHODS
 from core.network import trace
-from core.pathways.fidelity import chance_overlap, fidelity, overlap
+from core.pathways.fidelity import fidelity
+from core.pathways.overlap import chance_overlap, overlap
 from core.pathways.ranking import rank
 from core.pathways.restriction import pathway_gradient, saliency_map
 from core.pathways.scores import Scores

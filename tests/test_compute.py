@@ -20,7 +20,8 @@ from core.errors import PathwayError
 from core.methods import METHODS
 from core.network import Network, trace
 from core.network.receptive_field import receptive_field
-from core.pathways.fidelity import dead_neurons, dead_share, fidelity
+from core.pathways.fidelity import fidelity
+from core.pathways.overlap import dead_neurons, dead_share
 from core.pathways.ranking import rank
 from core.pathways.restriction import pathway_gradient, response, restrict, saliency_map
 from core.strategy import STRATEGIES, Strategy

@@ -20,7 +20,7 @@ from core.decoding import PLAIN, Recipe, decode, decode_neuron
 from core.methods import METHODS
 from core.models.zoo import load_network
 from core.network import Network
-from core.pathways.fidelity import dead_neurons
+from core.pathways.overlap import dead_neurons
 from core.pathways.ranking import Pathway, rank
 from core.pathways.restriction import response
 from explorer.compute import compute, decoding

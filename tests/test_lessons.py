@@ -18,7 +18,8 @@ from core.linearity import along, linear_radius
 from core.methods import METHODS
 from core.models.zoo import load_network
 from core.network import Network
-from core.pathways.fidelity import Fidelity, chance_overlap, dead_neurons, dead_share, fidelity, overlap
+from core.pathways.fidelity import Fidelity, fidelity
+from core.pathways.overlap import chance_overlap, dead_neurons, dead_share, overlap
 from core.pathways.ranking import Pathway, Ranking, rank
 from core.pathways.restriction import pathway_gradient, response, saliency_map
 from explorer.plots import figures

@@ -14,8 +14,15 @@ from torch.testing import assert_close
 
 from core.errors import PathwayError
 from core.methods import METHODS
-from core.pathways.fidelity import chance_overlap, dead_neurons, overlap, share_within, site_overlaps
-from core.pathways.overlap import Membership, membership
+from core.pathways.overlap import (
+    Membership,
+    chance_overlap,
+    dead_neurons,
+    membership,
+    overlap,
+    share_within,
+    site_overlaps,
+)
 from core.pathways.ranking import Pathway, rank
 from tests.networks import image_of, toy
 

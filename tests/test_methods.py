@@ -17,7 +17,7 @@ from core.methods.greedy_pruning import greedy_pruning
 from core.methods.neuron_intgrad import midpoints, signed_contributions
 from core.network import Network, trace
 from core.network.tracing import TRACE_LOCK
-from core.pathways.fidelity import dead_share
+from core.pathways.overlap import dead_share
 from core.pathways.ranking import rank
 from tests import replicas
 from tests.networks import SHAPE, TOYS, ByHand, Residual, architecture, cheap, image_of, seeded, toy

@@ -12,17 +12,8 @@ from torch.testing import assert_close
 from core.errors import Cancelled, PathwayError
 from core.methods import METHODS
 from core.network import Network, trace
-from core.pathways.fidelity import (
-    chance_overlap,
-    dead_neurons,
-    dead_share,
-    fidelity,
-    fidelity_curve,
-    overlap,
-    probability_ratio,
-    share_within,
-    site_overlaps,
-)
+from core.pathways.fidelity import fidelity, fidelity_curve, probability_ratio
+from core.pathways.overlap import chance_overlap, dead_neurons, dead_share, overlap, share_within, site_overlaps
 from core.pathways.ranking import Pathway, rank
 from tests.networks import ByHand, image_of, toy
 

@@ -8,8 +8,7 @@ from core.data.samples import sample_images
 from core.methods import METHODS
 from core.models.zoo import load_network
 from core.network import Network
-from core.pathways.fidelity import dead_neurons
-from core.pathways.overlap import Membership, membership
+from core.pathways.overlap import Membership, dead_neurons, membership
 from core.pathways.ranking import rank
 
 OPTIONS = {"NeuronMCT": {}, "NeuronIntGrad": {"n_steps": 4}, "DGR(init=1)": {"iterations": 200}, "Random": {}}

@@ -17,16 +17,8 @@ from core.flow import link
 from core.linearity import effective_linear_radius, linear_radius
 from core.methods import METHODS
 from core.network import Network, trace
-from core.pathways.fidelity import (
-    dead_neurons,
-    dead_share,
-    fidelity,
-    fidelity_curve,
-    overlap,
-    share_within,
-    site_overlaps,
-)
-from core.pathways.overlap import membership
+from core.pathways.fidelity import fidelity, fidelity_curve
+from core.pathways.overlap import dead_neurons, dead_share, membership, overlap, share_within, site_overlaps
 from core.pathways.ranking import Pathway, rank
 from core.pathways.restriction import response, restrict, restrict_each, sweep
 from tests.networks import SHAPE, TOYS, Saturating, Toy, image_of, seeded, toy

@@ -19,7 +19,8 @@ from streamlit.testing.v1 import AppTest
 from core.data.preprocessing import Crop, Preprocessing
 from core.methods import METHODS
 from core.network import trace
-from core.pathways.fidelity import dead_neurons, dead_share, fidelity
+from core.pathways.fidelity import fidelity
+from core.pathways.overlap import dead_neurons, dead_share
 from core.pathways.ranking import rank
 from core.pathways.restriction import pathway_gradient, response, saliency_map
 from core.pathways.scores import Scores

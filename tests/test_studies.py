@@ -33,7 +33,7 @@ from core.attribution.attribution import Attribution
 from core.data.images import image_hash, open_image
 from core.errors import Cancelled, PathwayError
 from core.evaluation import degradation, energy_inside, insertion, pointing_game, removals, sanity_check, sensitivity_n
-from core.pathways.fidelity import chance_overlap
+from core.pathways.overlap import chance_overlap
 from core.strategy import Strategy
 from core.studies import MEASURES, Loader, Serial, Store, Study, estimate, measuring, run, running, summarise
 from core.studies import store as stores

@@ -1,4 +1,4 @@
-"""Numbers about pathways: how alike two are, how many dead neurons one holds, what restriction does to the answer.
+"""What restriction to a pathway does to the answer.
 
 References:
     [Khakzar21] Khakzar et al., Neural Response Interpretation through the Lens of Critical Pathways, CVPR 2021.
@@ -8,20 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import nan
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from core.network import Network
+from core.pathways.overlap import dead_among, share_within
 from core.pathways.ranking import (
     Off,
     Pathway,
     Ranking,
     check_off,
     check_pathway,
-    check_shapes,
     check_sparsity,
     restriction,
 )
@@ -32,19 +31,12 @@ __all__ = [
     "Fidelity",
     "Standing",
     "chance_line",
-    "chance_overlap",
-    "dead_neurons",
-    "dead_share",
     "fate",
     "fidelity",
     "fidelity_curve",
-    "overlap",
     "probability_ratio",
-    "share_within",
-    "site_overlaps",
     "standing",
 ]
-
 
 Fate = Literal["kept", "near chance", "lost"]
 """What becomes of a prediction: it stays, it stays first with a probability near chance, or another takes its place."""
@@ -90,75 +82,6 @@ class Fidelity:
     def prediction_kept(self) -> bool:
         """Return whether the restricted network predicts the class that the original one does, be it near chance."""
         return self.fate != "lost"
-
-
-def overlap(pathway: Pathway, other: Pathway) -> float:
-    """Return intersection over union of two pathways, NaN when both are empty. [Khakzar21]
-
-    Raises:
-        PathwayError: they are not of one network.
-    """
-    check_shapes(pathway.masks, other.masks, "another pathway's mask")
-    common = sum(int((a & b).count_nonzero()) for a, b in zip(pathway.masks, other.masks, strict=True))
-    return _jaccard(common, pathway.size, other.size)
-
-
-def site_overlaps(pathway: Pathway, other: Pathway) -> list[float]:
-    """Return intersection over union at each site, NaN where both are empty.
-
-    Raises:
-        PathwayError: they are not of one network.
-    """
-    check_shapes(pathway.masks, other.masks, "another pathway's mask")
-    common = [int((a & b).count_nonzero()) for a, b in zip(pathway.masks, other.masks, strict=True)]
-    return list(map(_jaccard, common, pathway.sizes, other.sizes))
-
-
-def chance_overlap(share: float, other: float) -> float:
-    """Return the overlap expected of two independent pathways keeping these shares, k1 k2 / (k1 + k2 - k1 k2)."""
-    union = share + other - share * other
-    return share * other / union if union else nan
-
-
-def dead_neurons(network: Network, image: Tensor) -> tuple[Tensor, ...]:
-    """Return which neurons have activation 0 for one image in the original network; one forward pass.
-
-    Args:
-        image: (1, *network.input_shape).
-
-    Returns:
-        One bool tensor a site, shaped like its activation without the batch axis.
-    """
-    with torch.no_grad():
-        run = network.run(network.check_image(image, one=True), record=True)
-    return _dead(run.activations)
-
-
-def share_within(pathway: Pathway, marked: Sequence[Tensor]) -> float:
-    """Return the share of a pathway's neurons that are marked, NaN for an empty pathway.
-
-    Args:
-        marked: one bool tensor a site, shaped like the pathway's mask there.
-
-    Raises:
-        PathwayError: the shapes differ.
-    """
-    check_shapes(pathway.masks, marked, "marks")
-    both = sum(int((mask & mark).count_nonzero()) for mask, mark in zip(pathway.masks, marked, strict=True))
-    return both / pathway.size if pathway.size else nan
-
-
-def dead_share(network: Network, image: Tensor, pathway: Pathway) -> float:
-    """Return the share of a pathway's neurons that are dead for one image, NaN for an empty pathway. [Khakzar21]
-
-    Args:
-        image: (1, *network.input_shape).
-
-    Raises:
-        PathwayError: the image or the pathway does not fit.
-    """
-    check_pathway(network, pathway)
-    return share_within(pathway, dead_neurons(network, image))
 
 
 def probability_ratio(logits: Tensor, original: Tensor, target: int) -> float:
@@ -249,7 +172,7 @@ class _Original:
         check_off(off)
         with torch.no_grad():
             run = network.run(image, record=True)
-        self._logits, self._dead = run.logits, _dead(run.activations)
+        self._logits, self._dead = run.logits, dead_among(run.activations)
         self._held = run.activations if off == "frozen" else None
 
     def restricted(self, pathway: Pathway) -> Fidelity:
@@ -263,12 +186,3 @@ class _Original:
             before=standing(self._logits, self._target),
             after=standing(logits, self._target),
         )
-
-
-def _dead(activations: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    return tuple(activation[0] == 0 for activation in activations)
-
-
-def _jaccard(common: int, size: int, other: int) -> float:
-    union = size + other - common
-    return common / union if union else nan

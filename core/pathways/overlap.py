@@ -1,4 +1,4 @@
-"""Which neurons are on which of several pathways, counted once for every number that compares them.
+"""How alike pathways are, and how many dead neurons are on them; of two, or of several, counted once for all.
 
 A neuron's code has one bit a pathway, and one above them for a neuron that is dead; one pass over all neurons counts
 the codes of every site:
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import nan
 
 import numpy as np
 import torch
@@ -22,9 +23,25 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core.errors import PathwayError
-from core.pathways.ranking import Pathway, check_shapes
+from core.network import Network
+from core.pathways.ranking import (
+    Pathway,
+    check_pathway,
+    check_shapes,
+)
 
-__all__ = ["Membership", "membership"]
+__all__ = [
+    "Membership",
+    "chance_overlap",
+    "dead_among",
+    "dead_neurons",
+    "dead_share",
+    "jaccard",
+    "membership",
+    "overlap",
+    "share_within",
+    "site_overlaps",
+]
 
 MOST = 7  # pathways: their bits and that of dead neurons fill a byte
 
@@ -83,7 +100,7 @@ class Membership:
     def site_overlaps(self, p: int, q: int) -> Shares:
         """Return intersection over union at each site, (sites,), NaN where both are empty."""
         sizes = self.sizes()
-        return _overlap(self.common(p, q), sizes[p], sizes[q])
+        return jaccard(self.common(p, q), sizes[p], sizes[q])
 
     def site_chances(self, p: int, q: int) -> Shares:
         """Return the overlap that chance gives at each site, (sites,), NaN where both are empty."""
@@ -95,7 +112,7 @@ class Membership:
         on = self._on()
         common = (on * _total(self.counts, 0, 1)) @ on.T  # (P, P)
         sizes = common.diagonal()
-        return _overlap(common, sizes[:, None], sizes)
+        return jaccard(common, sizes[:, None], sizes)
 
     def chances(self) -> Shares:
         """Return the overlap that chance gives every pair of this many neurons, (P, P), NaN where both are empty."""
@@ -163,16 +180,97 @@ def _total(counts: Counts, *axes: int) -> Counts:
     return total
 
 
-def _share(part: Counts, whole: Counts) -> Shares:
+def _share(part: Counts | int, whole: Counts | int) -> Shares:
     """Part over whole, NaN where there is no whole."""
-    share: Shares = np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole != 0)
+    share: Shares = np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=np.not_equal(whole, 0))
     return share
 
 
-def _overlap(common: Counts, size: Counts, other: Counts) -> Shares:
+def jaccard(common: Counts | int, size: Counts | int, other: Counts | int) -> Shares:
+    """Return intersection over union, NaN where both are empty.
+
+    Args:
+        common: how many neurons are on both pathways; a number or an array of any shape.
+        size, other: how many are on each.
+    """
     return _share(common, size + other - common)
 
 
 def _chance(size: Counts, other: Counts, neurons: Counts) -> Shares:
     """k1 k2 / (k1 + k2 - k1 k2) of kept shares k1 = size / neurons, k2 = other / neurons."""
     return _share(size * other, neurons * (size + other) - size * other)
+
+
+def overlap(pathway: Pathway, other: Pathway) -> float:
+    """Return intersection over union of two pathways, NaN when both are empty. [Khakzar21]
+
+    Raises:
+        PathwayError: they are not of one network.
+    """
+    check_shapes(pathway.masks, other.masks, "another pathway's mask")
+    common = sum(int((a & b).count_nonzero()) for a, b in zip(pathway.masks, other.masks, strict=True))
+    return float(jaccard(common, pathway.size, other.size))
+
+
+def site_overlaps(pathway: Pathway, other: Pathway) -> list[float]:
+    """Return intersection over union at each site, NaN where both are empty.
+
+    Raises:
+        PathwayError: they are not of one network.
+    """
+    check_shapes(pathway.masks, other.masks, "another pathway's mask")
+    common = [int((a & b).count_nonzero()) for a, b in zip(pathway.masks, other.masks, strict=True)]
+    found: list[float] = jaccard(np.array(common), np.array(pathway.sizes), np.array(other.sizes)).tolist()
+    return found
+
+
+def chance_overlap(share: float, other: float) -> float:
+    """Return the overlap expected of two independent pathways keeping these shares, k1 k2 / (k1 + k2 - k1 k2)."""
+    union = share + other - share * other
+    return share * other / union if union else nan
+
+
+def dead_neurons(network: Network, image: Tensor) -> tuple[Tensor, ...]:
+    """Return which neurons have activation 0 for one image in the original network; one forward pass.
+
+    Args:
+        image: (1, *network.input_shape).
+
+    Returns:
+        One bool tensor a site, shaped like its activation without the batch axis.
+    """
+    with torch.no_grad():
+        run = network.run(network.check_image(image, one=True), record=True)
+    return dead_among(run.activations)
+
+
+def share_within(pathway: Pathway, marked: Sequence[Tensor]) -> float:
+    """Return the share of a pathway's neurons that are marked, NaN for an empty pathway.
+
+    Args:
+        marked: one bool tensor a site, shaped like the pathway's mask there.
+
+    Raises:
+        PathwayError: the shapes differ.
+    """
+    check_shapes(pathway.masks, marked, "marks")
+    both = sum(int((mask & mark).count_nonzero()) for mask, mark in zip(pathway.masks, marked, strict=True))
+    return both / pathway.size if pathway.size else nan
+
+
+def dead_share(network: Network, image: Tensor, pathway: Pathway) -> float:
+    """Return the share of a pathway's neurons that are dead for one image, NaN for an empty pathway. [Khakzar21]
+
+    Args:
+        image: (1, *network.input_shape).
+
+    Raises:
+        PathwayError: the image or the pathway does not fit.
+    """
+    check_pathway(network, pathway)
+    return share_within(pathway, dead_neurons(network, image))
+
+
+def dead_among(activations: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Return which neurons are dead, one bool tensor a site, given one image's activations, each (1, *site.shape)."""
+    return tuple(activation[0] == 0 for activation in activations)

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from core.methods import METHODS
 from core.network import Network
+from core.pathways.overlap import jaccard
 from core.studies.intervals import ENDS, FEWEST, Floats, draws
 from core.studies.plan import Study
 from core.studies.rows import Rows
@@ -139,9 +140,7 @@ def overlaps_of_all(masks: NDArray[np.uint8]) -> NDArray[np.float64]:
     overlaps = np.empty((len(masks), len(masks)))
     for row, mask in enumerate(masks):
         common = np.array([np.bitwise_count(mask & other).sum(dtype=np.int64) for other in masks[: row + 1]])
-        union = sizes[row] + sizes[: row + 1] - common
-        shares = np.divide(common, union, out=np.full(len(common), np.nan), where=union > 0)
-        overlaps[row, : row + 1] = overlaps[: row + 1, row] = shares
+        overlaps[row, : row + 1] = overlaps[: row + 1, row] = jaccard(common, sizes[row], sizes[: row + 1])
     return overlaps
 
 

@@ -29,7 +29,8 @@ from core.evaluation import (
 from core.evaluation.sensitivity import Removals, removals, sensitivity_n
 from core.linearity import linear_radius
 from core.network import Network
-from core.pathways.fidelity import chance_overlap, fate, overlap, probability_ratio, share_within, site_overlaps
+from core.pathways.fidelity import fate, probability_ratio
+from core.pathways.overlap import chance_overlap, overlap, share_within, site_overlaps
 from core.pathways.ranking import Pathway
 from core.strategy import Strategy
 from core.studies.plan import Study

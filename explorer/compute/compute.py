@@ -29,7 +29,8 @@ from core.methods import Method, Scores
 from core.models.weights import download_weights, find_weights
 from core.models.zoo import available_networks, load_network
 from core.network import Network, Run
-from core.pathways.fidelity import fate, probability_ratio, share_within, standing
+from core.pathways.fidelity import fate, probability_ratio, standing
+from core.pathways.overlap import share_within
 from core.pathways.ranking import Off, Pathway, rank
 from core.pathways.restriction import restrict
 from core.progress import Progress, silent

@@ -13,6 +13,7 @@ from torch import Tensor
 from core.methods import Step
 from core.network import Network
 from core.pathways.fidelity import Fate, Standing
+from core.pathways.overlap import dead_among
 from core.pathways.ranking import Pathway, Ranking
 from core.pathways.restriction import Restricted
 from core.pathways.scores import Sum
@@ -60,7 +61,7 @@ class Scene:
     @cached_property
     def dead(self) -> tuple[Tensor, ...]:
         """Return which neurons are dead for this image, one mask a site."""
-        return tuple(activation[0] == 0 for activation in self.activations)
+        return dead_among(self.activations)
 
     @cached_property
     def dead_share(self) -> float:
