@@ -105,7 +105,7 @@ class Membership:
     def site_chances(self, p: int, q: int) -> Shares:
         """Return the overlap that chance gives at each site, (sites,), NaN where both are empty."""
         sizes = self.sizes()
-        return _chance(sizes[p], sizes[q], self.neurons)
+        return _chances(_share(sizes[p], self.neurons), _share(sizes[q], self.neurons))
 
     def overlaps(self) -> Shares:
         """Return intersection over union of every pair, (P, P), NaN where both are empty. [Khakzar21]"""
@@ -116,8 +116,8 @@ class Membership:
 
     def chances(self) -> Shares:
         """Return the overlap that chance gives every pair of this many neurons, (P, P), NaN where both are empty."""
-        sizes = _total(self.sizes(), 1)
-        return _chance(sizes[:, None], sizes, _total(self.neurons, 0))
+        shares = _share(_total(self.sizes(), 1), _total(self.neurons, 0))
+        return _chances(shares[:, None], shares)
 
     def dead_shares(self) -> Shares:
         """Return the share of each pathway that is dead, (P,), NaN for an empty one. [Khakzar21]"""
@@ -180,9 +180,10 @@ def _total(counts: Counts, *axes: int) -> Counts:
     return total
 
 
-def _share(part: Counts | int, whole: Counts | int) -> Shares:
+def _share(part: Counts | Shares | int, whole: Counts | Shares | int) -> Shares:
     """Part over whole, NaN where there is no whole."""
-    share: Shares = np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=np.not_equal(whole, 0))
+    shape = np.broadcast_shapes(np.shape(part), np.shape(whole))
+    share: Shares = np.divide(part, whole, out=np.full(shape, np.nan), where=np.not_equal(whole, 0))
     return share
 
 
@@ -196,9 +197,8 @@ def jaccard(common: Counts | int, size: Counts | int, other: Counts | int) -> Sh
     return _share(common, size + other - common)
 
 
-def _chance(size: Counts, other: Counts, neurons: Counts) -> Shares:
-    """k1 k2 / (k1 + k2 - k1 k2) of kept shares k1 = size / neurons, k2 = other / neurons."""
-    return _share(size * other, neurons * (size + other) - size * other)
+def _chances(share: Shares, other: Shares) -> Shares:
+    return _share(share * other, share + other - share * other)
 
 
 def overlap(pathway: Pathway, other: Pathway) -> float:
@@ -226,8 +226,7 @@ def site_overlaps(pathway: Pathway, other: Pathway) -> list[float]:
 
 def chance_overlap(share: float, other: float) -> float:
     """Return the overlap expected of two independent pathways keeping these shares, k1 k2 / (k1 + k2 - k1 k2)."""
-    union = share + other - share * other
-    return share * other / union if union else nan
+    return float(_chances(np.array(share), np.array(other)))
 
 
 def dead_neurons(network: Network, image: Tensor) -> tuple[Tensor, ...]:
