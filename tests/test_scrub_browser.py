@@ -121,7 +121,7 @@ def test_it_redraws_at_every_frame_of_a_drag(page: Page, server: str, record_pro
         )
     record_property("redraws_a_second", round(drawings / seconds, 1))
     print(f"{drawings / seconds:.1f} redraws/s")
-    assert drawings == frames
+    assert abs(drawings - frames) <= 1  # a frame asked for before the drag may still be drawn in it
 
 
 def test_keys_step_from_stop_to_stop_and_the_server_hears_when_they_are_let_go(page: Page, server: str) -> None:
