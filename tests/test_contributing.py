@@ -17,8 +17,8 @@ from core.methods import METHODS, Method
 from explorer.state import lessons
 from explorer.ui import navigation
 from tests.app import APP, PAGES, opened, ran, view
+from tests.core.methods.test_methods import toy
 from tests.networks import image_of
-from tests.test_methods import toy
 
 TEXT = (Path(__file__).resolve().parent.parent / "CONTRIBUTING.md").read_text("utf-8")
 

@@ -1,7 +1,7 @@
 """What the app needs of Streamlit that Streamlit does not promise to keep, in one place.
 
-Each function has a fallback for a version that no longer has what it uses; ``tests/test_streamlit_compat.py`` checks
-that the installed one has it. ``Page`` and ``Place`` are types only: import them under ``TYPE_CHECKING``.
+Each function has a fallback for a version that no longer has what it uses; its test checks that the installed one has
+it. ``Page`` and ``Place`` are types only: import them under ``TYPE_CHECKING``.
 """
 
 from __future__ import annotations

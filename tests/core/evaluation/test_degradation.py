@@ -24,7 +24,7 @@ from core.evaluation.degradation import SHARES, Curve, degradation, deletion, in
 from core.network import Network, trace
 from tests.networks import SHAPE, ByHand, image_of, seeded, toy
 
-TABLES = json.loads((Path(__file__).resolve().parent.parent / "assets" / "paper_tables.json").read_text())
+TABLES = json.loads((Path(__file__).resolve().parents[3] / "assets" / "paper_tables.json").read_text())
 PRINTED = [
     (table, name) for table in ("lerf_cifar10", "lerf_birdsnap", "lerf_imagenet") for name in TABLES[table]["rows"]
 ]

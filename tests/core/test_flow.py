@@ -23,8 +23,8 @@ from core.methods import METHODS
 from core.network import Network, trace
 from core.pathways.ranking import Pathway, rank
 from core.pathways.restriction import response
+from tests.core.network.test_purity import HOOKS
 from tests.networks import TOYS, ByHand, architecture, image_of, seeded, toy
-from tests.test_purity import HOOKS
 
 TARGET, NUDGE = 1, 1e-6
 RESTRICTIONS = [None, "zero", "frozen"]

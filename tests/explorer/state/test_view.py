@@ -16,7 +16,7 @@ from core.strategy import STRATEGIES, Strategy
 from explorer.state.choices import ATTRIBUTIONS, REGULARISERS, SPARSITIES, nearest_sparsity
 from explorer.state.knockout import Part
 from explorer.state.view import View, beside
-from tests.test_strategies import strategies
+from tests.core.test_strategy import strategies
 
 FAMILIES = {name: method.family for name, method in METHODS.items()}
 MAIN = [name for name, family in FAMILIES.items() if family != "baseline"]

@@ -391,7 +391,7 @@ def test_what_would_grow_is_refused_before_it_is_read(make: Callable[[], bytes],
 
 @pytest.mark.thorough
 def test_a_bomb_takes_little_memory_and_time() -> None:
-    found = peaks("tests.test_hostile_checkpoints:BOMBS")
+    found = peaks("tests.core.models.test_hostile_checkpoints:BOMBS")
     assert found.keys() == BOMBS.keys()
     for name, (peak, seconds, said) in found.items():
         assert said, name
@@ -401,7 +401,7 @@ def test_a_bomb_takes_little_memory_and_time() -> None:
 
 @pytest.mark.thorough
 def test_what_says_how_weights_are_called_takes_a_hundred_times_its_size_at_most() -> None:
-    for name, (peak, seconds, said) in peaks("tests.test_hostile_checkpoints:SLOW_BOMBS").items():
+    for name, (peak, seconds, said) in peaks("tests.core.models.test_hostile_checkpoints:SLOW_BOMBS").items():
         assert "Wanted a safetensors file" in said, name
         assert peak < 100 * MAX_LISTING / 2**20, (name, peak)
         assert seconds < 20, (name, seconds)

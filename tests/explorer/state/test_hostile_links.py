@@ -22,8 +22,8 @@ from explorer.plots.words import plain
 from explorer.state.knockout import MOST_PARTS, KnockOut
 from explorer.state.view import MOST_NOTES, View
 from explorer.ui import markup
+from tests.explorer.state.test_knockout import mixed
 from tests.hostile import BROKEN, outcome, watched
-from tests.test_knockouts import mixed
 
 FIELDS = [field.name for field in fields(View)]
 OPTIONS = [f"{method.name}.{option.name}" for method in METHODS.values() for option in method.options]

@@ -31,7 +31,7 @@ from explorer.compute.scene import Scene, Scored
 from tests.networks import SHAPE, TOYS, seeded
 from tests.waiting import until
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 
 NAMES = ["cat", "dog", "boat", "fish"]
 PHOTO = Image.effect_noise((12, 9), 90).convert("RGB")

@@ -21,7 +21,7 @@ from explorer import study as command
 from tests.waiting import until
 
 pytestmark = pytest.mark.thorough
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 QUICK = [
     *("--images", "fashion-mnist", "--network", "fashion_vgg", "--batch", "4"),
     *("--strategy", "NeuronMCT", "--strategy", "GreedyPruning:steps=10", "--strategy", "Random", "--sparsity", "0.9"),

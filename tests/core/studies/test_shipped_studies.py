@@ -12,7 +12,7 @@ from core.studies import Store, Study
 from core.studies.measuring import measure
 from core.studies.roar import Roar
 
-RUNS = Path(__file__).resolve().parent.parent / "assets" / "studies"
+RUNS = Path(__file__).resolve().parents[3] / "assets" / "studies"
 STUDIES = ("fashion-mnist", "photos-squeezenet1_1", "photos-efficientnet_lite0")
 
 

@@ -24,8 +24,8 @@ from core.models.zoo import load_network
 from core.network import Network, trace
 from core.pathways.ranking import Pathway, rank
 from core.pathways.restriction import restrict, restricting
+from tests.core.network.test_purity import HOOKS
 from tests.networks import SHAPE, TOYS, ByHand, architecture, image_of, seeded, toy
-from tests.test_purity import HOOKS
 
 
 class Pooled(nn.Module):

@@ -36,7 +36,7 @@ from tests.browser import CHROMIUM, FLAGS, WHY
 from tests.networks import SHAPE, TOYS, seeded
 from tests.waiting import until
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 VIEW = View(
     options=(("Random.seed", 7),),
     second="Random",

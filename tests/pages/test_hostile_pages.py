@@ -25,7 +25,7 @@ from tests.app import PAGES as FOLDER
 from tests.app import button, opened, ran, until_done, view, warnings
 from tests.hostile import BROKEN, EVIL, ROOT, watched
 from tests.networks import seeded
-from tests.test_app import control, encoded, pasted, upload
+from tests.pages.test_app import control, encoded, pasted, upload
 
 pytestmark = [pytest.mark.usefixtures("own_queue"), pytest.mark.filterwarnings("ignore")]
 PAGES = ("explore", "compare", "evaluate", "neuron", "flow", "knockout", "linearity", "decode", "studies", "lessons")
