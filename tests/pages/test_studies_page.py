@@ -448,7 +448,7 @@ def test_the_csv_is_the_table_with_what_it_was_made_from(at_home, monkeypatch):
 
     monkeypatch.setattr(showing, "offer_table", taken)
     studies(runs="small")
-    rows, made_from = made["study-small-dead_share.csv"]
+    rows, made_from = made["study-small-dead_share"]
     (about,) = made_from["runs"]
     assert (about["run"], about["network"], about["images"], about["sparsity_shown"]) == (
         "small",
