@@ -13,7 +13,7 @@ from core.network.attention import PlainAttention
 from core.pathways.ranking import Off, Pathway
 from core.pathways.restriction import restricting
 
-__all__ = ["_before", "link"]
+__all__ = ["link"]
 
 
 def link(

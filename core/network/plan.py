@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from torch.fx import Node
 
 from core.network.program import Program
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["Plan", "plan_of", "tail_plan"]
 

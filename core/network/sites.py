@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import prod
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 from torch.fx import Node
 
 from core.network.program import Values
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["Cache", "Edit", "LeftOut", "Run", "Site"]
 
