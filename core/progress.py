@@ -1,4 +1,4 @@
-"""How long work speaks to whoever waits for it."""
+"""How long work reports its progress."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ class Strategy:
 
     @property
     def title(self) -> str:
-        """Return what people read: the name, and the options that are not defaults."""
+        """Return the name as shown, with the options that are not defaults."""
         return self.method.title(**self.chosen) if self.method else _REFERENCES[self.name][0]
 
     @property

@@ -235,7 +235,7 @@ def _run(study: Study, network: Network, engine: Engine, folder: str, command: s
 
 
 def _told(bar: tqdm[Any]) -> Progress:
-    """Return what moves a progress bar."""
+    """Return a function that moves a progress bar."""
 
     def progress(done: int, total: int, _: str) -> None:
         if not bar.n:  # what was there already says nothing about the pace

@@ -42,11 +42,11 @@ class Attribution:
 
     @property
     def relevance(self) -> Tensor:
-        """Return what pixels are ordered by when they are removed: the saliency map's magnitude, (H, W)."""
+        """Return the saliency map's magnitude, (H, W): the order in which pixels are removed."""
         return self.saliency.abs()
 
     def contributions(self, image: Tensor) -> Tensor:
-        """Return what each pixel brings, summed over channels, (H, W); the baseline is 0.
+        """Return the contribution of each pixel, summed over channels, (H, W); the baseline is 0.
 
         Args:
             image: (1, C, H, W), as the network took it.

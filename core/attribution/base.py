@@ -121,7 +121,7 @@ def batch_size(network: Network) -> int:
 
 
 def completeness(network: Network, image: Tensor, target: int, contributions: Tensor) -> tuple[float, float, float]:
-    """Return what the contributions' sum has too much of F(image) - F(0), that difference, and |F(image)| + |F(0)|.
+    """Return the excess of the contributions' sum over F(image) - F(0), that difference, and |F(image)| + |F(0)|.
 
     Costs one forward pass.
 

@@ -88,7 +88,7 @@ def _last(network: Network) -> FeatureMap:
 
 
 def _before(program: Program, node: Node, kinds: set[object]) -> Node:
-    """Return what the value is made of, going back through calls of some kinds."""
+    """Return the nodes that the value is made of, going back through calls of some kinds."""
     while kind_of(program, node) in kinds and len(sources(program, node)) == 1:
         node = sources(program, node)[0]
     return node

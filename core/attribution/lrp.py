@@ -116,7 +116,7 @@ class _Layers:
         return value
 
     def _parts(self, module: nn.Module, weight: Tensor, source: Node) -> Tensor:
-        """Return what each output divides its relevance by, as a function of the inputs that share it."""
+        """Return the divisor of each output's relevance, as a function of the inputs that share it."""
         x, positive, negative = self._values[source], weight.clamp(min=0), weight.clamp(max=0)
         if source in self._low:
             low, high = self._low[source], self._high[source]

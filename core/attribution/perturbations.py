@@ -42,7 +42,7 @@ KERNEL_WIDTH, RIDGE = 0.25, 1.0
 
 
 def occlusion(network: Network, image: Tensor, target: int, *, progress: Progress = silent) -> Attribution:
-    """Return what the response loses when a window slides over the image, (1, H, W), in logits. [Zeiler14]
+    """Return the loss of the response when a window slides over the image, (1, H, W), in logits. [Zeiler14]
 
     The window covers all channels and about a ninth of each side (24 of 224 pixels); its cost is some 325 forward
     passes at 224 x 224. A pixel's value is the mean over the windows that hold it.

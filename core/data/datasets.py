@@ -4,7 +4,7 @@
     data.labels[3], data.class_names, data.read(3)  # an encoded image, as open_image takes it
 
 An image is named by its data set and its number, never by a path. What ``read`` returns is not checked: a folder may
-hold broken files, which whoever opens them hears of.
+hold broken files; opening one raises an error.
 
 References:
     Xiao, Rasul, Vollgraf, Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning Algorithms, 2017.

@@ -43,7 +43,7 @@ def open_image(data: bytes) -> Image.Image:
 
 
 def open_mask(data: bytes) -> Image.Image | None:
-    """Return what an image file's transparency leaves of its picture, in mode "L", upright; None where all is opaque.
+    """Return an image file's alpha channel, in mode "L", upright; None where all is opaque.
 
     Args:
         data: as for ``open_image``.

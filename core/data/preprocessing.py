@@ -70,7 +70,7 @@ class Preprocessing:
             raise PathwayError(f"Got interpolation {self.interpolation!r}, wanted one of {', '.join(_FILTERS)}.")
 
     def __call__(self, image: Image.Image, crop: Crop = Crop()) -> Tensor:
-        """Return what the network takes, (1, 3, size, size)."""
+        """Return the network's input, (1, 3, size, size)."""
         return self.tensor(self.crop(image, crop))
 
     def crop(self, image: Image.Image, crop: Crop = Crop()) -> Image.Image:

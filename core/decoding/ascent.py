@@ -71,8 +71,8 @@ def decode(
         off: how neurons off the pathway are held.
         reference: the image whose activations are held under "frozen", (1, *network.input_shape).
         progress: told the objective after each step.
-        shown: given the start, and the image after every so many steps.
-        every: so many.
+        shown: called with the start, and with the image after each ``every`` steps.
+        every: steps from one call of ``shown`` to the next.
 
     Raises:
         PathwayError: the target, the pathway, ``off``, the reference or the recipe does not fit the network.
@@ -173,7 +173,7 @@ class _Climb:
             return self._canvas.image(self._canvas.painting(self._parameter))
 
     def decoded(self) -> Decoded:
-        """Return what there is."""
+        """Return the painting so far."""
         image = self.image()
         with torch.no_grad():
             value = float(self._objective(image))

@@ -49,7 +49,7 @@ class Canvas:
         return self._to(torch.randn(1, *shape, generator=generator) * self._recipe.noise)
 
     def painting(self, parameter: Tensor) -> Tensor:
-        """Return what is squashed into colours, (1, *shape), without bounds; 0 is mid grey."""
+        """Return the unbounded values that are squashed into colours, (1, *shape); 0 is mid grey."""
         free = parameter
         if self._recipe.fourier:
             spectrum = torch.view_as_complex(parameter * self._weights[..., None])

@@ -66,7 +66,7 @@ def pointing_game(relevance: Tensor, mask: Tensor, tolerance: float = TOLERANCE,
 
 
 def chance_level(mask: Tensor, tolerance: float = 0) -> float:
-    """Return what relevance without regard to the object is expected to score.
+    """Return the score expected of relevance that ignores the object.
 
     Args:
         mask: (H, W), bool.

@@ -84,7 +84,7 @@ class Links:
         return tuple(later for later, earlier in self._before.items() if node in earlier)
 
     def incoming(self, node: int, position: int) -> list[Edges]:
-        """Return what a neuron gets from everything straight before it; values sum to z, flow to z · dF/dz.
+        """Return the edges into a neuron from everything straight before it; values sum to z, flow to z · dF/dz.
 
         Costs two backward passes through what lies between the sites.
 
@@ -102,12 +102,12 @@ class Links:
         return self._incoming(node, self.marks(node, "position", position))
 
     def incoming_channel(self, node: int, channel: int) -> list[Edges]:
-        """Return what ``incoming`` does, summed over the neurons of a channel."""
+        """Return the edges of ``incoming``, summed over the neurons of a channel."""
         self.before(node)
         return self._incoming(node, self.marks(node, "channel", channel))
 
     def outgoing(self, node: int, position: int) -> list[Edges]:
-        """Return what a neuron gives to everything straight after it; flow sums to a · dF/da.
+        """Return the edges from a neuron to everything straight after it; flow sums to a · dF/da.
 
         Costs two backward passes through what lies between the sites.
 
@@ -125,7 +125,7 @@ class Links:
         return self._outgoing(node, self.marks(node, "position", position))
 
     def outgoing_channel(self, node: int, channel: int) -> list[Edges]:
-        """Return what ``outgoing`` does, summed over the neurons of a channel."""
+        """Return the edges of ``outgoing``, summed over the neurons of a channel."""
         self.after(node)
         return self._outgoing(node, self.marks(node, "channel", channel))
 

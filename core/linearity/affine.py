@@ -97,7 +97,7 @@ def affine_map(case: Case) -> AffineMap:
 
 
 def _offsets(program: Program, zeros: Tensor) -> dict[Node, Tensor]:
-    """Return what each call makes of zeros, where that is not zeros."""
+    """Return each call's output for zeros, where that is not zeros."""
     offsets: dict[Node, Tensor] = {}
 
     def record(node: Node, values: Values) -> Any:

@@ -73,11 +73,11 @@ class Boundaries:
     windows: Windows | None = None
 
     def changes(self, change: Tensor) -> Tensor:
-        """Return what changes of the source's value, (B, ...), do to the gaps, (B, N)."""
+        """Return the changes of the gaps, (B, N), that changes of the source's value, (B, ...), cause."""
         return (change if self.windows is None else self.windows.leads(change)).flatten(1)
 
     def change(self, change: Tensor, index: int) -> Tensor:
-        """Return what one change of the source's value, without the batch axis, does to one gap, a scalar."""
+        """Return the change of one gap, a scalar, that a change of the source's value (no batch axis) causes."""
         position, competitor = self.positions(index)
         flat = change.flatten()
         return flat[position] if competitor is None else flat[position] - flat[competitor]

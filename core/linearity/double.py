@@ -32,7 +32,7 @@ class Case:
     masks: tuple[Tensor, ...]
 
     def restricted(self, relu: Site | LeftOut, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what a ReLU call's value goes on as, and which of it goes on as it is, shaped like one image's."""
+        """Return the value a ReLU call passes on, and a mask of what it passes unchanged, shaped like one image's."""
         if isinstance(relu, LeftOut):
             return value, torch.ones(relu.shape, dtype=torch.bool, device=value.device)
         return self.edit(relu, value) if self.edit else value, self.masks[relu.index]

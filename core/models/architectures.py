@@ -80,7 +80,7 @@ class _EmptyOnMeta(TorchFunctionMode):
 
 
 def _options(name: str) -> dict[str, Any]:
-    """Return what torchvision itself sets when it builds a model for its published weights."""
+    """Return the arguments that torchvision itself sets when it builds a model for its published weights."""
     if name in _AUXILIARY:
         return {"aux_logits": False, "transform_input": True, "init_weights": False}
     return {"image_size": preprocessing_of(name).size} if name.startswith("vit_") else {}

@@ -191,7 +191,7 @@ class Network:
         return self._evaluate(self._plan, {self.program.input: self.check_image(image)}, edit, record=record)
 
     def cache(self, image: Tensor) -> Cache:
-        """Return what ``resume`` needs of the run of a batch of images, (N, *input_shape), without gradients."""
+        """Return the values that ``resume`` needs, from a run without gradients of images, (N, *input_shape)."""
         values = {self.program.input: self.check_image(image)}
         with torch.no_grad():
             logits = self._evaluate(self._caching_plan, values, None).logits
@@ -321,5 +321,5 @@ def _class_map(site: Site) -> str:
 
 
 def _repeated(batch: Tensor, times: int) -> Tensor:
-    """A batch so many times in a row; one image's without copying it."""
+    """Repeat a batch; that of one image without copying it."""
     return batch.expand(times, *batch.shape[1:]) if len(batch) == 1 else batch.repeat(times, *[1] * (batch.ndim - 1))

@@ -34,7 +34,7 @@ def kind_of(program: Program, node: Node) -> Any:
 
 
 def sources(program: Program, node: Node) -> list[Node]:
-    """Return what a call takes that depends on the image's values."""
+    """Return the arguments of a call that depend on the image's values."""
     return [source for source in node.all_input_nodes if program.facts[source].sees_image]
 
 
@@ -45,7 +45,7 @@ def pair(value: Any) -> tuple[int, int]:
 
 
 def argument(node: Node, place: int, name: str, default: Any) -> Any:
-    """Return what a call is given for one of its parameters."""
+    """Return the argument a call is given for one of its parameters."""
     return node.kwargs.get(name, node.args[place] if len(node.args) > place else default)
 
 

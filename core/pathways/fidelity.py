@@ -105,7 +105,7 @@ def chance_line(classes: int) -> float:
 
 
 def fate(logits: Tensor, original: Tensor) -> Fate:
-    """Return what became of the original prediction; both (1, classes).
+    """Return the fate of the original prediction; both (1, classes).
 
     Where nothing is left of a response all classes are about as likely, and one of them is first nonetheless: "near
     chance" is a prediction that is first with no more than ``chance_line``.
@@ -116,7 +116,7 @@ def fate(logits: Tensor, original: Tensor) -> Fate:
 
 
 def fidelity(network: Network, image: Tensor, target: int, pathway: Pathway, *, off: Off = "zero") -> Fidelity:
-    """Return what restriction to a pathway does to the answer; two forward passes.
+    """Return how restriction to a pathway changes the answer; two forward passes.
 
     Args:
         image: (1, *network.input_shape).
@@ -141,7 +141,7 @@ def fidelity_curve(
     off: Off = "zero",
     progress: Progress = silent,
 ) -> list[Fidelity]:
-    """Return what restriction does to the answer at many sparsities; a forward pass each, and one more.
+    """Return how restriction changes the answer at many sparsities; a forward pass each, and one more.
 
     Args:
         image: (1, *network.input_shape).

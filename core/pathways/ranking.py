@@ -43,7 +43,7 @@ __all__ = [
 Off = Literal["zero", "frozen"]
 
 _WORD = 0xFFFFFFFF
-_PART = 2**18  # so many keys at once: whole steps over millions would take as much memory again
+_PART = 2**18  # keys at once: steps over all of millions of keys would take as much memory again
 _SCRAMBLE = (0x9E3779B1, 0x85EBCA77)  # odd, so multiplication modulo 2^32 can be undone
 _UNSCRAMBLE = tuple(pow(factor, -1, 2**32) for factor in _SCRAMBLE)
 

@@ -131,7 +131,7 @@ class _Work:
                 self._overlaps(cuts)
 
     def _cases(self, items: Sequence[Item]) -> list[Case]:
-        """Return what could be opened, with its original run; add a row for each image that could not."""
+        """Return the images that could be opened, with their original runs; add a row for each that could not."""
         opened = []
         for item in items:
             columns = about(item, self.task.class_names)

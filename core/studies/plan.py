@@ -4,7 +4,7 @@
     study.fingerprint(network)      # names the results; another plan never lands among them
 
 A study's images are cut into *parts* of a few images each. A part is what one worker does at a time and what one file
-holds, so both are the same whoever computes them.
+holds, so both are the same on any worker.
 """
 
 from __future__ import annotations
@@ -198,6 +198,6 @@ class Study:
 def _item(data: Dataset, index: int) -> Item:
     try:
         encoded = data.read(index)
-    except (OSError, PathwayError):  # whoever opens it says that it is empty
+    except (OSError, PathwayError):  # opening it raises an error that says it is empty
         encoded = b""
     return Item(index, str(data.names[index]), data.labels[index], encoded)

@@ -83,7 +83,7 @@ _EMPTY = {
 
 
 def versions() -> str:
-    """Return what numbers may depend on beside the plan: the versions of what computed them."""
+    """Return the versions of the libraries, on which numbers may depend beside the plan."""
     return ", ".join(f"{name} {metadata.version(name)}" for name in ("torch", "torchvision", "numpy"))
 
 

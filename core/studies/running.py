@@ -56,7 +56,7 @@ class Loader:
 
     @classmethod
     def of(cls, study: Study) -> Loader:
-        """Return what makes a study's network.
+        """Return a function that makes a study's network.
 
         Raises:
             PathwayError: the checkpoint cannot be read.
@@ -161,7 +161,7 @@ def run(
 
 
 def estimate(study: Study, folder: str | Path, network: Network) -> Estimate:
-    """Return what is left of a study and what it will cost here, from a pass timed now; nothing is written.
+    """Return the images left of a study and their estimated cost here, from a pass timed now; nothing is written.
 
     Raises:
         PathwayError: the data set cannot be had.

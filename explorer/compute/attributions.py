@@ -116,6 +116,6 @@ def saliency(found: Made) -> NDArray[np.float32]:
 
 
 def contributions(scene: Scene, found: Made) -> Tensor:
-    """Return what each pixel brings to the response, (H, W)."""
+    """Return the contribution of each pixel to the response, (H, W)."""
     with torch.no_grad():
         return found.attribution.contributions(scene.image)

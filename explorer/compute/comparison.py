@@ -161,7 +161,7 @@ def strip(scene: Scene, rankings: Sequence[Scored], off: Off, waiter: str) -> Er
 
 
 def sweeps(scene: Scene, rankings: Sequence[Scored], off: Off, waiter: str) -> Errand:
-    """Return what each method's pathways do at all of ``SWEEP``; a forward and a backward pass a sparsity, batched."""
+    """Return the effects of each method's pathways at all of ``SWEEP``; a batched pass and gradient per sparsity."""
 
     def make(scored: Scored, progress: Progress) -> Swept:
         return _swept(scene, scored, off, progress)

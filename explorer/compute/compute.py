@@ -104,7 +104,7 @@ def network(name: str) -> Network:
 
 @lru_cache(maxsize=64)
 def sample(name: str) -> Image.Image:
-    """Return an embedded photo, or an image of a registered data set; nobody may draw on it, all share it.
+    """Return an embedded photo, or an image of a registered data set. All share it: draw on a copy.
 
     Raises:
         ImageError: its file is missing or damaged.
@@ -169,9 +169,9 @@ def _recorded(network: Network, image: Tensor) -> Run:
 
 
 def scene_again(scene: Scene) -> Callable[[], Scene]:
-    """Return what finds a scene again, or makes it again; meanwhile it keeps no activations from being dropped.
+    """Return a function that finds or remakes a scene; meanwhile it keeps no activations from being dropped.
 
-    What a page leaves behind for a click that may never come has to hold no more: sessions are many.
+    Buttons of every open page hold such functions, so these must not hold the activations themselves.
     """
     rest = replace(scene, activations=())
 
@@ -182,7 +182,7 @@ def scene_again(scene: Scene) -> Callable[[], Scene]:
 
 
 def selection_again(selection: Selection) -> Callable[[Scene], Selection]:
-    """Return what finds a scene's selection again, or makes it again; meanwhile it keeps no ranking from being dropped.
+    """Return a function that finds or remakes a scene's selection; meanwhile it keeps no ranking from being dropped.
 
     The best that a cancelled method had found stays, for nobody can make it again.
     """

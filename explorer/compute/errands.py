@@ -50,7 +50,7 @@ class _Run:
 
 
 def errand(parts: Sequence[Part], steps: int, waiter: str) -> Errand:
-    """Return what there is of some parts, and how to ask for the others.
+    """Return the parts that are there, and how to ask for the others.
 
     Args:
         parts: in order; equal keys are one part.

@@ -26,7 +26,7 @@ TORCH = version("torch")
 def provenance(
     scene: Scene, view: View, selection: Selection | None = None, answer: Answer | None = None
 ) -> dict[str, object]:
-    """Return what a result was made from, as plain values that JSON can hold."""
+    """Return the provenance of a result, as plain values that JSON can hold."""
     made: dict[str, object] = {
         "software": "Pathway Explorer",
         "network": scene.network.name,
@@ -51,7 +51,7 @@ def provenance(
 def provenance_of_all(
     scene: Scene, view: View, columns: Sequence[tuple[Selection, Answer | None]]
 ) -> dict[str, object]:
-    """Return what a comparison was made from; no answers where it is of many sparsities."""
+    """Return the provenance of a comparison; no answers where it is of many sparsities."""
     made = provenance(scene, view) | {"off": view.off}
     if any(answer for _, answer in columns):
         made["sparsity_asked"] = view.sparsity

@@ -106,7 +106,7 @@ class Flow:
 
     @property
     def from_biases(self) -> float:
-        """Return what biases bring to the logit straight."""
+        """Return the contribution of biases straight to the logit."""
         return float(self.matrices[BIAS, LOGIT].sum())
 
     @cached_property

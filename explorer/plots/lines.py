@@ -81,7 +81,7 @@ def sparsity_lines(
     level: float | None = None,
     chance: float | None = None,
 ) -> go.Figure:
-    """Return what changes with sparsity, one line a strategy, drawn over -log10(1 - sparsity); ``at`` is marked.
+    """Return one line per strategy over sparsity, drawn over -log10(1 - sparsity); ``at`` is marked.
 
     A ratio whose largest value exceeds 20 has a logarithmic axis, which leaves out what is not above 0.
 

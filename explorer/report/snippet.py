@@ -71,7 +71,7 @@ USED = "METHODS", "Crop", "chance_overlap", "fidelity", "overlap", "pathway_grad
 
 
 def prints(scene: Scene, view: View, columns: Sequence[Column]) -> str:
-    """Return what the snippet prints, by the report's own numbers."""
+    """Return the output expected of the snippet, from the report's own numbers."""
     shown = ready(columns)
     probability = float(scene.original.logits.softmax(1)[0, scene.target])
     lines = [f"target {scene.target}, probability {probability:.6g}"]

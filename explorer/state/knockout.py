@@ -58,7 +58,7 @@ class Part:
         return self.place < (site.planes[0] if self.whole else site.neurons)
 
     def title(self, network: Network) -> str:
-        """Return what people read."""
+        """Return the part's name as shown."""
         site = network.sites[self.site]
         channel, row, column = (self.place, 0, 0) if self.whole else site.place(self.place)
         where = "" if self.whole or site.planes[1:] == (1, 1) else f", row {row}, column {column}"

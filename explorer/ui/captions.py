@@ -20,7 +20,7 @@ __all__ = ["answer_facts", "held", "likeliest", "logits", "making", "not_covered
 
 
 def scene_facts(scene: Scene) -> dict[str, str]:
-    """Return what is looked at, and through what."""
+    """Return facts about a scene, by name."""
     return {
         "Network": scene.network.name,
         "Sites": number(len(scene.network.sites)),
@@ -30,7 +30,7 @@ def scene_facts(scene: Scene) -> dict[str, str]:
 
 
 def not_covered(network: Network) -> dict[str, str]:
-    """Return what of a network no score and no pathway covers, and why."""
+    """Return the parts of a network that no pathway covers, each with the reason."""
     others = other_bends(network)
     named = ", ".join(f"{number(count)} of {kind}" for kind, count in others.items())
     parts = {f"no site: {each.name}": each.reason for each in network.left_out}
@@ -40,7 +40,7 @@ def not_covered(network: Network) -> dict[str, str]:
 
 
 def answer_facts(scene: Scene, answer: Answer) -> dict[str, str]:
-    """Return what restriction to a pathway does to the answer."""
+    """Return facts on how restriction to a pathway changes the answer, by name."""
     return {
         "Sparsity": percent(answer.sparsity, 2),
         "p ratio": ratio(answer.p_ratio),

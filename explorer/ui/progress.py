@@ -37,7 +37,7 @@ def _wait(
 
 
 def gathered(errand: Errand, name: str) -> tuple[Any, ...]:
-    """Return what there is of an errand, and draw its progress while parts are missing.
+    """Return the parts of an errand that are there, and draw its progress while others are missing.
 
     What was waited for at this place before, with other columns or options, is left; a cancelled place stays so.
     """

@@ -13,7 +13,7 @@ __all__ = ["TURNS", "Turns"]
 
 
 class Turns:
-    """Lets so many threads go on at once, and the others in the order they came in; a context manager.
+    """Let a number of threads run at once, and the others in the order of their arrival; a context manager.
 
     Args:
         at_once: how many go on at once.
@@ -37,7 +37,7 @@ class Turns:
             gate = Lock()
             gate.acquire()
             self._waiting.append(gate)
-        gate.acquire()  # until whoever goes opens it
+        gate.acquire()  # until a thread that leaves releases it
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
@@ -47,7 +47,7 @@ class Turns:
                 self._free += 1
 
     def let_others(self) -> None:
-        """Let those go on who wait by now; for whoever has a turn, and has shown what is wanted most."""
+        """Give the turn to the threads that wait now; for a page that has drawn its most important part."""
         if self._waiting:
             self.__exit__()
             self.__enter__()

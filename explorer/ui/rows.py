@@ -1,4 +1,4 @@
-"""Things side by side on a page, so many in a row."""
+"""Items side by side on a page, in rows of equal width."""
 
 from __future__ import annotations
 

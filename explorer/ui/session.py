@@ -62,7 +62,7 @@ UPLOAD, CHECKPOINT = "upload-", "checkpoint-"
 
 
 def view() -> View:
-    """Return what the person chose."""
+    """Return the view that the person chose."""
     return cast(View, st.session_state["view"])
 
 

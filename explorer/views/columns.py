@@ -91,7 +91,7 @@ def _find(scene: Scene, strategies: Sequence[Strategy], place: int, colour: str)
 
 
 def find_selection(scene: Scene, strategy: Strategy) -> tuple[Selection | None, State]:
-    """Return what a strategy chooses, or why it is not there; it is asked for, unless this person cancelled it."""
+    """Return a strategy's selection, or why it is missing; it is queued, unless this person cancelled it."""
     key = compute.scores_key(scene, strategy)
     if key in cancelled() and compute.RESULTS.peek(key) is None:
         return None, "cancelled"
@@ -119,12 +119,12 @@ def ready(columns: Iterable[Column]) -> list[Shown]:
 
 
 def selections(columns: Sequence[Column]) -> list[Selection]:
-    """Return what the columns chose, without those in line."""
+    """Return the selections of the columns that are there."""
     return [column.selection for column in columns if column.selection]
 
 
 def again(scene: Scene, columns: Sequence[Column]) -> Callable[[], tuple[Scene, list[Column]]]:
-    """Return what finds a scene and its columns again; see ``compute.scene_again``."""
+    """Return a function that finds a scene and its columns again; see ``compute.scene_again``."""
     find = compute.scene_again(scene)
     rest = [replace(column, selection=None) for column in columns]
     choose = [compute.selection_again(column.selection) if column.selection else None for column in columns]
@@ -138,7 +138,7 @@ def again(scene: Scene, columns: Sequence[Column]) -> Callable[[], tuple[Scene, 
 
 
 def made_from_all(scene: Scene, columns: Sequence[Column], *, answered: bool = True) -> dict[str, object]:
-    """Return what was compared, for the files that are taken away; ``answered`` adds what each does at the sparsity."""
+    """Return the provenance of a comparison; ``answered`` adds each column's answer at the sparsity."""
     made = [(c.selection, c.answer if answered else None) for c in columns if c.selection]
     return export.provenance_of_all(scene, session.view(), made)
 

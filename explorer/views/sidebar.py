@@ -39,7 +39,7 @@ class Subject:
 
 
 def find_subject() -> Subject:
-    """Return what the view looks at; where there is no network, say why and what to do."""
+    """Return the subject of the view; where there is no network, say why and what to do."""
     chosen = _find_network()
     photo = session.pictures()[view().image]()
     if chosen is None:

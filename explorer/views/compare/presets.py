@@ -39,7 +39,7 @@ class Findings:
         return float(self.table.overlaps()[self.places[first], self.places[second]])
 
     def chance(self, first: str, second: str) -> float:
-        """Return what chance would give them."""
+        """Return the overlap of two strategies expected by chance."""
         return float(self.table.chances()[self.places[first], self.places[second]])
 
 

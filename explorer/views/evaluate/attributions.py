@@ -97,7 +97,7 @@ def lacking(attributed: list[Attributed]) -> str:
 
 
 def made_from(each: Attributed) -> dict[str, object]:
-    """Return what an attribution was made from, for the files that are taken away."""
+    """Return the provenance of an attribution."""
     view = session.view()
     facts = {"attribution": each.name, "seconds": round(each.made.seconds, 4) if each.made else None}
     own: dict[str, object] = {**view.cam} if each.name == CAM else {}
@@ -107,7 +107,7 @@ def made_from(each: Attributed) -> dict[str, object]:
 
 
 def made_from_all(scene: Scene, attributed: Sequence[Attributed]) -> dict[str, object]:
-    """Return what was evaluated, for the files that are taken away."""
+    """Return the provenance of an evaluation."""
     return export.provenance(scene, session.view()) | {"attributions": [made_from(each) for each in attributed]}
 
 

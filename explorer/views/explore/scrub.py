@@ -103,7 +103,7 @@ def _note(view: View) -> str:
 
 
 def payload(scene: Scene, methods: Sequence[Mapping[str, Any]], style: Style) -> dict[str, Any]:
-    """Return what the component draws, as plain values that JSON can hold.
+    """Return the component's data, as plain values that JSON can hold.
 
     Args:
         scene: what is looked at.

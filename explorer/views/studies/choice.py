@@ -46,7 +46,7 @@ class Studied:
 
     @property
     def key(self) -> tuple[Hashable, ...]:
-        """Return what its rows depend on."""
+        """Return a key of everything that its rows depend on."""
         return self.run.folder, self.run.stamp, self.sparsity, self.label, self.place
 
     def rows(self, *measures: str, overall: bool = True, every: bool = False) -> pd.DataFrame:

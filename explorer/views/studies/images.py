@@ -185,7 +185,7 @@ def _shown(columns: Sequence[Points], rows: pd.DataFrame) -> str:
 
 
 def _mark(each: Studied) -> int:
-    """Return what differs where points are others, so that nothing stays selected among them."""
+    """Return a key that differs where the points differ, so that no selection is kept among other points."""
     return abs(hash((each.run.name, each.sparsity, each.label))) % 10**6
 
 

@@ -42,7 +42,7 @@ def picked(event: Any, rows: pd.DataFrame) -> tuple[str, int] | None:
 
 
 def picture_name(run: Run, index: int, image: str) -> str | None:
-    """Return what the app calls an image of a run; None where its data set is not registered here.
+    """Return the app's name of a run's image; None where its data set is not registered here.
 
     Args:
         run: whose data set.
@@ -60,7 +60,7 @@ def picture_name(run: Run, index: int, image: str) -> str | None:
 
 
 def _network_name(run: Run) -> str | None:
-    """Return what this session calls a run's network; None where it is a checkpoint that is not here."""
+    """Return this session's name of a run's network; None where it is a checkpoint that is not here."""
     own = f"{session.CHECKPOINT}{run.manifest['network']['weights_hash']}"
     name = own if run.plan.get("checkpoint") else run.network
     return name if name in session.networks() else None

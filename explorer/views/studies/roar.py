@@ -95,7 +95,7 @@ def _draw_ours(each: Studied, rows: pd.DataFrame, colours: dict[str, str]) -> Dr
 
 
 def _errors(accuracies: Sequence[float], tested: int) -> tuple[list[float], list[float]]:
-    """Return where the intervals of accuracies measured on so many images begin and end."""
+    """Return where the intervals of accuracies measured on a number of images begin and end."""
     ends = [wilson(accuracy * tested, tested) for accuracy in accuracies]
     return [low for low, _ in ends], [high for _, high in ends]
 

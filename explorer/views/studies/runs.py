@@ -82,7 +82,7 @@ class Run:
 
     @property
     def plan(self) -> Mapping[str, Any]:
-        """Return what was asked for."""
+        """Return the plan of the run."""
         found: Mapping[str, Any] = self.manifest["roar" if self.is_roar else "study"]
         return found
 
@@ -123,7 +123,7 @@ class Run:
 
     @property
     def measures(self) -> list[str]:
-        """Return what was asked to be measured."""
+        """Return the measures of the plan."""
         return ["roar"] if self.is_roar else list(self.plan["measures"])
 
     @cached_property
@@ -164,7 +164,7 @@ class _Kept:
 
 
 def titled(text: str) -> str:
-    """Return what people read of a strategy as ``core.studies`` writes it, or of a baseline."""
+    """Return the title of a strategy as ``core.studies`` writes it, or of a baseline."""
     try:
         return Strategy.parse(text).title
     except PathwayError:  # a baseline, or a method of another version

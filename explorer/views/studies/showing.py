@@ -150,7 +150,7 @@ def offer_images(make: Callable[[], Sequence[Mapping[str, object]]], what: str, 
 
 
 def made_from(studied: Sequence[Studied], *, at: bool = True) -> dict[str, object]:
-    """Return what a part was made from, as plain values that JSON can hold."""
+    """Return the provenance of a part, as plain values that JSON can hold."""
     return {
         "software": "Pathway Explorer",
         "runs": [_facts(each) | ({"sparsity_shown": each.sparsity} if at else {}) for each in studied],
