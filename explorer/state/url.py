@@ -7,6 +7,7 @@ text is none. What comes with a link comes from anybody: lengths and numbers are
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, get_args
 
 from core.evaluation import Replacement
@@ -139,6 +140,32 @@ def _texts(text: str) -> tuple[str, ...]:
     return tuple(map(_text, names))
 
 
+def _method(text: str) -> str:
+    if text not in METHODS:
+        raise ValueError(text)
+    return text
+
+
+def _selecting(text: str) -> str:
+    """A method that contributes or prunes: no baseline."""
+    if METHODS[_method(text)].family == "baseline":
+        raise ValueError(text)
+    return text
+
+
+def _stop(text: str) -> float:
+    """The slider's stop next to a sparsity."""
+    return nearest_sparsity(_number(0, 1)(text))
+
+
+def _opacity(text: str) -> int:
+    return int(_number(0, 100)(text))
+
+
+def _parts(text: str) -> tuple[Part, ...]:
+    return tuple(dict.fromkeys(map(Part.read, text.split("~")[:LINKED_PARTS])))
+
+
 READERS: dict[str, Any] = {
     "network": _name,
     "image": _picture,
@@ -146,16 +173,16 @@ READERS: dict[str, Any] = {
     "y": _number(0, 1),
     "zoom": _number(1, 8),
     "target": _index,
-    "first": lambda text: METHODS[text].name if METHODS[text].family != "baseline" else METHODS[""].name,
-    "second": lambda text: METHODS[text].name,
+    "first": _selecting,
+    "second": _method,
     "columns": _columns,
     "pair": _pair,
-    "sparsity": lambda text: nearest_sparsity(_number(0, 1)(text)),
+    "sparsity": _stop,
     "scrub": _switch,
     "off": _one_of("zero", "frozen"),
     "scale": _one_of(*get_args(Scale)),
     "style": _one_of(*get_args(Style)),
-    "opacity": lambda text: int(_number(0, 100)(text)),
+    "opacity": _opacity,
     "site": _index,
     "only_site": _switch,
     "neuron": _neuron,
@@ -167,16 +194,16 @@ READERS: dict[str, Any] = {
     "cam_site": _index,
     "cascade": _switch,
     "box": _box,
-    "parts": lambda text: tuple(dict.fromkeys(map(Part.read, text.split("~")[:LINKED_PARTS]))),
+    "parts": _parts,
     "only": _switch,
     "ray": _name,
-    "ray_of": lambda text: _within(0, MOST_COLUMNS - 1, text),
+    "ray_of": partial(_within, 0, MOST_COLUMNS - 1),
     "painted": _some_of(STRATEGIES, len(STRATEGIES)),
-    "painted_at": lambda text: nearest_sparsity(_number(0, 1)(text)),
+    "painted_at": _stop,
     "start": _one_of(*get_args(Start)),
     "regularisers": _some_of(REGULARISERS, len(REGULARISERS), least=0),
-    "paint_steps": lambda text: _within(1, MOST_PAINT_STEPS, text),
-    "paint_seed": lambda text: _within(0, 9999, text),
+    "paint_steps": partial(_within, 1, MOST_PAINT_STEPS),
+    "paint_seed": partial(_within, 0, 9999),
     "runs": _texts,
     "studied_at": _number(0, 1),
     "label": _text,

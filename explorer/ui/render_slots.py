@@ -30,6 +30,18 @@ class Turns:
         return self._free
 
     def __enter__(self) -> None:
+        self._take()
+
+    def __exit__(self, *_: object) -> None:
+        self._give()
+
+    def let_others(self) -> None:
+        """Give the turn to the threads that wait now; for a page that has drawn its most important part."""
+        if self._waiting:
+            self._give()
+            self._take()
+
+    def _take(self) -> None:
         with self._lock:
             if self._free:
                 self._free -= 1
@@ -39,18 +51,12 @@ class Turns:
             self._waiting.append(gate)
         gate.acquire()  # until a thread that leaves releases it
 
-    def __exit__(self, *_: object) -> None:
+    def _give(self) -> None:
         with self._lock:
             if self._waiting:
                 self._waiting.popleft().release()
             else:
                 self._free += 1
-
-    def let_others(self) -> None:
-        """Give the turn to the threads that wait now; for a page that has drawn its most important part."""
-        if self._waiting:
-            self.__exit__()
-            self.__enter__()
 
 
 TURNS = Turns(2)
