@@ -15,7 +15,7 @@ from typing import cast
 
 from PIL import Image, ImageDraw, ImageFont
 
-from explorer.plots.palette import ink, line, muted, quiet
+from explorer.plots.palette import Theme
 
 __all__ = ["Cell", "strip"]
 
@@ -58,13 +58,13 @@ class Cell:
 Row = tuple[str, str, Sequence[Cell | None]]
 
 
-def strip(rows: Sequence[Row], heads: Sequence[str], dark: bool, footer: str = "") -> Image.Image:
+def strip(rows: Sequence[Row], heads: Sequence[str], theme: Theme, footer: str = "") -> Image.Image:
     """Return pictures in rows and columns with their titles, heads and notes.
 
     Args:
         rows: each a title, a colour for the swatch beside it, and one cell a head; None leaves a blank.
         heads: of the columns, such as "90 %".
-        dark: whether the page is.
+        theme: of the page.
         footer: where the pictures come from, in small letters.
 
     Raises:
@@ -73,18 +73,18 @@ def strip(rows: Sequence[Row], heads: Sequence[str], dark: bool, footer: str = "
     rows = [(title, colour, [_enlarged(cell) for cell in cells]) for title, colour, cells in rows]
     size = _checked(rows, heads)
     width = 2 * _MARGIN - _GAP + len(heads) * (size[0] + _GAP)
-    blocks = [_texts(heads, size[0], width, _HEAD, ink(dark), dark)]
+    blocks = [_texts(heads, size[0], width, _HEAD, theme.ink, theme)]
     for title, colour, cells in rows:
         notes = [cell.note if cell else "" for cell in cells]
         blocks += [
-            _title(title, colour, width, dark),
-            _pictures(cells, size, width, dark),
-            _texts(notes, size[0], width, _NOTE, ink(dark), dark),
+            _title(title, colour, width, theme),
+            _pictures(cells, size, width, theme),
+            _texts(notes, size[0], width, _NOTE, theme.ink, theme),
         ]
     if footer:
-        blocks.append(_blank(width, _GAP, dark))
-    blocks.append(_texts([footer], width - 2 * _MARGIN, width, _NOTE, muted(dark), dark))
-    return _stacked(blocks, width, dark)
+        blocks.append(_blank(width, _GAP, theme))
+    blocks.append(_texts([footer], width - 2 * _MARGIN, width, _NOTE, theme.muted, theme))
+    return _stacked(blocks, width, theme)
 
 
 def _enlarged(cell: Cell | None) -> Cell | None:
@@ -111,20 +111,20 @@ def _checked(rows: Sequence[Row], heads: Sequence[str]) -> tuple[int, int]:
     return sizes.pop() if sizes else (224, 224)
 
 
-def _stacked(blocks: Sequence[Image.Image], width: int, dark: bool) -> Image.Image:
+def _stacked(blocks: Sequence[Image.Image], width: int, theme: Theme) -> Image.Image:
     """Blocks one below the other; those without height take no room."""
     shown = [block for block in blocks if block.height]
     tops = list(accumulate((block.height + _GAP for block in shown), initial=_MARGIN))
-    whole = _blank(width, tops[-1] - _GAP + _MARGIN, dark)
+    whole = _blank(width, tops[-1] - _GAP + _MARGIN, theme)
     for block, top in zip(shown, tops, strict=False):
         whole.paste(block, (0, top))
     return whole
 
 
-def _texts(texts: Sequence[str], across: int, width: int, height: int, colour: str, dark: bool) -> Image.Image:
+def _texts(texts: Sequence[str], across: int, width: int, height: int, colour: str, theme: Theme) -> Image.Image:
     """Texts side by side, each wrapped to the pixels it has across."""
     wrapped = [_lines(text, height, across) for text in texts]
-    block = _blank(width, _step(height) * max(map(len, wrapped)), dark)
+    block = _blank(width, _step(height) * max(map(len, wrapped)), theme)
     draw = ImageDraw.Draw(block)
     for place, lines in enumerate(wrapped):
         for down, text in enumerate(lines):
@@ -132,30 +132,30 @@ def _texts(texts: Sequence[str], across: int, width: int, height: int, colour: s
     return block
 
 
-def _title(title: str, colour: str, width: int, dark: bool) -> Image.Image:
+def _title(title: str, colour: str, width: int, theme: Theme) -> Image.Image:
     """A row's title beside a swatch of its colour, with some air above."""
     lines = _lines(title, _TITLE, width - 2 * _MARGIN - _TITLE - _GAP)
-    block = _blank(width, _GAP + _step(_TITLE) * max(1, len(lines)), dark)
+    block = _blank(width, _GAP + _step(_TITLE) * max(1, len(lines)), theme)
     draw = ImageDraw.Draw(block)
     top = _GAP + (_step(_TITLE) - _TITLE) // 2
     draw.rectangle((_MARGIN, top, _MARGIN + _TITLE - 1, top + _TITLE - 1), colour)
     for down, text in enumerate(lines):
-        draw.text((_MARGIN + _TITLE + _GAP, _GAP + down * _step(_TITLE)), text, ink(dark), _font(_TITLE))
+        draw.text((_MARGIN + _TITLE + _GAP, _GAP + down * _step(_TITLE)), text, theme.ink, _font(_TITLE))
     return block
 
 
-def _pictures(cells: Sequence[Cell | None], size: tuple[int, int], width: int, dark: bool) -> Image.Image:
+def _pictures(cells: Sequence[Cell | None], size: tuple[int, int], width: int, theme: Theme) -> Image.Image:
     """Pictures side by side, pixel by pixel; a frame with a dash where there is none."""
-    block = _blank(width, size[1], dark)
+    block = _blank(width, size[1], theme)
     draw = ImageDraw.Draw(block)
     for place, cell in enumerate(cells):
         left = _left(place, size[0])
         if cell:
             block.paste(cell.picture, (left, 0))
         else:
-            draw.rectangle((left, 0, left + size[0] - 1, size[1] - 1), outline=quiet(dark), width=2)
+            draw.rectangle((left, 0, left + size[0] - 1, size[1] - 1), outline=theme.quiet, width=2)
             middle = (left + size[0] // 2, size[1] // 2)
-            draw.line((middle[0] - 10, middle[1], middle[0] + 10, middle[1]), muted(dark), 3)
+            draw.line((middle[0] - 10, middle[1], middle[0] + 10, middle[1]), theme.muted, 3)
     return block
 
 
@@ -204,5 +204,5 @@ def _left(place: int, across: int) -> int:
     return _MARGIN + place * (across + _GAP)
 
 
-def _blank(width: int, height: int, dark: bool) -> Image.Image:
-    return Image.new("RGB", (width, height), line(dark))
+def _blank(width: int, height: int, theme: Theme) -> Image.Image:
+    return Image.new("RGB", (width, height), theme.line)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, PngImagePlugin
 from plotly.colors import sequential
 
-from explorer.plots.palette import DEAD, MARK, background, ink, line, pale, quiet, rgb
+from explorer.plots.palette import DEAD, MARK, Theme, rgb
 
 __all__ = [
     "Floats",
@@ -148,22 +148,22 @@ def crop_preview(photo: Image.Image, box: tuple[float, float, float, float]) -> 
     return veiled
 
 
-def position_map(mask: Bools, dead: Bools, colour: str, dark: bool) -> Image.Image:
+def position_map(mask: Bools, dead: Bools, colour: str, theme: Theme) -> Image.Image:
     """Return how many channels are on the pathway at each position, from background to the method's colour.
 
     Args:
         mask, dead: (C, H, W).
         colour: of the method.
-        dark: whether the page is.
+        theme: of the page.
     """
     counts = mask.sum(0)
     shade = np.round(counts / max(1, counts.max()) * (_SHADES - 1)).astype(np.uint8)
     shade[(counts > 0) & ((mask & dead).sum(0) == counts)] = _SHADES
-    palette = [*_between(background(dark), colour, _SHADES), rgb(DEAD)]
+    palette = [*_between(theme.background, colour, _SHADES), rgb(DEAD)]
     return _enlarged(_indexed(shade, palette), 360)
 
 
-def mosaic(mask: Bools, dead: Bools, colour: str, dark: bool) -> Image.Image:
+def mosaic(mask: Bools, dead: Bools, colour: str, theme: Theme) -> Image.Image:
     """Return all channels of a site side by side, left to right and down, one cell of H x W positions each.
 
     On the pathway: the method's colour; on it and dead: pink; off it but active: grey; off it and dead: background.
@@ -171,11 +171,11 @@ def mosaic(mask: Bools, dead: Bools, colour: str, dark: bool) -> Image.Image:
     Args:
         mask, dead: (C, H, W); the channels of a vector are drawn as one plane.
         colour: of the method.
-        dark: whether the page is.
+        theme: of the page.
     """
     silent = dead.view(np.uint8)
     kinds = np.where(mask, 2 + silent, 1 - silent)
-    return _cells(kinds, (background(dark), quiet(dark), colour, DEAD), line(dark))
+    return _cells(kinds, (theme.background, theme.quiet, colour, DEAD), theme.line)
 
 
 def mosaic_cells(planes: tuple[int, int, int]) -> tuple[int, int]:
@@ -205,7 +205,7 @@ def mosaic_neuron(planes: tuple[int, int, int], across: int, down: int) -> tuple
     return (channel, row, column) if column < planes[2] and row < planes[1] and channel < planes[0] else None
 
 
-def membership_mosaic(first: Bools, second: Bools, dead: Bools, colours: tuple[str, str], dark: bool) -> Image.Image:
+def membership_mosaic(first: Bools, second: Bools, dead: Bools, colours: tuple[str, str], theme: Theme) -> Image.Image:
     """Return all channels of a site as ``mosaic`` does, each neuron coloured by which of two pathways it is on.
 
     On one: that pathway's colour; on both: ink; on neither: grey; dead ones paler, those on neither background.
@@ -213,14 +213,14 @@ def membership_mosaic(first: Bools, second: Bools, dead: Bools, colours: tuple[s
     Args:
         first, second, dead: (C, H, W); the channels of a vector are drawn as one plane.
         colours: of the two pathways.
-        dark: whether the page is.
+        theme: of the page.
     """
     kinds = 2 * (first + 2 * second.astype(np.uint8)) + ~dead
-    shown = [shade for colour in (*colours, ink(dark)) for shade in (pale(colour, dark), colour)]
-    return _cells(kinds.astype(np.uint8), (background(dark), quiet(dark), *shown), line(dark))
+    shown = [shade for colour in (*colours, theme.ink) for shade in (theme.pale(colour), colour)]
+    return _cells(kinds.astype(np.uint8), (theme.background, theme.quiet, *shown), theme.line)
 
 
-def membership_positions(first: Bools, second: Bools, colours: tuple[str, str], dark: bool) -> Image.Image:
+def membership_positions(first: Bools, second: Bools, colours: tuple[str, str], theme: Theme) -> Image.Image:
     """Return which of two pathways the channels at each position are on, as a mix of ``membership_mosaic``'s colours.
 
     The more of them on either pathway, the stronger: background where none is, full where most are.
@@ -228,13 +228,13 @@ def membership_positions(first: Bools, second: Bools, colours: tuple[str, str], 
     Args:
         first, second: (C, H, W).
         colours: of the two pathways.
-        dark: whether the page is.
+        theme: of the page.
     """
     kinds = np.stack([first & ~second, second & ~first, first & second]).sum(1)  # (3, H, W) channels
-    inks = np.array([rgb(colour) for colour in (*colours, ink(dark))], dtype=float)
+    inks = np.array([rgb(colour) for colour in (*colours, theme.ink)], dtype=float)
     either = kinds.sum(0)[..., None]  # (H, W, 1)
     mixed = np.moveaxis(kinds, 0, -1) @ inks / np.maximum(either, 1)
-    ground = np.array(rgb(background(dark)))
+    ground = np.array(rgb(theme.background))
     shade = ground + either / max(1, either.max()) * (mixed - ground)
     return _enlarged(Image.fromarray(shade.round().astype(np.uint8)), 360)
 

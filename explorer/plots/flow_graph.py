@@ -17,7 +17,7 @@ from math import ceil, sqrt
 import numpy as np
 import plotly.graph_objects as go
 
-from explorer.plots.palette import FAINT, MARK, ink, legible, page, rgb
+from explorer.plots.palette import FAINT, LIGHT, MARK, Theme, legible, rgb
 
 __all__ = ["Group", "Kind", "Link", "Node", "Place", "flow_graph", "least_width", "legend"]
 
@@ -106,7 +106,7 @@ def flow_graph(
     *,
     selected: Place | None = None,
     photo: str = "",
-    dark: bool = False,
+    theme: Theme = LIGHT,
 ) -> go.Figure:
     """Return the graph; each node's ``customdata`` is its place.
 
@@ -116,21 +116,21 @@ def flow_graph(
         kinds: of nodes.
         selected: the node that is framed, with its links before all others.
         photo: address of the picture that stands for the first group's node.
-        dark: whether the page is.
+        theme: of the page.
     """
     places = _places(groups)
     foot = max(y for _, y in places.values()) + 1
     figure = go.Figure()
-    foot = max(foot, _add_links(figure, links, places, selected, foot, dark))
+    foot = max(foot, _add_links(figure, links, places, selected, foot, theme))
     _add_middles(figure, links, places, foot)
-    _add_names(figure, groups, places, dark)
+    _add_names(figure, groups, places, theme)
     for index, kind in enumerate(kinds):
         _add_nodes(
             figure,
             kind,
             [(g, n) for g in groups for n in range(len(g.nodes)) if g.nodes[n].kind == index],
             places,
-            dark,
+            theme,
         )
     if selected in places:
         _add_frame(figure, places[selected])
@@ -143,9 +143,9 @@ def flow_graph(
     return figure
 
 
-def legend(kinds: Sequence[Kind], dark: bool) -> str:
+def legend(kinds: Sequence[Kind], theme: Theme) -> str:
     """Return as HTML what symbols, colours and lines mean: it stays in sight while the figure scrolls."""
-    entries = [(_stroke_mark(negative, dark), name) for name, negative in _SIGNS]
+    entries = [(_stroke_mark(negative, theme), name) for name, negative in _SIGNS]
     entries += [(_SHAPES[kind.symbol].format(colour=kind.colour), kind.name) for kind in kinds]
     items = (f'<span><img class="mark" src="{_picture(mark)}" alt="">{escape(name)}</span>' for mark, name in entries)
     return f'<div class="legend">{"".join(items)}</div>'
@@ -159,8 +159,8 @@ def _picture(mark: str) -> str:
     return "data:image/svg+xml;base64," + b64encode(drawing.encode()).decode()
 
 
-def _stroke_mark(negative: bool, dark: bool) -> str:
-    colour = (_NEGATIVE if negative else _POSITIVE)[dark]
+def _stroke_mark(negative: bool, theme: Theme) -> str:
+    colour = (_NEGATIVE if negative else _POSITIVE)[theme.dark]
     dash = ' stroke-dasharray="4 3"' if negative else ""
     return f'<line x1="0" y1="8" x2="26" y2="8" stroke="{colour}" stroke-width="3.5"{dash}/>'
 
@@ -201,7 +201,7 @@ def _add_links(
     places: Mapping[Place, Point],
     selected: Place | None,
     foot: float,
-    dark: bool,
+    theme: Theme,
 ) -> float:
     """Draw the links, one trace a width and sign, the selected node's last; return how far down they reach."""
     most = max((abs(link.flow) for link in links), default=0.0) or 1.0
@@ -222,13 +222,13 @@ def _add_links(
             mode="lines",
             opacity=opacity,
             hoverinfo="skip",
-            line=_stroke(negative, dark) | {"width": 0.8 + WIDEST * share**2 + (0.8 if own else 0)},
+            line=_stroke(negative, theme) | {"width": 0.8 + WIDEST * share**2 + (0.8 if own else 0)},
         )
     return max((float(curve[:, 1].max()) for curves in traces.values() for curve in curves), default=0.0)
 
 
-def _stroke(negative: bool, dark: bool) -> dict[str, object]:
-    return {"color": (_NEGATIVE if negative else _POSITIVE)[dark], "dash": "4px,3px" if negative else "solid"}
+def _stroke(negative: bool, theme: Theme) -> dict[str, object]:
+    return {"color": (_NEGATIVE if negative else _POSITIVE)[theme.dark], "dash": "4px,3px" if negative else "solid"}
 
 
 def _gapped(values: np.ndarray) -> list[float | None]:
@@ -250,8 +250,8 @@ def _add_middles(figure: go.Figure, links: Sequence[Link], places: Mapping[Place
     )
 
 
-def _add_names(figure: go.Figure, groups: Sequence[Group], places: Mapping[Place, Point], dark: bool) -> None:
-    red, green, blue = rgb(page(dark))
+def _add_names(figure: go.Figure, groups: Sequence[Group], places: Mapping[Place, Point], theme: Theme) -> None:
+    red, green, blue = rgb(theme.page)
     for group, name in zip(groups, _short([group.name for group in groups]), strict=True):
         x, y = places[group.site, 0]
         lift = 0.55 if group.site >= 0 else 1.6 if group.depth == 0 else 0.8
@@ -264,7 +264,7 @@ def _add_names(figure: go.Figure, groups: Sequence[Group], places: Mapping[Place
             showarrow=False,
             yanchor="bottom",
             borderpad=0,
-            font={"size": 9.5, "color": ink(dark)},
+            font={"size": 9.5, "color": theme.ink},
             bgcolor=f"rgba({red},{green},{blue},.95)",
         )
 
@@ -292,13 +292,13 @@ def _lines(name: str) -> list[str]:
 
 
 def _add_nodes(
-    figure: go.Figure, kind: Kind, members: Sequence[tuple[Group, int]], places: Mapping[Place, Point], dark: bool
+    figure: go.Figure, kind: Kind, members: Sequence[tuple[Group, int]], places: Mapping[Place, Point], theme: Theme
 ) -> None:
     if not members:
         return
     keys = [(group.site, n) for group, n in members]
     nodes = [group.nodes[n] for group, n in members]
-    over = ink(dark) if kind.symbol.endswith("-open") else legible(kind.colour)
+    over = theme.ink if kind.symbol.endswith("-open") else legible(kind.colour)
     rim = {"width": 1, "color": FAINT}
     figure.add_scatter(
         x=[places[key][0] for key in keys],

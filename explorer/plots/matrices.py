@@ -12,21 +12,21 @@ from numpy.typing import NDArray
 from plotly.colors import sample_colorscale
 
 from explorer.plots.layout import calm, percent_text, wrapped
-from explorer.plots.palette import legible, ramp, signs
+from explorer.plots.palette import Theme, legible
 
 __all__ = ["Difference", "class_matrix", "difference_matrix", "overlap_matrix"]
 
 Floats = NDArray[np.floating]
 
 
-def overlap_matrix(names: Sequence[str], overlaps: Floats, chances: Floats, dark: bool) -> go.Figure:
+def overlap_matrix(names: Sequence[str], overlaps: Floats, chances: Floats, theme: Theme) -> go.Figure:
     """Return the overlaps of all pairs of strategies with their chance levels, as the triangle below the diagonal.
 
     Args:
         names: of the strategies; they may repeat.
         overlaps: (n, n), each in [0, 1] or NaN, which is drawn as a gap; only what is below the diagonal is read.
         chances: (n, n), what two independent pathways of the same sizes would have.
-        dark: whether the page is.
+        theme: of the page.
     """
     narrow = len(names) > 4
     pairs = [(i, j) for i in range(1, len(names)) for j in range(i)]
@@ -39,7 +39,7 @@ def overlap_matrix(names: Sequence[str], overlaps: Floats, chances: Floats, dark
         z=cells,
         zmin=0,
         zmax=1,
-        colorscale=ramp(dark),
+        colorscale=theme.ramp,
         showscale=False,
         xgap=2,
         ygap=2,
@@ -48,7 +48,7 @@ def overlap_matrix(names: Sequence[str], overlaps: Floats, chances: Floats, dark
         hovertemplate="%{hovertext}<extra></extra>",
     )
     for i, j in pairs:
-        _add_cell_text(figure, j, i - 1, float(overlaps[i, j]), float(chances[i, j]), narrow, dark)
+        _add_cell_text(figure, j, i - 1, float(overlaps[i, j]), float(chances[i, j]), narrow, theme)
     calm(figure, 80 + (72 if narrow else 60) * len(cells))
     between = {"tickvals": list(range(len(cells))), "ticks": "", "showgrid": False, "zeroline": False}
     figure.update_xaxes(between, ticktext=[wrapped(name) for name in names[:-1]], autotickangles=[0, -35])
@@ -56,12 +56,14 @@ def overlap_matrix(names: Sequence[str], overlaps: Floats, chances: Floats, dark
     return figure
 
 
-def _add_cell_text(figure: go.Figure, x: int, y: int, overlap: float, chance: float, narrow: bool, dark: bool) -> None:
+def _add_cell_text(
+    figure: go.Figure, x: int, y: int, overlap: float, chance: float, narrow: bool, theme: Theme
+) -> None:
     """The numbers of a pair, in black or white, whichever its cell leaves legible; a dash where there are none."""
     if isnan(overlap):
         figure.add_annotation(x=x, y=y, text="–", showarrow=False)
         return
-    colour = legible(sample_colorscale(ramp(dark), [overlap])[0])
+    colour = legible(sample_colorscale(theme.ramp, [overlap])[0])
     chance_words = f"chance{'<br>' if narrow else ' '}{percent_text(chance)}"
     text = f"<b>{percent_text(overlap)}</b><br><span style='font-size:.8em'>{chance_words}</span>"
     figure.add_annotation(x=x, y=y, text=text, showarrow=False, font={"color": colour})
@@ -72,14 +74,14 @@ def _overlap_words(names: Sequence[str], overlaps: Floats, chances: Floats, i: i
     return f"{names[i]} and {names[j]}:<br>overlap {overlap}, {chance} by chance"
 
 
-def class_matrix(names: Sequence[str], shares: NDArray[np.float64], title: str, dark: bool) -> go.Figure:
+def class_matrix(names: Sequence[str], shares: NDArray[np.float64], title: str, theme: Theme) -> go.Figure:
     """Return a share for every two classes, the number in each cell.
 
     Args:
         names: of the classes.
         shares: (n, n) in [0, 1], NaN is a gap.
         title: what the shares are, for the hover text.
-        dark: whether the page is.
+        theme: of the page.
     """
     percents = 100 * shares
     words = [
@@ -91,7 +93,7 @@ def class_matrix(names: Sequence[str], shares: NDArray[np.float64], title: str, 
         z=[[None if not isfinite(v) else v for v in row] for row in percents.tolist()],
         x=list(range(len(names))),
         y=list(range(len(names))),
-        colorscale=ramp(dark),
+        colorscale=theme.ramp,
         xgap=2,
         ygap=2,
         zmin=0,
@@ -103,7 +105,7 @@ def class_matrix(names: Sequence[str], shares: NDArray[np.float64], title: str, 
     most = float(np.nanmax(percents, initial=0.0)) or 1.0
     for (y, x), value in np.ndenumerate(percents):
         if isfinite(value):
-            colour = legible(sample_colorscale(ramp(dark), [float(value) / most])[0])
+            colour = legible(sample_colorscale(theme.ramp, [float(value) / most])[0])
             figure.add_annotation(x=x, y=y, text=f"{value:.1f}", showarrow=False, font={"color": colour})
     calm(figure, 110 + 30 * len(names))
     ticks = {
@@ -137,7 +139,7 @@ class Difference:
     words: str
 
 
-def difference_matrix(names: Sequence[str], cells: Mapping[tuple[str, str], Difference], dark: bool) -> go.Figure:
+def difference_matrix(names: Sequence[str], cells: Mapping[tuple[str, str], Difference], theme: Theme) -> go.Figure:
     """Return how each method, a row, differs from those before it, the columns, as the triangle below the diagonal.
 
     What a test tells from chance has the strong colour of its sign and bold letters, everything else a faint one.
@@ -145,9 +147,9 @@ def difference_matrix(names: Sequence[str], cells: Mapping[tuple[str, str], Diff
     Args:
         names: of the methods.
         cells: by row and column.
-        dark: whether the page is.
+        theme: of the page.
     """
-    rows, columns, scale = names[1:], names[:-1], signs(dark)
+    rows, columns, scale = names[1:], names[:-1], theme.signs
     shades = [[_shade(cells.get((row, column))) for column in columns] for row in rows]
     figure = go.Figure()
     figure.add_heatmap(

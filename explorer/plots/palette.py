@@ -10,30 +10,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from plotly.colors import unlabel_rgb
 
 __all__ = [
+    "DARK",
     "DEAD",
     "FAINT",
     "FAMILIES",
     "GRAPHIC",
+    "LIGHT",
     "MARK",
     "TEXT",
-    "background",
+    "Theme",
     "contrast",
-    "ink",
     "legible",
-    "line",
-    "muted",
-    "page",
-    "pale",
-    "quiet",
-    "ramp",
     "rgb",
-    "shades",
-    "signs",
-    "standing_out",
 ]
 
 # A family's own colour, then those of its further columns; ``standing_out`` fits them to the page.
@@ -76,73 +69,83 @@ def legible(colour: str) -> str:
     return max("#000000", "#FFFFFF", key=lambda text: contrast(text, colour))
 
 
-def standing_out(colour: str, dark: bool) -> str:
-    """Return a colour, darker on the light page or lighter on the dark one if it has to be, to be seen there."""
-    end = 255 if dark else 0
-    shades = (_mixed(rgb(colour), (end,) * 3, step / 50) for step in range(51))
-    return next(shade for shade in shades if contrast(shade, page(dark)) >= GRAPHIC)
+@dataclass(frozen=True)
+class Theme:
+    """The colours of a page that is light or dark.
 
-
-def shades(families: Sequence[str], dark: bool) -> list[str]:
-    """Return one colour a column: its family's own, or another shade where the family has come before.
-
-    Args:
-        families: of the columns, in order; each has six shades or eight, which then come round again.
-        dark: whether the page is.
+    Attributes:
+        dark: whether it is dark.
     """
-    seen: Counter[str] = Counter()
-    chosen = []
-    for family in families:
-        chosen.append(standing_out(_SHADES[family][seen[family] % len(_SHADES[family])], dark))
-        seen[family] += 1
-    return chosen
+
+    dark: bool
+
+    def standing_out(self, colour: str) -> str:
+        """Return a colour, darker on the light page or lighter on the dark one if it has to be, to be seen there."""
+        end = 255 if self.dark else 0
+        shades = (_mixed(rgb(colour), (end,) * 3, step / 50) for step in range(51))
+        return next(shade for shade in shades if contrast(shade, self.page) >= GRAPHIC)
+
+    def shades(self, families: Sequence[str]) -> list[str]:
+        """Return one colour a column: its family's own, or another shade where the family has come before.
+
+        Args:
+            families: of the columns, in order; each has six shades or eight, which then come round again.
+        """
+        seen: Counter[str] = Counter()
+        chosen = []
+        for family in families:
+            chosen.append(self.standing_out(_SHADES[family][seen[family] % len(_SHADES[family])]))
+            seen[family] += 1
+        return chosen
+
+    @property
+    def ink(self) -> str:
+        """Return the colour of neurons that are on both of two pathways, and of text."""
+        return "#FFFFFF" if self.dark else "#222222"
+
+    def pale(self, colour: str) -> str:
+        """Return a colour mixed with a little more of the page's than of itself: the same neurons, but dead."""
+        return _mixed(rgb(colour), rgb(self.line), _PALE)
+
+    @property
+    def ramp(self) -> list[str]:
+        """Return the colours of shares of 0, a half and 1 in a matrix: the larger, the further from the page."""
+        return ["#262B38", "#666CAB", "#C8CCF8"] if self.dark else ["#E9EAF1", "#8E93BD", "#3B3F78"]
+
+    @property
+    def signs(self) -> list[str]:
+        """Return the colours of lower, faintly lower, equal, faintly higher and higher in a matrix of differences."""
+        if self.dark:
+            return ["#E08A6C", "#382B2B", self.background, "#222F40", "#74AEE6"]
+        return ["#A94A2F", "#F6E6E0", self.background, "#E0EAF5", "#2A66A5"]
+
+    @property
+    def page(self) -> str:
+        """Return the page itself, as Streamlit's configuration has it."""
+        return "#11151B" if self.dark else "#FFFFFF"
+
+    @property
+    def muted(self) -> str:
+        """Return the colour of text that stands back."""
+        return "#A3A8B4" if self.dark else "#5F6570"
+
+    @property
+    def background(self) -> str:
+        """Return the ground of masks, and the colour of neurons that are dead and not on the pathway."""
+        return "#22262E" if self.dark else "#F3F4F6"
+
+    @property
+    def quiet(self) -> str:
+        """Return the grey of neurons that are active but not on the pathway."""
+        return "#353A44" if self.dark else "#CBD0D8"
+
+    @property
+    def line(self) -> str:
+        """Return the colour of the lines between cells, the page's own."""
+        return "#0E1117" if self.dark else "#FFFFFF"
 
 
-def ink(dark: bool) -> str:
-    """Return the colour of neurons that are on both of two pathways, and of text."""
-    return "#FFFFFF" if dark else "#222222"
-
-
-def pale(colour: str, dark: bool) -> str:
-    """Return a colour mixed with a little more of the page's than of itself: the same neurons, but dead."""
-    return _mixed(rgb(colour), rgb(line(dark)), _PALE)
-
-
-def ramp(dark: bool) -> list[str]:
-    """Return the colours of shares of 0, a half and 1 in a matrix: the larger, the further from the page."""
-    return ["#262B38", "#666CAB", "#C8CCF8"] if dark else ["#E9EAF1", "#8E93BD", "#3B3F78"]
-
-
-def signs(dark: bool) -> list[str]:
-    """Return the colours of lower, faintly lower, equal, faintly higher and higher in a matrix of differences."""
-    if dark:
-        return ["#E08A6C", "#382B2B", background(dark), "#222F40", "#74AEE6"]
-    return ["#A94A2F", "#F6E6E0", background(dark), "#E0EAF5", "#2A66A5"]
-
-
-def page(dark: bool) -> str:
-    """Return the page itself, as Streamlit's configuration has it."""
-    return "#11151B" if dark else "#FFFFFF"
-
-
-def muted(dark: bool) -> str:
-    """Return the colour of text that stands back."""
-    return "#A3A8B4" if dark else "#5F6570"
-
-
-def background(dark: bool) -> str:
-    """Return the ground of masks, and the colour of neurons that are dead and not on the pathway."""
-    return "#22262E" if dark else "#F3F4F6"
-
-
-def quiet(dark: bool) -> str:
-    """Return the grey of neurons that are active but not on the pathway."""
-    return "#353A44" if dark else "#CBD0D8"
-
-
-def line(dark: bool) -> str:
-    """Return the colour of the lines between cells, the page's own."""
-    return "#0E1117" if dark else "#FFFFFF"
+LIGHT, DARK = Theme(dark=False), Theme(dark=True)
 
 
 def _mixed(start: Sequence[int], end: Sequence[int], share: float) -> str:

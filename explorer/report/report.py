@@ -1,7 +1,7 @@
 """One HTML file that holds what Explore shows, what it was made from, and the Python that makes it again.
 
 Everything is in the file: pictures as data URLs, styles inline, no script; it asks no host for anything, and a content
-security policy says so. It follows the reader's light or dark, and prints. All text is escaped, here or in ``markup``.
+security policy says so. It follows the reader's light or theme, and prints. All text is escaped, here or in ``markup``.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from core.pathways.restriction import Restricted
 from explorer.compute import comparison, compute, export, neurons
 from explorer.compute.scene import Scene, Scored, Selection
 from explorer.plots import figures, palette
+from explorer.plots.palette import DARK, LIGHT, Theme
 from explorer.plots.scales import ColourScale, colour_scales
 from explorer.plots.words import duration, number, percent, position_name
 from explorer.report.report_sites import layers
@@ -61,8 +62,8 @@ def make(scene: Scene, view: View, columns: Sequence[Column]) -> bytes:
         "version": escape(_app_version()),
         "title": escape(f"{scene.network.class_names[scene.target]} · {scene.network.name} · Pathway Explorer"),
         "style": (EXPLORER / "style.css").read_text("utf-8"),
-        "light": _ground(dark=False),
-        "dark": _ground(dark=True),
+        "light": _ground(LIGHT),
+        "dark": _ground(DARK),
         "mark": palette.MARK,
         "brand": markup.brand((EXPLORER / "logo.svg").read_text("utf-8")),
         "made": escape(_when(made)),
@@ -85,8 +86,8 @@ def _encoded(text: str) -> bytes:
     return text.encode("utf-8", "replace")  # a class name may hold half a character
 
 
-def _ground(*, dark: bool) -> str:
-    return f"--background: {palette.background(dark)}; --quiet: {palette.quiet(dark)};"
+def _ground(theme: Theme) -> str:
+    return f"--background: {theme.background}; --quiet: {theme.quiet};"
 
 
 @cache

@@ -9,6 +9,7 @@ from math import ceil
 from explorer.compute import neurons
 from explorer.compute.scene import Scene
 from explorer.plots import figures, palette
+from explorer.plots.palette import DARK, LIGHT
 from explorer.plots.words import number, percent
 from explorer.state.view import View
 from explorer.ui import markup
@@ -135,7 +136,7 @@ def _masks(scene: Scene, view: View, column: Shown) -> str:
     kept, dead = int(planes.mask.sum()), int((planes.mask & planes.dead).sum())
     share = percent(kept / site.neurons)
     words = f"{number(kept)} of {number(site.neurons)} kept ({share}), {number(dead)} of them dead"
-    whole = [figures.png(figures.mosaic(planes.mask, planes.dead, column.colour, d)) for d in (False, True)]
+    whole = [figures.png(figures.mosaic(planes.mask, planes.dead, column.colour, t)) for t in (LIGHT, DARK)]
     mosaic = markup.image(whole[0], f"{column.title}, all channels of {site.name}: {words}.", whole[1])
     title = markup.panel_title(column.title, words, column.colour)
     channels, height, width = site.planes
@@ -144,7 +145,7 @@ def _masks(scene: Scene, view: View, column: Shown) -> str:
     counts = planes.mask.sum(0)
     most = f"{counts.max()} of {channels}"
     alt = f"{column.title}, kept channels per position; most, {most}, at row %d, column %d."
-    pale = [figures.png(figures.position_map(planes.mask, planes.dead, column.colour, d)) for d in (False, True)]
+    pale = [figures.png(figures.position_map(planes.mask, planes.dead, column.colour, t)) for t in (LIGHT, DARK)]
     positions = markup.image(pale[0], alt % divmod(int(counts.argmax()), width), pale[1])
     note = f"Left: kept channels per position, full colour where {most}. Right: all {channels} channels, by number."
     return f'{title}<div class="planes">{positions}{mosaic}</div><p class="note">{note}</p>'

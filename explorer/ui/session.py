@@ -24,6 +24,7 @@ from core.data.samples import sample_images
 from core.errors import PathwayError
 from core.network import Network
 from explorer.compute import compute
+from explorer.plots.palette import Theme
 from explorer.plots.words import plain
 from explorer.state.choices import Neuron
 from explorer.state.view import View
@@ -33,7 +34,6 @@ __all__ = [
     "CHECKPOINT",
     "UPLOAD",
     "change",
-    "dark",
     "fit",
     "is_connected",
     "look_anew",
@@ -50,6 +50,7 @@ __all__ = [
     "select",
     "start",
     "tell",
+    "theme",
     "turned",
     "view",
     "waiter",
@@ -111,9 +112,9 @@ def _has(network: Network, neuron: Neuron) -> bool:
     return neuron[0] < len(network.sites) and neuron[1] < network.sites[neuron[0]].neurons
 
 
-def dark() -> bool:
-    """Return whether the page is dark."""
-    return st.context.theme.type == "dark"
+def theme() -> Theme:
+    """Return the colours of the page."""
+    return Theme(dark=st.context.theme.type == "dark")
 
 
 def turned() -> bool:

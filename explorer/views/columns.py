@@ -11,7 +11,6 @@ import streamlit as st
 from core.strategy import Strategy
 from explorer.compute import compute, export
 from explorer.compute.scene import Answer, Scene, Scored, Selection
-from explorer.plots import palette
 from explorer.ui import markup, session
 from explorer.ui.downloads import name_of, offer_table
 from explorer.ui.progress import cancelled, wait
@@ -74,7 +73,7 @@ class Shown:
 
 def find_columns(scene: Scene, strategies: Sequence[Strategy]) -> list[Column]:
     """Return a column for each strategy; those not there nor quick to make are in line, or were cancelled."""
-    colours = palette.shades([strategy.family for strategy in strategies], session.dark())
+    colours = session.theme().shades([strategy.family for strategy in strategies])
     return [_find(scene, strategies, place, colour) for place, colour in enumerate(colours)]
 
 

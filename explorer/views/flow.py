@@ -34,10 +34,10 @@ def show_graph(scene: Scene, flow: Flow, columns: list[Column]) -> None:
     groups, kinds = _nodes(scene, flow, columns)
     links = [Link(e.start, e.end, e.flow, _edge_words(scene, flow, e)) for e in edges]
     photo = figures.data_url(figures.jpeg(scene.picture.resize((96, 96)), 90))
-    figure = flow_graph.flow_graph(groups, links, kinds, selected=selected, photo=photo, dark=session.dark())
+    figure = flow_graph.flow_graph(groups, links, kinds, selected=selected, photo=photo, theme=session.theme())
     st.caption(_reading(columns, flow, edges))
     there = {node.kind for group in groups for node in group.nodes}
-    st.html(flow_graph.legend([each for index, each in enumerate(kinds) if index in there], session.dark()))
+    st.html(flow_graph.legend([each for index, each in enumerate(kinds) if index in there], session.theme()))
     width = flow_graph.least_width(groups)
     st.html(f"<style>.st-key-flow_graph > * {{ min-width: {width}px; }}</style>")
 
@@ -71,16 +71,16 @@ def _select(flow: Flow, place: Place | None) -> None:
 
 def _nodes(scene: Scene, flow: Flow, columns: list[Column]) -> tuple[list[Group], list[Kind]]:
     """Return the graph's nodes by site, and what kinds of them there are."""
-    dark = session.dark()
+    theme = session.theme()
     first, second = (column.strategy.title for column in columns)
-    grey, compared = palette.quiet(dark), columns[1].selection is not None
+    grey, compared = theme.quiet, columns[1].selection is not None
     kinds = [
         Kind(f"kept mostly by {first} alone" if compared else f"kept by {first}", columns[0].colour, "circle"),
-        Kind("kept mostly by both", palette.ink(dark), "diamond"),
+        Kind("kept mostly by both", theme.ink, "diamond"),
         Kind(f"kept mostly by {second} alone", columns[1].colour, "square"),
         Kind("no neuron kept", palette.FAINT, "circle-open"),
         Kind("all other channels of the site", grey, "hexagon2"),
-        Kind("image and logit", palette.ink(dark), "star"),
+        Kind("image and logit", theme.ink, "star"),
     ]
     counts = flows.kept(flow, selections(columns), session.view().sparsity)
     groups = [Group(IMAGE, "image", 0, [Node("", f"the image gives {number(flow.passed((IMAGE, 0)))}", 5)])]

@@ -11,7 +11,6 @@ import streamlit as st
 from explorer.compute import export, linearity
 from explorer.compute.linearity import Followed, Radii
 from explorer.compute.scene import Scene
-from explorer.plots import palette
 from explorer.plots.bars import dots
 from explorer.plots.layout import shaded
 from explorer.plots.lines import Axis, Line, curves
@@ -253,7 +252,7 @@ def _draw_line(scene: Scene, column: Column, ray: str, followed: Followed, ball:
     with left:
         lines = [
             Line("response", column.colour, response, x),
-            Line("its tangent at the photo", palette.ink(session.dark()), line.tangent[1:].tolist(), x, quiet=True),
+            Line("its tangent at the photo", session.theme().ink, line.tangent[1:].tolist(), x, quiet=True),
         ]
         name = plain(scene.network.class_names[scene.target])
         y = Axis(f"logit of {name}", ends=(min(spread) - room, max(spread) + room))

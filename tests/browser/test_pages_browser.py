@@ -20,7 +20,7 @@ from core.models.zoo import load_network
 from core.network import Site
 from core.pathways.ranking import Pathway, rank
 from explorer.plots import figures
-from explorer.plots.palette import FAMILIES, rgb
+from explorer.plots.palette import FAMILIES, LIGHT, rgb
 from explorer.plots.words import percent
 from tests.browser import CUT, IN_BROWSER, at_rest, idle, opened
 
@@ -47,7 +47,7 @@ def cell_of(site: Site, position: int) -> tuple[int, int]:
     """Across and down of the cell that a mosaic draws in colour when this neuron alone is on the pathway."""
     mask = np.zeros(site.planes, bool)
     mask.flat[position] = True
-    picture = figures.mosaic(mask, np.zeros(site.planes, bool), FAMILIES["contribution"], dark=False).convert("RGB")
+    picture = figures.mosaic(mask, np.zeros(site.planes, bool), FAMILIES["contribution"], LIGHT).convert("RGB")
     side = picture.width // figures.mosaic_cells(site.planes)[0]
     rows, columns = np.nonzero((np.asarray(picture) == rgb(FAMILIES["contribution"])).all(-1))
     return int(columns.min()) // side, int(rows.min()) // side

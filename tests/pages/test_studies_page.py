@@ -24,7 +24,7 @@ from core.studies import Loader, Serial, Store, Study, interval, run
 from core.studies.roar import RANDOM, Roar
 from core.studies.rows import Rows
 from explorer.compute.paper import tables
-from explorer.plots.palette import ramp, signs
+from explorer.plots.palette import Theme
 from explorer.plots.words import percent, ratio
 from explorer.ui import session
 from explorer.views.studies import runs, showing
@@ -143,10 +143,10 @@ def ramps(at: AppTest) -> list[list[list[Any]]]:
 
 def test_matrices_have_the_colours_of_the_page_they_are_on(at_home, monkeypatch):
     for dark in (False, True):
-        monkeypatch.setattr(session, "dark", lambda dark=dark: dark)
+        monkeypatch.setattr(session, "theme", lambda dark=dark: Theme(dark))
         shown = ramps(studies(runs="small"))
         assert len(shown) == 3  # of methods, of classes, and of differences
-        expected = [ramp(dark), ramp(dark), signs(dark)]
+        expected = [Theme(dark).ramp, Theme(dark).ramp, Theme(dark).signs]
         assert [[colour for _, colour in each] for each in shown] == expected
 
 

@@ -8,7 +8,6 @@ import streamlit as st
 from core.pathways.overlap import Membership
 from explorer.compute import comparison
 from explorer.compute.scene import Scene
-from explorer.plots import palette
 from explorer.plots.lines import Line, site_lines
 from explorer.plots.matrices import overlap_matrix
 from explorer.plots.words import percent
@@ -38,7 +37,7 @@ def show_overlaps(scene: Scene, columns: list[Column]) -> None:
             for i, j in pairs
         ]
         alt = f"Overlap of every two pathways: {'; '.join(said)}."
-        show_chart(overlap_matrix(titles, overlaps, chances, session.dark()), "matrix", alt)
+        show_chart(overlap_matrix(titles, overlaps, chances, session.theme()), "matrix", alt)
         st.caption(
             "Intersection over union of the neurons kept. Small: what two independent choices of the same sizes would "
             "share, k₁k₂ / (k₁ + k₂ − k₁k₂) of the shares k₁ and k₂ that they keep."
@@ -89,7 +88,7 @@ def show_dead(scene: Scene, columns: list[Column]) -> None:
     own = (table.dead / table.neurons).tolist()
     shares, overall = table.site_dead_shares(), table.dead_shares()
     lines = [Line(c.title, c.colour, shares[i].tolist()) for i, c in enumerate(columns)]
-    lines.append(Line("the network's own", palette.ink(session.dark()), own, quiet=True))
+    lines.append(Line("the network's own", session.theme().ink, own, quiet=True))
     said = "; ".join(f"{c.title} {percent(float(overall[i]))}" for i, c in enumerate(columns))
     figure = site_lines(lines, sites, session.view().site_in(scene.network), "dead share of the pathway")
     alt = f"Dead share at each site. Overall: {said}; the network's own {percent(scene.dead_share)}."

@@ -9,7 +9,7 @@ from PIL import Image
 from core.pathways.overlap import Membership
 from explorer.compute import comparison, export, neurons
 from explorer.compute.scene import Scene
-from explorer.plots import figures, palette
+from explorer.plots import figures
 from explorer.plots.bars import membership_bars
 from explorer.plots.words import number, percent
 from explorer.ui import controls, markup, session, strategy_controls
@@ -38,7 +38,7 @@ def show_pair(scene: Scene, columns: list[Column]) -> None:
         return
     table = comparison.members(scene, selections(chosen), session.view().sparsity)
     split = table.split(0, 1)  # (3, 2, sites)
-    colours = (chosen[0].colour, palette.ink(session.dark()), chosen[1].colour)
+    colours = (chosen[0].colour, session.theme().ink, chosen[1].colour)
     names = (f"{chosen[0].title} only", "both", f"{chosen[1].title} only")
     _show_parts(names, colours, split.sum(2))
     _show_split_over_depth(scene, chosen, names, colours, table)
@@ -50,7 +50,7 @@ def _show_parts(names: tuple[str, ...], colours: tuple[str, ...], totals: np.nda
     for name, colour, (active, dead) in zip(names, colours, totals.tolist(), strict=True):
         legend[f"{name}: {number(active)}"] = colour
         if dead:
-            legend[f"{name} but dead: {number(dead)}"] = palette.pale(colour, session.dark())
+            legend[f"{name} but dead: {number(dead)}"] = session.theme().pale(colour)
     st.html(markup.legend(legend))
 
 
@@ -66,7 +66,7 @@ def _show_split_over_depth(
         shades.append(colour)
         if dead.any():
             parts[f"{name} but dead"] = dead.tolist()
-            shades.append(palette.pale(colour, session.dark()))
+            shades.append(session.theme().pale(colour))
     figure = membership_bars(parts, shades, sites, session.view().site_in(scene.network))
     most = [
         f"{name} most at {sites[int(values.argmax())]}, {percent(float(values.max()))}"
@@ -89,7 +89,7 @@ def _show_split_over_depth(
 
 
 def _show_split_at_site(scene: Scene, chosen: list[Column], names: tuple[str, ...]) -> None:
-    view, dark = session.view(), session.dark()
+    view, theme = session.view(), session.theme()
     site = scene.network.sites[view.site_in(scene.network)]
     first, second = (neurons.site_planes(scene, s, view.sparsity, site.index) for s in selections(chosen))
     colours = (chosen[0].colour, chosen[1].colour)
@@ -97,18 +97,18 @@ def _show_split_at_site(scene: Scene, chosen: list[Column], names: tuple[str, ..
     said = ", ".join(f"{name} {number(int(part.sum()))}" for name, part in zip(names, parts, strict=True))
     dead = number(int(((first.mask | second.mask) & first.dead).sum()))
     legend: dict[str, str] = {}
-    for name, colour, part in zip(names, (colours[0], palette.ink(dark), colours[1]), parts, strict=True):
+    for name, colour, part in zip(names, (colours[0], theme.ink, colours[1]), parts, strict=True):
         legend[name] = colour
         if (part & first.dead).any():
-            legend[f"{name} but dead"] = palette.pale(colour, dark)
-    legend |= {"neither, active": palette.quiet(dark), "neither, dead": palette.background(dark)}
+            legend[f"{name} but dead"] = theme.pale(colour)
+    legend |= {"neither, active": theme.quiet, "neither, dead": theme.background}
     st.html(markup.panel_title(f"{site.name}, every neuron", f"{said}; {dead} of these dead") + markup.legend(legend))
-    whole = figures.membership_mosaic(first.mask, second.mask, first.dead, colours, dark)
+    whole = figures.membership_mosaic(first.mask, second.mask, first.dead, colours, theme)
     with st.container(key="mosaic"):
         left, right = st.columns([1, 2])
         if first.mask[0].size > 1:
             with left:
-                positions = figures.membership_positions(first.mask, second.mask, colours, dark)
+                positions = figures.membership_positions(first.mask, second.mask, colours, theme)
                 st.image(figures.png(positions), width="stretch", alt=f"By position at {site.name}: {said}.")
                 st.caption("By position, all channels together: the colours mix as the channels do.")
         with right if first.mask[0].size > 1 else left:

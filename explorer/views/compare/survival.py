@@ -20,6 +20,7 @@ from explorer.compute.scene import Answer, Scene, Scored
 from explorer.plots import figures, palette
 from explorer.plots.contact_sheet import Cell, strip
 from explorer.plots.lines import Line, sparsity_lines
+from explorer.plots.palette import Theme
 from explorer.plots.words import FATES, number, percent, ratio
 from explorer.state.choices import Style
 from explorer.state.view import View
@@ -91,7 +92,7 @@ def _fidelity_lines(
         ratios.append(Line(column.title, column.colour, [a.p_ratio], [a.sparsity], [a.fate]))
         dead.append(Line(column.title, column.colour, [a.dead_share], [a.sparsity], [a.fate]))
     own = [scene.dead_share] * 2
-    dead.append(Line("the network's own", palette.ink(session.dark()), own, (CURVE[0], CURVE[-1]), quiet=True))
+    dead.append(Line("the network's own", session.theme().ink, own, (CURVE[0], CURVE[-1]), quiet=True))
     return ratios, dead
 
 
@@ -147,12 +148,12 @@ def show_strip(scene: Scene, columns: list[Column]) -> None:
     found: list[tuple[Column, Row]] = _found(scene, columns, comparison.strip, "strip")
     if not found:
         return
-    view, dark = session.view(), session.dark()
+    view, theme = session.view(), session.theme()
     names = ", ".join(column.title for column, _ in found)
     shown = tuple((column.title, column.colour, column.scored.key) for column, _ in found if column.scored)
     rows, footer = [(column.title, column.colour, row) for column, row in found], _footer(scene, view)
-    key = ("strip picture", shown, footer, dark)
-    picture = compute.RESULTS.get(key, lambda: Drawn(figures.jpeg(_draw(rows, view.style, footer, dark), 90)))
+    key = ("strip picture", shown, footer, theme)
+    picture = compute.RESULTS.get(key, lambda: Drawn(figures.jpeg(_draw(rows, view.style, footer, theme), 90)))
     stops = ", ".join(percent(sparsity, 0) for sparsity in STRIP)
     alt = f"Pathway gradients of {names} at sparsities {stops}, each on its own scale."
     st.image(picture.data, width="stretch", alt=alt)
@@ -163,7 +164,7 @@ def show_strip(scene: Scene, columns: list[Column]) -> None:
     _offer_strip(scene, [column for column, _ in found], rows, footer)
 
 
-def _draw(found: list[tuple[str, str, Row]], style: Style, footer: str, dark: bool) -> Image.Image:
+def _draw(found: list[tuple[str, str, Row]], style: Style, footer: str, theme: Theme) -> Image.Image:
     """Draw a row for each title and colour: the map at every sparsity."""
     rows = []
     for title, colour, row in found:
@@ -173,7 +174,7 @@ def _draw(found: list[tuple[str, str, Row]], style: Style, footer: str, dark: bo
             note = f"p ratio {ratio(p_ratio)}\n{FATES[fate]}\nscale {number(end)}"
             cells.append(Cell(figures.map_picture(values, end, style), note))
         rows.append((title, colour, cells))
-    return strip(rows, [percent(sparsity, 0) for sparsity in STRIP], dark, footer)
+    return strip(rows, [percent(sparsity, 0) for sparsity in STRIP], theme, footer)
 
 
 def _footer(scene: Scene, view: View) -> str:
@@ -201,7 +202,7 @@ def _offer_strip(scene: Scene, columns: list[Column], found: list[tuple[str, str
             arrays[f"{title}: {name}"] = np.array(getattr(row, name))
     offer_picture(
         stem,
-        lambda: figures.png(_draw(found, view.style, footer, dark=False), made_from),
+        lambda: figures.png(_draw(found, view.style, footer, palette.LIGHT), made_from),
         lambda: export.npz_file(arrays, made_from),
         "strip",
     )

@@ -11,7 +11,6 @@ from explorer.compute import compute, export
 from explorer.compute.attributions import CAM, Made, baseline, if_quick, pathway_gradient, weighted
 from explorer.compute.jobs import Status
 from explorer.compute.scene import Scene
-from explorer.plots import palette
 from explorer.plots.words import percent
 from explorer.ui import session
 from explorer.ui.downloads import name_of, offer_table
@@ -50,7 +49,7 @@ def find_attributions(scene: Scene) -> list[Attributed]:
     names = session.view().attributions
     families = [METHODS[name].family if name in METHODS else "attribution" for name in names]
     found = []
-    for place, (name, colour) in enumerate(zip(names, palette.shades(families, session.dark()), strict=True)):
+    for place, (name, colour) in enumerate(zip(names, session.theme().shades(families), strict=True)):
         find = _pathway if name in METHODS else _baseline
         found.append(find(scene, name, place, colour))
     return found

@@ -17,6 +17,7 @@ from explorer.compute.scene import Scene
 from explorer.plots import figures
 from explorer.plots.contact_sheet import Cell, strip
 from explorer.plots.lines import Axis, Line, curves
+from explorer.plots.palette import LIGHT, Theme
 from explorer.plots.words import percent
 from explorer.state.choices import Style
 from explorer.ui import fields, session
@@ -105,12 +106,12 @@ def _mean(sane: Sane, measure: str) -> str:
 
 
 def _show_strip(scene: Scene, found: list[tuple[Attributed, Sane]], made: Hashable) -> None:
-    view, dark = session.view(), session.dark()
+    view, theme = session.view(), session.theme()
     rows = [(each.title, each.colour, sane) for each, sane in found]
     names = [title for title, _, _ in rows]
-    key = ("sanity strip", tuple((title, colour) for title, colour, _ in rows), made, view.style, dark)
+    key = ("sanity strip", tuple((title, colour) for title, colour, _ in rows), made, view.style, theme)
     footer = _footer(scene)
-    picture = compute.RESULTS.get(key, lambda: Drawn(figures.jpeg(_draw(rows, view.style, footer, dark), 90)))
+    picture = compute.RESULTS.get(key, lambda: Drawn(figures.jpeg(_draw(rows, view.style, footer, theme), 90)))
     stages = [stage.name for stage in found[0][1].stages]
     alt = f"Maps of {', '.join(names)} in the original network, then after {', '.join(stages[1:])}."
     st.image(picture.data, width="stretch", alt=alt)
@@ -120,13 +121,13 @@ def _show_strip(scene: Scene, found: list[tuple[Attributed, Sane]], made: Hashab
     arrays = {title: np.stack([s.saliency.float().numpy() for s in sane.stages]) for title, _, sane in rows}
     offer_picture(
         stem,
-        lambda: figures.png(_draw(rows, view.style, footer, dark=False), made_from),
+        lambda: figures.png(_draw(rows, view.style, footer, LIGHT), made_from),
         lambda: export.npz_file(arrays, made_from),
         "sanity",
     )
 
 
-def _draw(found: list[tuple[str, str, Sane]], style: Style, footer: str, dark: bool) -> Image.Image:
+def _draw(found: list[tuple[str, str, Sane]], style: Style, footer: str, theme: Theme) -> Image.Image:
     """Draw a row for each title and colour: the map at every stage."""
     rows = []
     for title, colour, sane in found:
@@ -137,7 +138,7 @@ def _draw(found: list[tuple[str, str, Sane]], style: Style, footer: str, dark: b
             note = "undefined" if isnan(likeness) else f"{likeness:.2f}"
             cells.append(Cell(figures.map_picture(np.nan_to_num(values), figures.limit(values), style), note))
         rows.append((title, colour, cells))
-    return strip(rows, [stage.name for stage in found[0][2].stages], dark, footer)
+    return strip(rows, [stage.name for stage in found[0][2].stages], theme, footer)
 
 
 def _footer(scene: Scene) -> str:

@@ -11,6 +11,7 @@ from explorer.compute.neurons import SitePlanes
 from explorer.compute.scene import Scene, Selection
 from explorer.plots import figures, palette
 from explorer.plots.bars import layer_strip
+from explorer.plots.palette import Theme
 from explorer.plots.words import number, percent
 from explorer.ui import controls, markup, session
 from explorer.ui.charts import show_site_chart
@@ -48,7 +49,7 @@ def show_layers(scene: Scene, columns: list[Column]) -> None:
 def _show_mask(scene: Scene, column: Column, at: int) -> None:
     if column.selection is None:
         return
-    site, dark = scene.network.sites[at], session.dark()
+    site, theme = scene.network.sites[at], session.theme()
     planes = neurons.site_planes(scene, column.selection, session.view().sparsity, at)
     kept, dead = int(planes.mask.sum()), int((planes.mask & planes.dead).sum())
     share = percent(kept / site.neurons)
@@ -64,8 +65,8 @@ def _show_mask(scene: Scene, column: Column, at: int) -> None:
             {
                 "on the pathway": column.colour,
                 "on it but dead": palette.DEAD,
-                "active, not on it": palette.quiet(dark),
-                "dead, not on it": palette.background(dark),
+                "active, not on it": theme.quiet,
+                "dead, not on it": theme.background,
             }
         )
     )
@@ -75,10 +76,10 @@ def _show_mask(scene: Scene, column: Column, at: int) -> None:
             _show_positions(planes, column.colour)
     else:
         place = st.container()
-    key = ("mosaic", column.selection.key, column.selection.size(session.view().sparsity), at, column.colour, dark)
+    key = ("mosaic", column.selection.key, column.selection.size(session.view().sparsity), at, column.colour, theme)
     words = f"{number(kept)} of {number(site.neurons)} neurons of {site.name} are kept, {number(dead)} of them dead."
     with place:
-        drawn = compute.RESULTS.get(key, lambda: Drawn(figures.png(_mosaic(planes, column.colour, dark))))
+        drawn = compute.RESULTS.get(key, lambda: Drawn(figures.png(_mosaic(planes, column.colour, theme))))
         show_mosaic(drawn.data, site, words, f"mosaic_{column.place}")
         busiest = planes.mask.sum((1, 2)).argsort()[::-1][:3]
         names = ", ".join(str(c) for c in busiest if planes.mask[c].any())
@@ -91,7 +92,7 @@ def _show_positions(planes: SitePlanes, colour: str) -> None:
     """Show how many channels keep each position."""
     counts = planes.mask.sum(0)
     most, (row, col) = counts.max(), divmod(int(counts.argmax()), counts.shape[1])
-    picture = figures.position_map(planes.mask, planes.dead, colour, session.dark())
+    picture = figures.position_map(planes.mask, planes.dead, colour, session.theme())
     alt = f"Kept channels per position; most, {most} of {len(planes.mask)}, at row {row}, column {col}."
     st.image(figures.png(picture), width="stretch", alt=alt)
     st.caption(
@@ -100,12 +101,12 @@ def _show_positions(planes: SitePlanes, colour: str) -> None:
     )
 
 
-def _mosaic(planes: SitePlanes, colour: str, dark: bool) -> Image.Image:
-    return figures.mosaic(planes.mask, planes.dead, colour, dark)
+def _mosaic(planes: SitePlanes, colour: str, theme: Theme) -> Image.Image:
+    return figures.mosaic(planes.mask, planes.dead, colour, theme)
 
 
 def _offer_masks(scene: Scene, column: Column, at: int) -> None:
-    view, dark, name, colour = session.view(), session.dark(), column.title, column.colour
+    view, theme, name, colour = session.view(), session.theme(), column.title, column.colour
     made_from = export.provenance(scene, view, column.selection, column.answer)
     find = again(scene, [column])
 
@@ -116,7 +117,7 @@ def _offer_masks(scene: Scene, column: Column, at: int) -> None:
     def picture() -> bytes:
         scene, selection = found()
         planes = neurons.site_planes(scene, selection, view.sparsity, at)
-        return figures.png(_mosaic(planes, colour, dark), made_from | {"site": scene.network.sites[at].name})
+        return figures.png(_mosaic(planes, colour, theme), made_from | {"site": scene.network.sites[at].name})
 
     offer_picture(
         name_of(scene, name, "masks"),

@@ -11,7 +11,6 @@ import streamlit as st
 from core.attribution import BASELINES
 from core.errors import PathwayError
 from core.methods import METHODS
-from explorer.plots import palette
 from explorer.plots.words import counted, plain
 from explorer.state.choices import MOST_RUNS, SPARSITIES
 from explorer.state.view import View
@@ -212,7 +211,7 @@ def coloured(studied: Sequence[Studied]) -> dict[str, str]:
     methods = {ORIGINAL: ORIGINAL} | {title: method for each in studied for title, method in each.run.methods.items()}
     families = {ORIGINAL: "reference"} | {name: method.family for name, method in METHODS.items()}
     families |= {title: _family(method) for title, method in methods.items() if title not in families}
-    shades = dict(zip(families, palette.shades(list(families.values()), session.dark()), strict=True))
+    shades = dict(zip(families, session.theme().shades(list(families.values())), strict=True))
     order = {name: place for place, name in enumerate((ORIGINAL, *METHODS, *BASELINES))}
     shown = sorted(methods, key=lambda title: order.get(methods[title], len(order)))  # as they come, within a method
     return {title: shades[title] for title in shown}

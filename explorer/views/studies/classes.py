@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from core.studies import AGREED
 from explorer.plots.intervals import Group, interval_bars
 from explorer.plots.matrices import class_matrix
+from explorer.plots.palette import Theme
 from explorer.plots.words import percent, plain
 from explorer.ui import session
 from explorer.ui.fields import settle
@@ -112,11 +113,11 @@ def _show_matrix(each: Studied, colours: dict[str, str]) -> None:
         return
     rows = found[0][1]
     who = choose_closer(ordered(rows, colours), f"study_closer_{each.place}", "Classes against each other, pathways by")
-    draw = partial(_draw_matrix, whole, rows[rows["who"] == who], who, session.dark())
-    show("overlap of classes", [whole], (who, session.dark()), draw)
+    draw = partial(_draw_matrix, whole, rows[rows["who"] == who], who, session.theme())
+    show("overlap of classes", [whole], (who, session.theme()), draw)
 
 
-def _draw_matrix(whole: Studied, own: pd.DataFrame, who: str, dark: bool) -> Drawn:
+def _draw_matrix(whole: Studied, own: pd.DataFrame, who: str, theme: Theme) -> Drawn:
     names = [name for name in whole.run.classes if name in {*own["label"], *own["other"]}]
     shares = np.full((len(names), len(names)), np.nan)
     for row in own.itertuples():
@@ -125,7 +126,7 @@ def _draw_matrix(whole: Studied, own: pd.DataFrame, who: str, dark: bool) -> Dra
     within, between = _mean(np.diag(shares)), _mean(shares[np.triu_indices(len(names), 1)])
     about = whole.about(whole.census.images, at=whole.sparsity)
     return Drawn(
-        class_matrix(names, shares, "overlap", dark),
+        class_matrix(names, shares, "overlap", theme),
         f"Overlap of {who} pathways for every two of {len(names)} classes, {about}: within a class {percent(within)} "
         f"on average, between two {percent(between)}.",
         f"Ours: {plain(about)}, {plain(who)}. Mean overlap in % over the pairs of images of two classes; on the "

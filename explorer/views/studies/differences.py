@@ -13,6 +13,7 @@ import streamlit as st
 
 from core.studies import FEWEST, LEVEL, comparable, compared, kind_of
 from explorer.plots.matrices import Difference, difference_matrix
+from explorer.plots.palette import Theme
 from explorer.plots.words import plain, ratio
 from explorer.ui import session
 from explorer.ui.fields import settle
@@ -40,7 +41,7 @@ def show_differences(studied: Sequence[Studied]) -> None:
     if not there:
         return
     st.markdown("## Which methods differ, image by image?")
-    name, colours, dark = _choose(there), coloured(studied), session.dark()
+    name, colours, theme = _choose(there), coloured(studied), session.theme()
     found = gathered(studied, name)
     if not found:
         st.info("No image has this measure here.")
@@ -49,7 +50,7 @@ def show_differences(studied: Sequence[Studied]) -> None:
         if rows["who"].nunique() < 2:
             st.info("Only one method has this measure here, so there is nothing to compare it with.")
             continue
-        show("paired differences", [each], (name, dark, *colours.items()), partial(_draw, each, rows, name, dark))
+        show("paired differences", [each], (name, theme, *colours.items()), partial(_draw, each, rows, name, theme))
 
 
 def _choose(there: list[str]) -> str:
@@ -67,7 +68,7 @@ def _choose(there: list[str]) -> str:
     return chosen
 
 
-def _draw(each: Studied, rows: pd.DataFrame, name: str, dark: bool) -> Drawn:
+def _draw(each: Studied, rows: pd.DataFrame, name: str, theme: Theme) -> Drawn:
     measure, names = COMPARED[name], ordered(rows, coloured([each]))
     found = compared(rows, "who", names)
     of_ratio, unit = kind_of(name) == "geometric", _unit(measure, found)
@@ -78,7 +79,7 @@ def _draw(each: Studied, rows: pd.DataFrame, name: str, dark: bool) -> Drawn:
     what = "ratio of geometric means, row / column" if of_ratio else "mean difference, row − column" + unit
     tests = int(found["p"].notna().sum())
     return Drawn(
-        difference_matrix(names, cells, dark),
+        difference_matrix(names, cells, theme),
         f"{measure.title}: {what}, on the images that both methods have, {about}: {'; '.join(said)}.",
         f"Ours: {plain(about)}. {measure.title[0].upper() + measure.title[1:]}: {what}, on the images that both "
         f"methods have (n); p: of the {_test(name)}, adjusted by Holm's method for {tests} comparisons. Strong colour: "

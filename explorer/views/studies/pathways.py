@@ -13,6 +13,7 @@ from explorer.plots import palette
 from explorer.plots.intervals import Group, banded, interval_bars
 from explorer.plots.lines import Axis, curves
 from explorer.plots.matrices import overlap_matrix
+from explorer.plots.palette import Theme
 from explorer.plots.words import percent, plain
 from explorer.ui import session
 from explorer.views.studies import paper
@@ -52,8 +53,8 @@ def show_overlaps(studied: Sequence[Studied]) -> None:
             left, right = st.columns([1.25, 1])
         pairs = _pairs(rows, list(coloured(studied)))
         with left:
-            key = (*coloured(studied), session.dark())
-            show("overlap", [each], key, partial(_draw_matrix, each, rows, pairs, session.dark()))
+            key = (*coloured(studied), session.theme())
+            show("overlap", [each], key, partial(_draw_matrix, each, rows, pairs, session.theme()))
         with right:
             _show_printed(each, pairs, methods)
 
@@ -74,7 +75,7 @@ def _titles(rows: pd.DataFrame) -> list[str]:
     return [known[text] for text in rows["other"]]
 
 
-def _draw_matrix(each: Studied, rows: pd.DataFrame, pairs: pd.DataFrame, dark: bool) -> Drawn:
+def _draw_matrix(each: Studied, rows: pd.DataFrame, pairs: pd.DataFrame, theme: Theme) -> Drawn:
     names = [n for n in coloured([each]) if n in set(pairs["first"]) | set(pairs["second"])]
     overlaps, chances = np.full((2, len(names), len(names)), np.nan)
     for row in pairs.itertuples():
@@ -85,7 +86,7 @@ def _draw_matrix(each: Studied, rows: pd.DataFrame, pairs: pd.DataFrame, dark: b
     ]
     about = each.about(int(rows["index"].nunique()), at=each.sparsity)
     return Drawn(
-        overlap_matrix(names, overlaps, chances, dark),
+        overlap_matrix(names, overlaps, chances, theme),
         f"Mean overlap of every two methods, {about}: {'; '.join(said)}.",
         f"Ours: {plain(about)}. Mean over images of intersection over union of the neurons kept; small, what two "
         f"independent choices of the same sizes would share. Pairs of methods: {plain(sizes(pairs))}.",

@@ -8,7 +8,7 @@ import pytest
 from explorer.plots.bars import bars_beside, bars_with_level, layer_strip, membership_bars
 from explorer.plots.lines import Axis, Line, curves, site_lines, sparsity_lines
 from explorer.plots.matrices import overlap_matrix
-from explorer.plots.palette import MARK, contrast, rgb
+from explorer.plots.palette import LIGHT, MARK, Theme, contrast, rgb
 
 BLUE, ORANGE, GREY = "#0072B2", "#E69F00", "#7A7A7A"
 NAN = float("nan")
@@ -185,7 +185,7 @@ def test_a_line_has_as_many_of_each(wrong):
 def test_the_matrix_is_the_triangle_below_the_diagonal():
     overlaps = np.array([[1.0, 0.9, 0.9], [0.341, 1.0, 0.9], [0.0, 0.9996, 1.0]])
     chances = np.array([[1.0, 0.9, 0.9], [0.053, 1.0, 0.9], [0.0004, 0.1, 1.0]])
-    figure = overlap_matrix(["NeuronMCT", "NeuronMCT", "Random"], overlaps, chances, False)
+    figure = overlap_matrix(["NeuronMCT", "NeuronMCT", "Random"], overlaps, chances, LIGHT)
     (heatmap,) = figure.data
     np.testing.assert_array_equal(heatmap.z, [[0.341, np.nan], [0.0, 0.9996]])
     assert (heatmap.zmin, heatmap.zmax) == (0, 1)
@@ -203,7 +203,7 @@ def test_the_matrix_is_the_triangle_below_the_diagonal():
 
 def test_what_cannot_be_compared_is_a_gap():
     overlaps = np.array([[1.0, NAN], [NAN, 1.0]])
-    figure = overlap_matrix(["a", "b"], overlaps, overlaps, False)
+    figure = overlap_matrix(["a", "b"], overlaps, overlaps, LIGHT)
     assert np.isnan(figure.data[0].z).all()
     assert [note.text for note in figure.layout.annotations] == ["–"]
 
@@ -212,7 +212,7 @@ def test_what_cannot_be_compared_is_a_gap():
 @pytest.mark.parametrize("share", np.linspace(0, 1, 21))
 def test_every_cell_can_be_read(share, dark):
     overlaps = np.array([[1.0, 0.0], [share, 1.0]])
-    figure = overlap_matrix(["a", "b"], overlaps, overlaps, dark)
+    figure = overlap_matrix(["a", "b"], overlaps, overlaps, Theme(dark))
     stops = np.array([rgb(colour) for _, colour in figure.data[0].colorscale], float)
     cell = [np.interp(share, [0, 0.5, 1], stops[:, channel]) for channel in range(3)]
     assert contrast(f"rgb({cell[0]}, {cell[1]}, {cell[2]})", figure.layout.annotations[0].font.color) >= 4.5
@@ -220,14 +220,14 @@ def test_every_cell_can_be_read(share, dark):
 
 @pytest.mark.parametrize("names", [[], ["alone"]])
 def test_fewer_than_two_have_no_pairs(names):
-    figure = overlap_matrix(names, np.ones((len(names),) * 2), np.ones((len(names),) * 2), False)
+    figure = overlap_matrix(names, np.ones((len(names),) * 2), np.ones((len(names),) * 2), LIGHT)
     assert not figure.layout.annotations
 
 
 def test_long_names_take_up_to_three_lines():
     overlaps = np.full((2, 2), 0.5)
     long = "DGR(init=r) (gamma=0.05, iterations=30, start=3, and more of the same)"
-    figure = overlap_matrix(["NeuronMCT", long], overlaps, overlaps, False)
+    figure = overlap_matrix(["NeuronMCT", long], overlaps, overlaps, LIGHT)
     (text,) = figure.layout.yaxis.ticktext
     assert text.startswith("DGR(init=r)<br>(gamma=0.05,<br>")
     assert text.count("<br>") == 2
@@ -264,7 +264,7 @@ FIGURES = {
     "layer_strip": lambda: layer_strip({"a": [0.1, 0.2, 0.3]}, [BLUE], SITES, 1),
     "site_lines": lambda: site_lines([Line("a", BLUE, [0.1, 0.2, 0.3])], SITES, 1, "kept"),
     "sparsity_lines": lambda: sparsity_lines([Line("a", BLUE, [0.1], [0.5])], 0.9, "p ratio", False, 1.0),
-    "overlap_matrix": lambda: overlap_matrix(SITES, np.full((3, 3), 0.5), np.full((3, 3), 0.1), False),
+    "overlap_matrix": lambda: overlap_matrix(SITES, np.full((3, 3), 0.5), np.full((3, 3), 0.1), LIGHT),
     "membership_bars": lambda: membership_bars({"a only": [0.1, 0.2, 0.3]}, [BLUE], SITES, 1),
     "bars_beside": lambda: bars_beside(SITES, {"a": [0.1, 0.2, 0.3]}, [BLUE], "kept"),
 }

@@ -10,7 +10,7 @@ from PIL import Image, ImageFont
 
 from explorer.plots import contact_sheet as strips
 from explorer.plots.contact_sheet import Cell, strip
-from explorer.plots.palette import rgb
+from explorer.plots.palette import DARK, LIGHT, Theme, rgb
 
 BLUE, ORANGE = "#0072B2", "#E69F00"
 PAGES = {False: (255, 255, 255), True: (14, 17, 23)}
@@ -27,7 +27,7 @@ def sample(dark: bool = False, footer: str = "", **texts: str) -> Image.Image:
         (title, BLUE, [Cell(noise(k), note) for k in range(3)]),
         (title, ORANGE, [Cell(noise(3), note), None, Cell(noise(5), note)]),
     ]
-    return strip(rows, [head] * 3, dark, footer)
+    return strip(rows, [head] * 3, Theme(dark), footer)
 
 
 def found(whole: Image.Image, part: Image.Image) -> list[tuple[int, int]]:
@@ -54,7 +54,7 @@ def test_pictures_stand_in_rows_and_columns(dark):
 
 def test_eight_columns_are_1924_wide():
     cells = [Cell(noise(0), "")] * 8
-    assert strip([("a", BLUE, cells)], [""] * 8, dark=False).width == 1924
+    assert strip([("a", BLUE, cells)], [""] * 8, LIGHT).width == 1924
 
 
 @pytest.mark.parametrize("dark", PAGES)
@@ -104,14 +104,14 @@ def test_a_long_note_makes_its_row_taller():
 
 def test_pictures_of_any_one_size():
     row = ("a", BLUE, [Cell(noise(0, (180, 120)), "kept"), Cell(noise(1, (180, 120)), "")])
-    whole = strip([row], ["0 %", "50 %"], dark=False)
+    whole = strip([row], ["0 %", "50 %"], LIGHT)
     assert whole.width == 24 + 180 + 12 + 180 + 24
     assert found(whole, noise(1, (180, 120)))[0][0] == 24 + 192
 
 
 def test_pictures_of_few_pixels_are_enlarged_so_that_words_fit_under_them():
     small = noise(0, (28, 28))
-    whole = strip([("a", BLUE, [Cell(small, "kept")])], ["classifier.3"], dark=False)
+    whole = strip([("a", BLUE, [Cell(small, "kept")])], ["classifier.3"], LIGHT)
     large = small.resize((168, 168), Image.Resampling.NEAREST)
     assert whole.width == 24 + 168 + 24
     assert len(found(whole, large)) == 1
@@ -128,12 +128,12 @@ def test_pictures_of_few_pixels_are_enlarged_so_that_words_fit_under_them():
 )
 def test_what_does_not_fit_is_refused(row, heads, message):
     with pytest.raises(ValueError, match=message):
-        strip([("NeuronMCT", BLUE, row)], heads, dark=False)
+        strip([("NeuronMCT", BLUE, row)], heads, LIGHT)
 
 
 def test_there_may_be_nothing_to_show():
-    assert strip([], ["0 %"], dark=False).width == 24 + 224 + 24
-    assert strip([("a", BLUE, [None])], ["0 %"], dark=True).getpixel((0, 0)) == PAGES[True]
+    assert strip([], ["0 %"], LIGHT).width == 24 + 224 + 24
+    assert strip([("a", BLUE, [None])], ["0 %"], DARK).getpixel((0, 0)) == PAGES[True]
 
 
 # --------------------------------------------------------------------------------------------------------------- text

@@ -15,7 +15,7 @@ from PIL import Image
 
 from core.data.preprocessing import Crop, Preprocessing
 from explorer.plots import figures
-from explorer.plots.palette import FAMILIES, rgb
+from explorer.plots.palette import DARK, FAMILIES, LIGHT, Theme, rgb
 
 BLUE, ORANGE, PINK = (0, 114, 178), (230, 159, 0), (204, 121, 167)  # contribution, pruning, dead
 WHITE, RED = (255, 255, 255), (232, 56, 79)
@@ -146,7 +146,7 @@ DEAD = np.array([[[0, 1], [0, 1]], [[1, 1], [1, 1]], [[0, 0], [0, 0]]], bool)
     [(False, (203, 208, 216), (243, 244, 246), WHITE), (True, (53, 58, 68), (34, 38, 46), (14, 17, 23))],
 )
 def test_a_mosaic_by_hand(dark, active, background, line):
-    picture = figures.mosaic(MASK, DEAD, FAMILIES["contribution"], dark)
+    picture = figures.mosaic(MASK, DEAD, FAMILIES["contribution"], Theme(dark))
     expected = [
         [BLUE, PINK, line, background, background, line],  # channel 0 | channel 1
         [active, background, line, background, PINK, line],
@@ -159,13 +159,13 @@ def test_a_mosaic_by_hand(dark, active, background, line):
 
 
 def test_the_other_family_has_another_colour():
-    assert cell(figures.mosaic(MASK, DEAD, FAMILIES["pruning"], dark=False), 0, 0, 6, 6) == ORANGE
+    assert cell(figures.mosaic(MASK, DEAD, FAMILIES["pruning"], LIGHT), 0, 0, 6, 6) == ORANGE
 
 
 def test_the_channels_of_a_vector_are_one_plane():
     mask, dead = np.zeros((5, 1, 1), bool), np.zeros((5, 1, 1), bool)
     mask[[0, 3, 4]] = dead[4] = True
-    picture = figures.mosaic(mask, dead, FAMILIES["pruning"], dark=False)
+    picture = figures.mosaic(mask, dead, FAMILIES["pruning"], LIGHT)
     active, beyond = (203, 208, 216), (243, 244, 246)
     assert [cell(picture, x, 0, 4, 3) for x in range(3)] == [ORANGE, active, active]
     assert [cell(picture, x, 1, 4, 3) for x in range(3)] == [ORANGE, PINK, beyond]
@@ -176,9 +176,7 @@ def test_a_mosaic_shows_as_many_kept_neurons_as_there_are(shape):
     generator = np.random.default_rng(0)
     mask = generator.random(shape) < 0.3
     mask[0, 0, 0] = True
-    pixels = np.asarray(
-        figures.mosaic(mask, np.zeros(shape, bool), FAMILIES["contribution"], dark=False).convert("RGB")
-    )
+    pixels = np.asarray(figures.mosaic(mask, np.zeros(shape, bool), FAMILIES["contribution"], LIGHT).convert("RGB"))
     blue = int((pixels == BLUE).all(-1).sum())
     factor = blue / int(mask.sum())  # every neuron is a square of pixels of one size
     assert blue > 0
@@ -188,18 +186,18 @@ def test_a_mosaic_shows_as_many_kept_neurons_as_there_are(shape):
 
 def test_positions_by_hand():
     empty = (243, 244, 246)
-    picture = figures.position_map(MASK, DEAD, FAMILIES["contribution"], dark=False)
+    picture = figures.position_map(MASK, DEAD, FAMILIES["contribution"], LIGHT)
     halfway = tuple(round((a + b) / 2) for a, b in zip(empty, BLUE, strict=True))
     assert cell(picture, 0, 0, 2, 2) == BLUE  # two channels there, the most
     assert cell(picture, 1, 0, 2, 2) == PINK  # one, and it is dead
     assert cell(picture, 0, 1, 2, 2) == empty
     assert cell(picture, 1, 1, 2, 2) == PINK
-    alive = figures.position_map(MASK, np.zeros_like(DEAD), FAMILIES["contribution"], dark=False)
+    alive = figures.position_map(MASK, np.zeros_like(DEAD), FAMILIES["contribution"], LIGHT)
     assert cell(alive, 1, 0, 2, 2) == pytest.approx(halfway, abs=2)
 
 
 def test_positions_of_an_empty_mask_are_background():
-    picture = figures.position_map(np.zeros((2, 3, 4), bool), np.ones((2, 3, 4), bool), FAMILIES["pruning"], dark=True)
+    picture = figures.position_map(np.zeros((2, 3, 4), bool), np.ones((2, 3, 4), bool), FAMILIES["pruning"], DARK)
     assert picture.convert("RGB").getcolors() == [(picture.width * picture.height, (34, 38, 46))]
 
 
@@ -219,7 +217,7 @@ PAIR = (FAMILIES["contribution"], FAMILIES["pruning"])
     ],
 )
 def test_membership_by_hand(dark, both, both_dead, blue_dead, orange_dead, active, background, line):
-    picture = figures.membership_mosaic(FIRST, SECOND, UNUSED, PAIR, dark)
+    picture = figures.membership_mosaic(FIRST, SECOND, UNUSED, PAIR, Theme(dark))
     expected = [
         [BLUE, both, line, background, both_dead, line],
         [active, orange_dead, line, active, blue_dead, line],
@@ -231,14 +229,14 @@ def test_membership_by_hand(dark, both, both_dead, blue_dead, orange_dead, activ
 def test_membership_has_the_colours_of_its_pathways():
     alive = np.zeros((1, 1, 2), bool)
     first, second = np.array([[[True, False]]]), np.array([[[False, True]]])
-    picture = figures.membership_mosaic(first, second, alive, ("#D55E00", "#009E73"), dark=False)
+    picture = figures.membership_mosaic(first, second, alive, ("#D55E00", "#009E73"), LIGHT)
     assert [cell(picture, x, 0, 3, 2) for x in range(2)] == [(213, 94, 0), (0, 158, 115)]
 
 
 def test_membership_of_a_vector_is_one_plane():
     first, second, dead = np.zeros((3, 5, 1, 1), bool)
     first[[0, 1]] = second[[1, 4]] = dead[3] = True
-    picture = figures.membership_mosaic(first, second, dead, PAIR, dark=False)
+    picture = figures.membership_mosaic(first, second, dead, PAIR, LIGHT)
     active, beyond = (203, 208, 216), (243, 244, 246)
     assert [cell(picture, x, 0, 4, 3) for x in range(3)] == [BLUE, (34, 34, 34), active]
     assert [cell(picture, x, 1, 4, 3) for x in range(3)] == [beyond, ORANGE, beyond]
@@ -246,12 +244,12 @@ def test_membership_of_a_vector_is_one_plane():
 
 def test_membership_on_one_pathway_is_its_mosaic_without_the_dead():
     alive = np.zeros_like(MASK)
-    alone = figures.membership_mosaic(MASK, alive, alive, PAIR, dark=False).convert("RGB")
-    assert alone.tobytes() == figures.mosaic(MASK, alive, PAIR[0], dark=False).convert("RGB").tobytes()
+    alone = figures.membership_mosaic(MASK, alive, alive, PAIR, LIGHT).convert("RGB")
+    assert alone.tobytes() == figures.mosaic(MASK, alive, PAIR[0], LIGHT).convert("RGB").tobytes()
 
 
 def test_positions_mix_the_pathways_there():
-    picture = figures.membership_positions(FIRST, SECOND, PAIR, dark=False)
+    picture = figures.membership_positions(FIRST, SECOND, PAIR, LIGHT)
     empty = np.array((243, 244, 246))
 
     def half(colour: tuple[int, ...]) -> list[float]:
@@ -266,7 +264,7 @@ def test_positions_mix_the_pathways_there():
 
 def test_positions_on_no_pathway_are_background():
     nowhere = np.zeros((2, 3, 4), bool)
-    picture = figures.membership_positions(nowhere, nowhere, PAIR, dark=True)
+    picture = figures.membership_positions(nowhere, nowhere, PAIR, DARK)
     assert picture.getcolors() == [(picture.width * picture.height, (34, 38, 46))]
 
 
@@ -294,7 +292,7 @@ def drawn(planes: tuple[int, int, int], number: int) -> tuple[int, int]:
     """Across and down of the one cell of a mosaic that is drawn in colour when one neuron is on the pathway."""
     mask = np.zeros(planes, bool)
     mask.flat[number] = True
-    picture = figures.mosaic(mask, np.zeros(planes, bool), FAMILIES["contribution"], dark=False).convert("RGB")
+    picture = figures.mosaic(mask, np.zeros(planes, bool), FAMILIES["contribution"], LIGHT).convert("RGB")
     width, height = figures.mosaic_cells(planes)
     side = picture.width // width
     assert picture.size == (width * side, height * side)
@@ -347,8 +345,8 @@ def test_a_mosaic_is_its_cells_enlarged(planes):
     nowhere = np.zeros(planes, bool)
     width, height = figures.mosaic_cells(planes)
     for picture in (
-        figures.mosaic(nowhere, nowhere, FAMILIES["pruning"], dark=True),
-        figures.membership_mosaic(nowhere, nowhere, nowhere, PAIR, dark=True),
+        figures.mosaic(nowhere, nowhere, FAMILIES["pruning"], DARK),
+        figures.membership_mosaic(nowhere, nowhere, nowhere, PAIR, DARK),
     ):
         factor = picture.width // width
         assert factor >= 1

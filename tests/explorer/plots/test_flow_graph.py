@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import pytest
 
 from explorer.plots.flow_graph import Group, Kind, Link, Node, flow_graph, least_width, legend
-from explorer.plots.palette import FAINT, MARK, contrast, page, rgb
+from explorer.plots.palette import DARK, FAINT, LIGHT, MARK, Theme, contrast, rgb
 
 KINDS = [Kind("first", "#0072B2", "circle"), Kind("others", "#CBD0D8", "hexagon2"), Kind("ends", "#222222", "star")]
 GROUPS = [
@@ -88,14 +88,14 @@ def test_width_grows_with_flow_and_a_negative_one_is_dashed():
 
 
 def test_the_legend_has_the_symbols_of_the_nodes_and_the_dashes_of_the_links():
-    shown = legend(KINDS, dark=False)
+    shown = legend(KINDS, LIGHT)
     marks = [b64decode(mark).decode() for mark in re.findall(r"base64,([^\"]+)", shown)]
     assert len(marks) == 2 + len(KINDS)
     assert ["dasharray" in mark for mark in marks] == [False, True, False, False, False]
     for kind, mark in zip(KINDS, marks[2:], strict=True):
         assert f'fill="{kind.colour}"' in mark
         assert kind.name in shown
-    assert shown != legend(KINDS, dark=True)
+    assert shown != legend(KINDS, DARK)
 
 
 def test_a_link_past_a_site_runs_below_all_nodes():
@@ -162,7 +162,7 @@ def test_width_and_height_hold_every_node():
 @pytest.mark.parametrize("dark", [False, True])
 def test_text_in_nodes_is_legible(dark):
     kinds = [Kind("pale", "#FFFFFF", "circle"), Kind("deep", "#222222", "square"), KINDS[2]]
-    figure = flow_graph(GROUPS, LINKS, kinds, dark=dark)
+    figure = flow_graph(GROUPS, LINKS, kinds, theme=Theme(dark))
     written = {trace.name: trace.textfont.color for trace in figure.data if trace.customdata}
     assert written["pale"] == "#000000"
     assert written["deep"] == "#FFFFFF"
@@ -171,15 +171,15 @@ def test_text_in_nodes_is_legible(dark):
 @pytest.mark.parametrize("dark", [False, True])
 def test_text_in_a_hollow_node_is_legible_on_the_page(dark):
     kinds = [Kind("hollow", FAINT, "circle-open"), *KINDS[1:]]
-    written = {trace.name: trace.textfont.color for trace in flow_graph(GROUPS, LINKS, kinds, dark=dark).data}
-    assert contrast(written["hollow"], page(dark)) >= 4.5
+    written = {trace.name: trace.textfont.color for trace in flow_graph(GROUPS, LINKS, kinds, theme=Theme(dark)).data}
+    assert contrast(written["hollow"], Theme(dark).page) >= 4.5
 
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_links_stand_out_from_the_page_however_weak(dark):
     weak = [Link((0, 0), (1, 0), flow, "") for flow in (1.0, 1e-6, -1e-6)]
-    lines = [trace for trace in flow_graph(GROUPS, weak, KINDS, dark=dark).data if trace.mode == "lines"]
+    lines = [trace for trace in flow_graph(GROUPS, weak, KINDS, theme=Theme(dark)).data if trace.mode == "lines"]
     assert len(lines) == 3
     for trace in lines:
-        seen = (a + trace.opacity * (b - a) for a, b in zip(rgb(page(dark)), rgb(trace.line.color), strict=True))
-        assert contrast("#" + "".join(f"{round(c):02X}" for c in seen), page(dark)) >= 3
+        seen = (a + trace.opacity * (b - a) for a, b in zip(rgb(Theme(dark).page), rgb(trace.line.color), strict=True))
+        assert contrast("#" + "".join(f"{round(c):02X}" for c in seen), Theme(dark).page) >= 3

@@ -14,6 +14,7 @@ from core.studies.summary import summarised
 from explorer.plots.intervals import Group, Points, banded, interval_bars, spread, whiskered
 from explorer.plots.lines import Axis, Line, curves, sparsity_lines
 from explorer.plots.matrices import class_matrix
+from explorer.plots.palette import LIGHT
 from explorer.state.view import View
 from explorer.views.studies import runs
 from explorer.views.studies.choice import at_sparsity, nearest
@@ -118,7 +119,7 @@ def test_zeros_stand_at_the_foot_of_a_logarithmic_axis_and_are_named():
 
 
 def test_classes_against_classes():
-    figure = class_matrix(["bag", "coat"], np.array([[0.25, 0.125], [0.125, NAN]]), "overlap", False)
+    figure = class_matrix(["bag", "coat"], np.array([[0.25, 0.125], [0.125, NAN]]), "overlap", LIGHT)
     (cells,) = figure.data
     assert [list(row) for row in cells.z] == [[25, 12.5], [12.5, None]]
     notes = {(note.x, note.y): (note.text, note.font.color) for note in figure.layout.annotations}

@@ -11,23 +11,7 @@ import numpy as np
 import pytest
 
 from explorer.plots import palette
-from explorer.plots.palette import (
-    FAMILIES,
-    GRAPHIC,
-    TEXT,
-    background,
-    contrast,
-    ink,
-    legible,
-    line,
-    muted,
-    page,
-    pale,
-    quiet,
-    rgb,
-    shades,
-    standing_out,
-)
+from explorer.plots.palette import DARK, FAMILIES, GRAPHIC, LIGHT, TEXT, Theme, contrast, legible, rgb
 
 EXPLORER = Path(palette.__file__).parents[1]
 THEME = tomllib.loads((EXPLORER / ".streamlit" / "config.toml").read_text("utf-8"))["theme"]
@@ -63,15 +47,15 @@ def test_contrast_by_hand():
 
 @BOTH
 def test_the_page_is_the_one_that_streamlit_draws(dark):
-    assert page(dark) == theme(dark)["backgroundColor"]
+    assert Theme(dark).page == theme(dark)["backgroundColor"]
 
 
 @BOTH
 def test_what_is_written_can_be_read_on_every_ground(dark):
     for colour, ground in itertools.product((theme(dark)["textColor"], theme(dark)["linkColor"]), grounds(dark)):
         assert contrast(colour, ground) >= TEXT
-    for colour in (ink(dark), muted(dark)):
-        for ground in (page(dark), line(dark)):
+    for colour in (Theme(dark).ink, Theme(dark).muted):
+        for ground in (Theme(dark).page, Theme(dark).line):
             assert contrast(colour, ground) >= TEXT
 
 
@@ -85,8 +69,8 @@ def test_text_that_stands_back_can_still_be_read(dark):
 
 def test_the_grey_that_replaces_streamlits_in_charts_can_be_read():
     (replaced, ours) = re.findall(r"text\[style\*=\"fill: (rgb\([\d, ]+\))\"\] { fill: (#\w+) !important", STYLE)[0]
-    assert contrast(replaced, page(False)) < TEXT <= contrast(ours, page(False))
-    assert ours == muted(False)
+    assert contrast(replaced, LIGHT.page) < TEXT <= contrast(ours, LIGHT.page)
+    assert ours == LIGHT.muted
 
 
 @BOTH
@@ -105,14 +89,14 @@ def test_the_ring_around_what_has_the_keyboard_stands_out_from_every_ground(dark
 @BOTH
 @pytest.mark.parametrize("family", FAMILIES)
 def test_what_is_drawn_stands_out_from_the_page(family, dark):
-    for colour in shades([family] * 8, dark):
-        assert contrast(colour, page(dark)) >= GRAPHIC
+    for colour in Theme(dark).shades([family] * 8):
+        assert contrast(colour, Theme(dark).page) >= GRAPHIC
 
 
 @BOTH
 def test_marks_and_references_stand_out_from_both_pages(dark):
     for colour in (palette.MARK, palette.DEAD, palette.FAINT, FAMILIES["baseline"], FAMILIES["reference"]):
-        assert contrast(colour, page(dark)) >= GRAPHIC
+        assert contrast(colour, Theme(dark).page) >= GRAPHIC
 
 
 @pytest.mark.parametrize("grey", range(0, 256, 5))
@@ -122,12 +106,12 @@ def test_black_or_white_is_legible_on_every_colour(grey):
 
 
 def test_a_colour_changes_only_where_it_has_to():
-    assert standing_out(BLUE, dark=False) == standing_out(BLUE, dark=True) == BLUE
-    assert standing_out(ORANGE, dark=True) == ORANGE
-    darker = standing_out(ORANGE, dark=False)
+    assert LIGHT.standing_out(BLUE) == DARK.standing_out(BLUE) == BLUE
+    assert DARK.standing_out(ORANGE) == ORANGE
+    darker = LIGHT.standing_out(ORANGE)
     assert rgb(darker)[0] < rgb(ORANGE)[0]
     assert 3 <= contrast(darker, "#FFFFFF") < 3.2
-    assert 3 <= contrast(standing_out("#000000", dark=True), page(True)) < 3.3
+    assert 3 <= contrast(DARK.standing_out("#000000"), DARK.page) < 3.3
 
 
 # ----------------------------------------------------------------------------------------------------------- families
@@ -135,16 +119,16 @@ def test_a_colour_changes_only_where_it_has_to():
 
 def test_a_familys_first_column_has_its_colour():
     families = ["pruning", "contribution", "pruning", "contribution", "baseline", "reference", "pruning"]
-    assert shades(families, dark=True) == [ORANGE, BLUE, "#D55E00", "#56B4E9", GREY, "#009E73", "#9C6A00"]
-    assert [shades([family], dark=True) for family in FAMILIES] == [[colour] for colour in FAMILIES.values()]
-    assert shades([], dark=False) == []
+    assert DARK.shades(families) == [ORANGE, BLUE, "#D55E00", "#56B4E9", GREY, "#009E73", "#9C6A00"]
+    assert [DARK.shades([family]) for family in FAMILIES] == [[colour] for colour in FAMILIES.values()]
+    assert LIGHT.shades([]) == []
 
 
 @BOTH
 @pytest.mark.parametrize("family", FAMILIES)
 def test_columns_of_one_family_can_be_told_apart(family, dark):
     count = 8 if family == "attribution" else 6
-    colours = shades([family] * (count + 1), dark)
+    colours = Theme(dark).shades([family] * (count + 1))
     assert colours[count] == colours[0]
     for first, second in itertools.combinations(colours[:count], 2):
         assert np.linalg.norm(np.subtract(rgb(first), rgb(second))) > 35
@@ -152,28 +136,28 @@ def test_columns_of_one_family_can_be_told_apart(family, dark):
 
 @BOTH
 def test_no_two_families_share_a_colour(dark):
-    assert len({colour for family in FAMILIES for colour in shades([family] * 6, dark)}) == 6 * len(FAMILIES)
+    assert len({colour for family in FAMILIES for colour in Theme(dark).shades([family] * 6)}) == 6 * len(FAMILIES)
 
 
 @BOTH
 def test_larger_shares_stand_out_more(dark):
-    none, half, all_ = (contrast(colour, palette.page(dark)) for colour in palette.ramp(dark))
+    none, half, all_ = (contrast(colour, Theme(dark).page) for colour in Theme(dark).ramp)
     assert 1.1 < none < 1.5
     assert half > 2.9
     assert all_ > 2 * half
 
 
 def test_pale_is_nearer_to_the_page():
-    assert [ink(dark) for dark in (False, True)] == ["#222222", "#FFFFFF"]
-    assert pale("#000000", dark=False) == "#8C8C8C"  # 0.55 of the way to white
-    assert pale("#0E1117", dark=True) == "#0E1117"
-    assert pale(BLUE, dark=False) == "#8CC0DC"
-    assert pale(BLUE, dark=True) == "#083D5D"
+    assert [Theme(dark).ink for dark in (False, True)] == ["#222222", "#FFFFFF"]
+    assert LIGHT.pale("#000000") == "#8C8C8C"  # 0.55 of the way to white
+    assert DARK.pale("#0E1117") == "#0E1117"
+    assert LIGHT.pale(BLUE) == "#8CC0DC"
+    assert DARK.pale(BLUE) == "#083D5D"
 
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_the_kinds_of_a_mosaic_can_be_told_apart(dark):
-    own = [BLUE, ORANGE, ink(dark)]
-    kinds = [*own, *(pale(colour, dark) for colour in own), quiet(dark), background(dark)]
+    own = [BLUE, ORANGE, Theme(dark).ink]
+    kinds = [*own, *(Theme(dark).pale(colour) for colour in own), Theme(dark).quiet, Theme(dark).background]
     for first, second in itertools.combinations(kinds, 2):
         assert np.linalg.norm(np.subtract(rgb(first), rgb(second))) > 35

@@ -26,8 +26,8 @@ from core.network import trace
 from core.strategy import Strategy
 from explorer.compute import compute, neurons
 from explorer.compute.scene import Scene, Scored
-from explorer.plots import palette
 from explorer.plots.figures import jpeg
+from explorer.plots.palette import LIGHT
 from explorer.plots.words import percent, ratio
 from explorer.report import report
 from explorer.state.view import View
@@ -63,7 +63,7 @@ def scored(scene: Scene, strategy: Strategy) -> Scored | None:
 def columns_of(scene: Scene, view: View) -> list[Column]:
     """What a page makes of its view, waited for."""
     strategies = [view.strategy(view.first), view.strategy(view.second)]
-    colours = palette.shades([strategy.family for strategy in strategies], dark=False)
+    colours = LIGHT.shades([strategy.family for strategy in strategies])
     columns = []
     for place, (strategy, colour) in enumerate(zip(strategies, colours, strict=True)):
         selection = until(partial(scored, scene, strategy))
