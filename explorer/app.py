@@ -28,8 +28,8 @@ def main() -> None:
     with st.sidebar:
         st.html(markup.brand(LOGO.read_text("utf-8")))
     session.start(page.url_path)
-    lesson.show_presenting()
-    lesson.show_lesson()
+    lesson.show_presenting(session.view())
+    lesson.show_lesson(session.view())
     try:
         page.run()
     except Exception as problem:  # stopping and running again are no Exceptions to Streamlit

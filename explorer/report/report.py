@@ -28,8 +28,9 @@ from explorer.report.report_sites import layers
 from explorer.report.snippet import prints, snippet, uploaded
 from explorer.state.choices import Neuron
 from explorer.state.view import View
-from explorer.ui import captions, markup, session
+from explorer.ui import captions, markup
 from explorer.ui.downloads import name_of, offer
+from explorer.ui.page import SceneContext
 from explorer.views.columns import Column, Shown, again, lacking, ready
 
 __all__ = ["make", "offer_report"]
@@ -40,11 +41,11 @@ PACKAGES = ("torch", "torchvision", "numpy", "streamlit")
 TOP = 5
 
 
-def offer_report(scene: Scene, columns: Sequence[Column]) -> None:
+def offer_report(page: SceneContext, columns: Sequence[Column]) -> None:
     """Offer the report on what the page shows now; it is made when somebody takes it."""
-    view = session.view()
-    name = name_of(scene, "report.html")
-    find = again(scene, columns)
+    view = page.view
+    name = name_of(page.scene, "report.html")
+    find = again(page.scene, columns)
 
     def made() -> bytes:
         scene, columns = find()

@@ -88,12 +88,13 @@ def options(strategy: Strategy, key: str, choose: Callable[[str, int], None], la
 
 def option_controls() -> None:
     """Draw the options of the two methods on Explore."""
-    for method in (view().first, view().second):
+    with st.expander("Options of the methods"):
+        for method in (view().first, view().second):
 
-        def choose(option: str, value: int, method: str = method) -> None:
-            session.change(lambda v: v.with_option(method, option, value))
+            def choose(option: str, value: int, method: str = method) -> None:
+                session.change(lambda v: v.with_option(method, option, value))
 
-        options(view().strategy(method), "option", choose, f"{method}: ")
+            options(view().strategy(method), "option", choose, f"{method}: ")
 
 
 def column(place: int) -> None:

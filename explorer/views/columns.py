@@ -13,6 +13,7 @@ from explorer.compute import compute, export
 from explorer.compute.scene import Answer, Scene, Scored, Selection
 from explorer.ui import markup, session
 from explorer.ui.downloads import name_of, offer_table
+from explorer.ui.page import SceneContext
 from explorer.ui.progress import cancelled, wait
 
 __all__ = [
@@ -71,22 +72,24 @@ class Shown:
     answer: Answer
 
 
-def find_columns(scene: Scene, strategies: Sequence[Strategy]) -> list[Column]:
+def find_columns(page: SceneContext, strategies: Sequence[Strategy]) -> list[Column]:
     """Return a column for each strategy; those not there nor quick to make are in line, or were cancelled."""
-    colours = session.theme().shades([strategy.family for strategy in strategies])
-    return [_find(scene, strategies, place, colour) for place, colour in enumerate(colours)]
+    colours = page.theme.shades([strategy.family for strategy in strategies])
+    return [_find(page, strategies, place, colour) for place, colour in enumerate(colours)]
 
 
-def _find(scene: Scene, strategies: Sequence[Strategy], place: int, colour: str) -> Column:
-    view, strategy = session.view(), strategies[place]
+def _find(page: SceneContext, strategies: Sequence[Strategy], place: int, colour: str) -> Column:
+    view, strategy = page.view, strategies[place]
     title = strategy.title if strategies.count(strategy) == 1 else f"{strategy.title} · {place + 1}"
-    selection, state = find_selection(scene, strategy)
+    selection, state = find_selection(page.scene, strategy)
     if state == "cancelled":
-        selection = compute.best_so_far(scene, strategy)
+        selection = compute.best_so_far(page.scene, strategy)
     if selection is None:
         return Column(place, strategy, title, colour, state=state)
     title += "" if selection.complete else " (stopped early)"
-    return Column(place, strategy, title, colour, selection, compute.answer(scene, selection, view.sparsity, view.off))
+    return Column(
+        place, strategy, title, colour, selection, compute.answer(page.scene, selection, view.sparsity, view.off)
+    )
 
 
 def find_selection(scene: Scene, strategy: Strategy) -> tuple[Selection | None, State]:
@@ -136,14 +139,14 @@ def again(scene: Scene, columns: Sequence[Column]) -> Callable[[], tuple[Scene, 
     return found
 
 
-def made_from_all(scene: Scene, columns: Sequence[Column], *, answered: bool = True) -> dict[str, object]:
+def made_from_all(page: SceneContext, columns: Sequence[Column], *, answered: bool = True) -> dict[str, object]:
     """Return the provenance of a comparison; ``answered`` adds each column's answer at the sparsity."""
     made = [(c.selection, c.answer if answered else None) for c in columns if c.selection]
-    return export.provenance_of_all(scene, session.view(), made)
+    return export.provenance_of_all(page.scene, page.view, made)
 
 
 def offer_rows(
-    scene: Scene,
+    page: SceneContext,
     columns: Sequence[Column],
     rows: Sequence[Mapping[str, object]],
     what: str,
@@ -151,7 +154,7 @@ def offer_rows(
     answered: bool = True,
 ) -> None:
     """Offer rows about some columns as a table and as CSV; ``what`` names them, once a page."""
-    offer_table(rows, name_of(scene, what), made_from_all(scene, columns, answered=answered), what)
+    offer_table(rows, name_of(page.scene, what), made_from_all(page, columns, answered=answered), what)
 
 
 def show_waiting(scene: Scene, column: Column) -> None:

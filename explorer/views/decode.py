@@ -14,7 +14,6 @@ from core.strategy import STRATEGIES, Strategy
 from explorer.compute import compute, decoding, export
 from explorer.compute.decoding import Painted
 from explorer.compute.jobs import Status, best_key
-from explorer.compute.scene import Scene
 from explorer.plots import figures
 from explorer.plots.lines import Axis, Line, curves
 from explorer.plots.words import counted, duration, number, percent, plain, position_name
@@ -22,16 +21,25 @@ from explorer.state.choices import MOST_PAINT_STEPS, REGULARISERS, SPARSITIES, N
 from explorer.ui import captions, controls, fields, markup, navigation, session
 from explorer.ui.charts import show_chart
 from explorer.ui.downloads import name_of, offer, offer_table
+from explorer.ui.page import PageContext, SceneContext
 from explorer.ui.progress import started, wait
 from explorer.ui.rows import in_rows
 from explorer.views.columns import Column, find_columns, lacking, show_waiting
 
-__all__ = ["choose_painting", "show_neurons", "show_pathways"]
+__all__ = ["show_paintings"]
 
 
-def choose_painting() -> None:
+def show_paintings(page: SceneContext) -> None:
+    """Show what each pathway would like to see, and each method's strongest neuron."""
+    st.markdown(f"## What would each pathway like to see as *{page.target}*?")
+    _choose_painting(page)
+    _show_pathways(page)
+    _show_neurons(page)
+
+
+def _choose_painting(page: PageContext) -> None:
     """Draw the choice of strategies, their sparsity, and how they are painted."""
-    _several("Paint for", "painted", STRATEGIES, least=1, name=lambda n: Strategy(n).title)
+    _several(page, "Paint for", "painted", STRATEGIES, least=1, name=lambda n: Strategy(n).title)
     with st.container(key="methods"):
         left, right = st.columns([1.3, 1])
         with left:
@@ -39,7 +47,7 @@ def choose_painting() -> None:
                 "Sparsity of their pathways", SPARSITIES, format_func=percent, **fields.field("painted_at")
             )
         with right:
-            _several("Regularisers", "regularisers", REGULARISERS, least=0, name=str)
+            _several(page, "Regularisers", "regularisers", REGULARISERS, least=0, name=str)
         columns = st.columns([1.3, 1, 1, 1])
         with columns[0]:
             controls.restriction()
@@ -51,7 +59,9 @@ def choose_painting() -> None:
             st.number_input("Seed", 0, 9999, step=1, **fields.field("paint_seed"))
 
 
-def _several(label: str, field: str, known: tuple[str, ...], *, least: int, name: Callable[[str], str]) -> None:
+def _several(
+    page: PageContext, label: str, field: str, known: tuple[str, ...], *, least: int, name: Callable[[str], str]
+) -> None:
     """Draw the choice of several names, kept in the order in which they are known."""
     key = f"view_{field}"
 
@@ -61,14 +71,14 @@ def _several(label: str, field: str, known: tuple[str, ...], *, least: int, name
             change: dict[str, Any] = {field: picked}
             session.change(lambda v: replace(v, **change))
 
-    fields.several(label, key, known, getattr(session.view(), field), changed, name=name)
+    fields.several(label, key, known, getattr(page.view, field), changed, name=name)
 
 
-def show_pathways(scene: Scene) -> None:
+def _show_pathways(page: SceneContext) -> None:
     """Show the image that maximises the target's logit in each strategy's pathway."""
-    view = session.view()
+    view = page.view
     chosen = [view.strategy(name) if name in METHODS else Strategy(name) for name in view.painted]
-    columns = find_columns(scene, chosen)
+    columns = find_columns(page, chosen)
     if not started("paintings", f"Paint {counted(len(columns), 'image')}, {counted(view.paint_steps, 'step')} each"):
         st.caption(
             "Each begins with the same start and climbs the target's logit in its own restricted network; the steps "
@@ -79,28 +89,28 @@ def show_pathways(scene: Scene) -> None:
     with st.container(key="panels"):
         for panel, column in in_rows(columns):
             with panel:
-                found = _show_pathway(scene, column)
+                found = _show_pathway(page, column)
                 if found:
                     painted.append((column, found))
-    _show_climbs(scene, painted)
+    _show_climbs(page, painted)
 
 
-def _show_pathway(scene: Scene, column: Column) -> Painted | None:
-    view, selection = session.view(), column.selection
+def _show_pathway(page: SceneContext, column: Column) -> Painted | None:
+    view, selection = page.view, column.selection
     if selection is None:
-        show_waiting(scene, column)
+        show_waiting(page.scene, column)
         return None
     kept = selection.size(view.painted_at)
-    detail = f"{number(kept)} neurons, sparsity {percent(1 - kept / scene.network.neurons)}"
+    detail = f"{number(kept)} neurons, sparsity {percent(1 - kept / page.network.neurons)}"
     st.html(markup.panel_title(column.title, detail, column.colour))
-    key = decoding.painting_key(scene, selection, view)
-    ask = lambda: decoding.ask_painting(scene, selection, view, session.waiter())  # noqa: E731
-    photo = compute.answer(scene, selection, view.painted_at, view.off).restricted.logits[0, scene.target]
-    return _show_painting(scene, key, ask, column.title, f"painting_{column.place}", float(photo))
+    key = decoding.painting_key(page.scene, selection, view)
+    ask = lambda: decoding.ask_painting(page.scene, selection, view, session.waiter())  # noqa: E731
+    photo = compute.answer(page.scene, selection, view.painted_at, view.off).restricted.logits[0, page.scene.target]
+    return _show_painting(page, key, ask, column.title, f"painting_{column.place}", float(photo))
 
 
 def _show_painting(
-    scene: Scene, key: Hashable, ask: Callable[[], Status], title: str, name: str, photo: float | None = None
+    page: SceneContext, key: Hashable, ask: Callable[[], Status], title: str, name: str, photo: float | None = None
 ) -> Painted | None:
     """Show a painting with what the network says of it, or how far it is; ``photo`` is the objective of the photo."""
     found: Painted | None = compute.RESULTS.peek(key)
@@ -110,7 +120,7 @@ def _show_painting(
             best: Painted | None = compute.RESULTS.peek(best_key(key))
             so_far = decoding.latest(key)
             if best:
-                _draw(scene, best, title, name, photo)
+                _draw(page, best, title, name, photo)
             elif so_far:
                 st.image(so_far[1], width="stretch", alt=f"{title} after {so_far[0]} steps.")
             else:
@@ -118,16 +128,16 @@ def _show_painting(
 
         wait(key, ask, name, show)
         return None
-    _draw(scene, found, title, name, photo)
+    _draw(page, found, title, name, photo)
     return found
 
 
-def _draw(scene: Scene, found: Painted, title: str, name: str, photo: float | None) -> None:
-    decoded, view, names = found.decoded, session.view(), scene.network.class_names
+def _draw(page: SceneContext, found: Painted, title: str, name: str, photo: float | None) -> None:
+    decoded, view, names = found.decoded, page.view, page.network.class_names
     best = int(found.answer.argmax())
     share = float(found.answer.softmax(0)[best])
     alt = f"{title}: painted in {decoded.steps} steps; the network takes it for {names[best]}, {percent(share)}."
-    st.image(decoding.picture(scene.network, decoded.image), width="stretch", alt=alt)
+    st.image(decoding.picture(page.network, decoded.image), width="stretch", alt=alt)
     facts = {"Objective": f"{number(decoded.objective[0])} → {number(decoded.value)}"}
     if photo is not None:
         facts["Of the photo"] = number(photo)
@@ -140,9 +150,9 @@ def _draw(scene: Scene, found: Painted, title: str, name: str, photo: float | No
     )
     if decoded.complete and decoded.value == decoded.objective[0]:
         st.caption("Nothing moved: from this start the restricted network has no gradient to the image.")
-    stem = name_of(scene, title, "painting")
-    made_from = _made_from(scene, title, decoded)
-    preprocessing = scene.network.preprocessing
+    stem = name_of(page.scene, title, "painting")
+    made_from = _made_from(page, title, decoded)
+    preprocessing = page.network.preprocessing
     with st.container(horizontal=True, gap="small"):
         if preprocessing:
             image = preprocessing.picture(decoded.image)
@@ -157,10 +167,10 @@ def _draw(scene: Scene, found: Painted, title: str, name: str, photo: float | No
         )
 
 
-def _made_from(scene: Scene, title: str, decoded: Decoded) -> dict[str, object]:
-    view = session.view()
+def _made_from(page: SceneContext, title: str, decoded: Decoded) -> dict[str, object]:
+    view = page.view
     recipe = {name: getattr(decoding.recipe(view), name) for name in decoding.recipe(view).__dataclass_fields__}
-    return export.provenance(scene, view) | {
+    return export.provenance(page.scene, view) | {
         "painted_for": title,
         "sparsity_asked": view.painted_at,
         "off": view.off,
@@ -169,7 +179,7 @@ def _made_from(scene: Scene, title: str, decoded: Decoded) -> dict[str, object]:
     }
 
 
-def _show_climbs(scene: Scene, painted: list[tuple[Column, Painted]]) -> None:
+def _show_climbs(page: SceneContext, painted: list[tuple[Column, Painted]]) -> None:
     """Show the objective over the steps of all that are done."""
     if not painted:
         return
@@ -192,41 +202,41 @@ def _show_climbs(scene: Scene, painted: list[tuple[Column, Painted]]) -> None:
         for step, value in enumerate(found.decoded.objective)
     ]
     first = painted[0]
-    offer_table(rows, name_of(scene, "paintings"), _made_from(scene, "all", first[1].decoded), "paintings")
+    offer_table(rows, name_of(page.scene, "paintings"), _made_from(page, "all", first[1].decoded), "paintings")
 
 
-def show_neurons(scene: Scene) -> None:
+def _show_neurons(page: SceneContext) -> None:
     """Show, for each method, what most excites the channel of its strongest neuron of the last feature site."""
-    view, site = session.view(), decoding.last_feature_site(scene.network)
+    view, site = page.view, decoding.last_feature_site(page.network)
     st.markdown("## What do their strongest neurons answer to?")
     st.caption(
         f"For each method the neuron of {plain(site.name)}, the last feature site, that it keeps longest for this "
         "photo; the image maximises the mean of that neuron's channel in the original network."
     )
-    columns = find_columns(scene, [view.strategy(name) for name in view.painted if name in METHODS])
+    columns = find_columns(page, [view.strategy(name) for name in view.painted if name in METHODS])
     ready = [(column, column.scored.ranking.top(1, site.index)) for column in columns if column.scored]
     tops = [(column, top[0]) for column, top in ready if top]
     if not tops:
         st.info(lacking(columns) or "Choose a selection method above.")
         return
-    channels = {scene.network.sites[neuron[0]].place(neuron[1])[0] for _, neuron in tops}
+    channels = {page.network.sites[neuron[0]].place(neuron[1])[0] for _, neuron in tops}
     if not started("neurons", f"Paint {counted(len(channels), 'channel')}"):
         return
     with st.container(key="pair"):
         for panel, (column, neuron) in in_rows(tops):
             with panel:
-                _show_neuron(scene, column, neuron)
+                _show_neuron(page, column, neuron)
     missing = lacking(columns)
     if missing:
         st.caption(missing)
 
 
-def _show_neuron(scene: Scene, column: Column, neuron: Neuron) -> None:
-    site, view = scene.network.sites[neuron[0]], session.view()
+def _show_neuron(page: SceneContext, column: Column, neuron: Neuron) -> None:
+    site, view = page.network.sites[neuron[0]], page.view
     st.html(markup.panel_title(column.title, position_name(site, neuron[1]), column.colour))
-    key = decoding.neuron_key(scene.network, neuron, view)
-    ask = lambda: decoding.ask_neuron(scene.network, neuron, view, session.waiter())  # noqa: E731
-    _show_painting(scene, key, ask, f"{column.title}'s neuron", f"neuron_painting_{column.place}")
+    key = decoding.neuron_key(page.network, neuron, view)
+    ask = lambda: decoding.ask_neuron(page.network, neuron, view, session.waiter())  # noqa: E731
+    _show_painting(page, key, ask, f"{column.title}'s neuron", f"neuron_painting_{column.place}")
     st.button(
         "Open this neuron",
         key=f"open_painted_{column.place}",

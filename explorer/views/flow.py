@@ -16,28 +16,51 @@ from explorer.compute.scene import Scene
 from explorer.plots import figures, flow_graph, palette
 from explorer.plots.flow_graph import Group, Kind, Link, Node
 from explorer.plots.words import duration, number, percent
-from explorer.ui import captions, fields, markup, navigation, session
+from explorer.ui import captions, controls, fields, markup, navigation, session, strategy_controls
 from explorer.ui.charts import CALM
 from explorer.ui.downloads import name_of, offer_csv
-from explorer.views.columns import Column, made_from_all, selections
+from explorer.ui.page import PageContext, SceneContext
+from explorer.ui.progress import gathered
+from explorer.views.columns import Column, find_columns, made_from_all, selections, show_waiting
 
-__all__ = ["picked", "show_graph"]
+__all__ = ["show_flow"]
 
 ENDS = {IMAGE: "the image", LOGIT: "the logit"}
 
 
-def show_graph(scene: Scene, flow: Flow, columns: list[Column]) -> None:
+def show_flow(page: SceneContext) -> None:
+    """Show the first method's pathway as a graph, once its ranking and the flow through it are there."""
+    st.markdown(f"## How does *{page.target}* come together?")
+    with st.container(key="methods"):
+        strategy_controls.methods()
+    controls.sparsity()
+    controls.restriction()
+    scene, view = page.scene, page.view
+    first, second = find_columns(page, [view.strategy(method) for method in (view.first, view.second)])
+    if first.scored is None:
+        st.info(f"The graph is drawn within {first.strategy.title}'s pathway, whose ranking is still in line.")
+        show_waiting(scene, first)
+        return
+    (found,) = gathered(flows.ask_flow(scene, first.scored, view.sparsity, view.off, session.waiter()), "flow")
+    if found is not None:
+        _show_graph(page, found, [first, second])
+    if second.selection is None:
+        st.caption(f"Which of these neurons {second.strategy.title} keeps too is not known yet.")
+        show_waiting(scene, second)
+
+
+def _show_graph(page: SceneContext, flow: Flow, columns: list[Column]) -> None:
     """Show the graph, the selected channel, what the flows sum to, and every link drawn as a table."""
-    neuron = session.view().neuron
+    neuron = page.view.neuron
     selected = flow.place(neuron) if neuron else None
     edges = flow.strongest(selected)
-    groups, kinds = _nodes(scene, flow, columns)
-    links = [Link(e.start, e.end, e.flow, _edge_words(scene, flow, e)) for e in edges]
-    photo = figures.data_url(figures.jpeg(scene.picture.resize((96, 96)), 90))
-    figure = flow_graph.flow_graph(groups, links, kinds, selected=selected, photo=photo, theme=session.theme())
-    st.caption(_reading(columns, flow, edges))
+    groups, kinds = _nodes(page, flow, columns)
+    links = [Link(e.start, e.end, e.flow, _edge_words(page.scene, flow, e)) for e in edges]
+    photo = figures.data_url(figures.jpeg(page.scene.picture.resize((96, 96)), 90))
+    figure = flow_graph.flow_graph(groups, links, kinds, selected=selected, photo=photo, theme=page.theme)
+    st.caption(_reading(page, columns, flow, edges))
     there = {node.kind for group in groups for node in group.nodes}
-    st.html(flow_graph.legend([each for index, each in enumerate(kinds) if index in there], session.theme()))
+    st.html(flow_graph.legend([each for index, each in enumerate(kinds) if index in there], page.theme))
     width = flow_graph.least_width(groups)
     st.html(f"<style>.st-key-flow_graph > * {{ min-width: {width}px; }}</style>")
 
@@ -45,15 +68,15 @@ def show_graph(scene: Scene, flow: Flow, columns: list[Column]) -> None:
         _select(flow, picked(st.session_state["flow"].selection.points))
 
     with st.container(key="flow_graph"):
-        alt = _said(scene, flow, edges)
+        alt = _said(page.scene, flow, edges)
         st.plotly_chart(figure, key="flow", on_select=clicked, selection_mode="points", config=CALM, alt=alt)
     with st.container(key="charts_flow"):
         left, right = st.columns([1.1, 1])
         with left:
-            _show_selected(scene, flow, columns, selected)
+            _show_selected(page, flow, columns, selected)
         with right:
-            _show_sums(scene, flow)
-    _show_table(scene, flow, columns, edges)
+            _show_sums(page.scene, flow)
+    _show_table(page, flow, columns, edges)
 
 
 def picked(points: Sequence[Any]) -> Place | None:
@@ -69,9 +92,9 @@ def _select(flow: Flow, place: Place | None) -> None:
         session.select(neuron, whole=True)
 
 
-def _nodes(scene: Scene, flow: Flow, columns: list[Column]) -> tuple[list[Group], list[Kind]]:
+def _nodes(page: SceneContext, flow: Flow, columns: list[Column]) -> tuple[list[Group], list[Kind]]:
     """Return the graph's nodes by site, and what kinds of them there are."""
-    theme = session.theme()
+    theme = page.theme
     first, second = (column.strategy.title for column in columns)
     grey, compared = theme.quiet, columns[1].selection is not None
     kinds = [
@@ -82,19 +105,19 @@ def _nodes(scene: Scene, flow: Flow, columns: list[Column]) -> tuple[list[Group]
         Kind("all other channels of the site", grey, "hexagon2"),
         Kind("image and logit", theme.ink, "star"),
     ]
-    counts = flows.kept(flow, selections(columns), session.view().sparsity)
+    counts = flows.kept(flow, selections(columns), page.view.sparsity)
     groups = [Group(IMAGE, "image", 0, [Node("", f"the image gives {number(flow.passed((IMAGE, 0)))}", 5)])]
-    for site, own in zip(scene.network.sites, flow.channels, strict=True):
+    for site, own in zip(page.network.sites, flow.channels, strict=True):
         there = [
             Node(
                 _node_text(flow, (site.index, n)),
-                _node_words(scene, flow, columns, (site.index, n)),
+                _node_words(page, flow, columns, (site.index, n)),
                 _kind(c, n, len(own)),
             )
             for n, c in enumerate(counts[site.index])
         ]
         groups.append(Group(site.index, site.name, flow.depths[site.index], there))
-    name = scene.network.class_names[scene.target]
+    name = page.network.class_names[page.scene.target]
     last = Node("", f"logit of {escape(name)}: {number(flow.response)}", 5)
     return [*groups, Group(LOGIT, f"{name}\n{number(flow.response)}", 1 + max(flow.depths), [last])], kinds
 
@@ -119,24 +142,24 @@ def _node_name(scene: Scene, flow: Flow, place: Place) -> str:
     return f"{scene.network.sites[site].name} {f'channel {own[n]}' if n < len(own) else 'others'}"
 
 
-def _kept_words(flow: Flow, columns: list[Column], place: Place) -> str:
+def _kept_words(page: PageContext, flow: Flow, columns: list[Column], place: Place) -> str:
     """Return how many of a node's neurons are on which pathway."""
-    only, both, other = flows.kept(flow, selections(columns), session.view().sparsity)[place[0]][place[1]].tolist()
+    only, both, other = flows.kept(flow, selections(columns), page.view.sparsity)[place[0]][place[1]].tolist()
     first, second = (column.strategy.title for column in columns)
     if columns[1].selection is None:
         return f"{number(only)} kept by {first}"
     return f"{number(only)} kept only by {first}, {number(both)} by both, {number(other)} only by {second}"
 
 
-def _node_words(scene: Scene, flow: Flow, columns: list[Column], place: Place) -> str:
+def _node_words(page: SceneContext, flow: Flow, columns: list[Column], place: Place) -> str:
     site, n = place
     _, height, width = flow.planes[site]
-    name = escape(_node_name(scene, flow, place))
+    name = escape(_node_name(page.scene, flow, place))
     of = height * width * (1 if n < len(flow.channels[site]) else flow.others(site))
     what = f" ({flow.others(site)} channels)" if n == len(flow.channels[site]) else ""
     return (
         f"<b>{name}</b>{what}<br>gets {number(flow.given(place))}, gives {number(flow.passed(place))}<br>"
-        f"of {number(of)} neurons {escape(_kept_words(flow, columns, place))}"
+        f"of {number(of)} neurons {escape(_kept_words(page, flow, columns, place))}"
     )
 
 
@@ -145,9 +168,9 @@ def _edge_words(scene: Scene, flow: Flow, edge: Edge) -> str:
     return f"{start} →<br>{end}<br>flow {number(edge.flow)}, {percent(edge.share)} of all between the two sites"
 
 
-def _reading(columns: list[Column], flow: Flow, edges: list[Edge]) -> str:
+def _reading(page: PageContext, columns: list[Column], flow: Flow, edges: list[Edge]) -> str:
     """Return how the picture is to be read, and what is not in it."""
-    view, left = session.view(), len(flow.edges) - len(edges)
+    view, left = page.view, len(flow.edges) - len(edges)
     lost = 1 - sum(abs(e.flow) for e in edges) / (sum(abs(e.flow) for e in flow.edges) or 1.0)
     chosen = ", and all of the selected node" if view.neuron else ""
     text = (
@@ -173,10 +196,10 @@ def _said(scene: Scene, flow: Flow, edges: list[Edge]) -> str:
     )
 
 
-def _show_selected(scene: Scene, flow: Flow, columns: list[Column], selected: Place | None) -> None:
+def _show_selected(page: SceneContext, flow: Flow, columns: list[Column], selected: Place | None) -> None:
     """Show the choice of a channel for those who do not click, and what the selected one does."""
     places = [(site, n) for site, own in enumerate(flow.channels) for n in range(len(own))]
-    labels = {place: f"{place[0]} · {_node_name(scene, flow, place)}" for place in places}
+    labels = {place: f"{place[0]} · {_node_name(page.scene, flow, place)}" for place in places}
     key = f"flow_channel_{hash(flow.channels)}"  # its labels are this graph's
     shown = fields.settle(key, selected if selected in places else None)
     st.selectbox(
@@ -191,13 +214,13 @@ def _show_selected(scene: Scene, flow: Flow, columns: list[Column], selected: Pl
     if selected is None:
         return
     if selected not in places:
-        st.info(f"The selected neuron's channel is one of the {_node_name(scene, flow, selected)}.")
+        st.info(f"The selected neuron's channel is one of the {_node_name(page.scene, flow, selected)}.")
     st.html(
         markup.facts(
             {
                 "Gets from the sites before": number(flow.given(selected)),
                 "Gives to the sites after": number(flow.passed(selected)),
-                "Its neurons": _kept_words(flow, columns, selected),
+                "Its neurons": _kept_words(page, flow, columns, selected),
             }
         )
     )
@@ -228,9 +251,9 @@ def _exact(value: float) -> str:
     return f"{round(value, 4) + 0.0:.4f}"
 
 
-def _show_table(scene: Scene, flow: Flow, columns: list[Column], edges: list[Edge]) -> None:
+def _show_table(page: SceneContext, flow: Flow, columns: list[Column], edges: list[Edge]) -> None:
     """List the links that are drawn; a selected row selects its channel."""
-    rows = [_row(scene, flow, edge) for edge in edges]
+    rows = [_row(page.scene, flow, edge) for edge in edges]
     key = f"flow_edges_{hash((tuple(edges), session.looks()))}"
 
     def chosen() -> None:
@@ -256,10 +279,10 @@ def _show_table(scene: Scene, flow: Flow, columns: list[Column], edges: list[Edg
             hide_index=True,
             column_config=shown,
             height=320,
-            alt=f"{len(rows)} links; {_said(scene, flow, edges)}",
+            alt=f"{len(rows)} links; {_said(page.scene, flow, edges)}",
         )
-    made_from = made_from_all(scene, columns) | {"response": flow.response, "from_biases": flow.from_biases}
-    offer_csv(name_of(scene, "flow"), lambda: rows, made_from, "flow")
+    made_from = made_from_all(page, columns) | {"response": flow.response, "from_biases": flow.from_biases}
+    offer_csv(name_of(page.scene, "flow"), lambda: rows, made_from, "flow")
 
 
 def _row(scene: Scene, flow: Flow, edge: Edge) -> dict[str, object]:

@@ -17,46 +17,61 @@ from explorer.plots.scales import colour_scales
 from explorer.plots.words import FATES, counted, number, percent, plain, ratio
 from explorer.state.choices import LINKED_PARTS, Neuron
 from explorer.state.knockout import KnockOut, Part
-from explorer.ui import captions, markup, navigation, session
+from explorer.state.view import View
+from explorer.ui import captions, controls, markup, navigation, session
 from explorer.ui.downloads import offer
 from explorer.ui.fields import settle
+from explorer.ui.page import SceneContext
 from explorer.views import panels
 
-__all__ = ["edit", "offer_silencing", "redo", "show_before_and_after", "show_tools", "undo"]
+__all__ = ["edit", "offer_silencing", "redo", "show_knockout", "undo"]
 
 KEPT_STEPS = 50
 
 
-def _current() -> KnockOut:
-    """Return the set as the view has it."""
-    return KnockOut(session.view().parts, session.view().only)
+def _set_of(view: View) -> KnockOut:
+    """Return the set as a view has it."""
+    return KnockOut(view.parts, view.only)
+
+
+def _with_set(view: View, knock: KnockOut) -> View:
+    """Return a view with another set."""
+    return replace(view, parts=knock.parts, only=knock.only)
 
 
 def edit(make: Callable[[KnockOut], KnockOut]) -> None:
-    """Replace the set, from a callback; what it was can be brought back."""
-    before = _current()
-    after = make(before)
-    if after != before:
-        _past().append(before)
-        del _past()[:-KEPT_STEPS]
-        _future().clear()
-    _settle(after)
+    """Replace the set, from a callback; the set before can be brought back."""
+
+    def edited(view: View) -> View:
+        before = _set_of(view)
+        after = make(before)
+        if after != before:
+            _past().append(before)
+            del _past()[:-KEPT_STEPS]
+            _future().clear()
+        return _with_set(view, after)
+
+    session.change(edited)
 
 
 def undo() -> None:
     """Bring the set before the last change back, from a callback."""
-    _future().append(_current())
-    _settle(_past().pop())
+    _step(_past(), _future())
 
 
 def redo() -> None:
     """Make the change that was undone last again, from a callback."""
-    _past().append(_current())
-    _settle(_future().pop())
+    _step(_future(), _past())
 
 
-def _settle(chosen: KnockOut) -> None:
-    session.change(lambda v: replace(v, parts=chosen.parts, only=chosen.only))
+def _step(source: list[KnockOut], target: list[KnockOut]) -> None:
+    """Take the last set from one side of the history, and put the present one on the other."""
+
+    def stepped(view: View) -> View:
+        target.append(_set_of(view))
+        return _with_set(view, source.pop())
+
+    session.change(stepped)
 
 
 def _past() -> list[KnockOut]:
@@ -69,25 +84,33 @@ def _future() -> list[KnockOut]:
     return future
 
 
-def offer_silencing(scene: Scene, neuron: Neuron) -> None:
+def offer_silencing(page: SceneContext, neuron: Neuron) -> None:
     """Draw the buttons that put a neuron, or its channel, into the set."""
-    site = scene.network.sites[neuron[0]]
+    site = page.network.sites[neuron[0]]
     one, channel = Part(*neuron, whole=False), Part(neuron[0], site.place(neuron[1])[0], whole=True)
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         for part, what in ((one, "this neuron"), (channel, "its channel")):
-            there = part in _current().parts
+            there = part in _set_of(page.view).parts
             st.button(
                 f"{'Take' if there else 'Put'} {what} {'out of' if there else 'into'} the knock-out",
                 key=f"silence_{what}",
                 on_click=lambda part=part, there=there: edit(lambda k: k.without(part) if there else k.adding([part])),
             )
-        if _current().parts:
-            navigation.link("knockout", f"Knock-out ({len(_current().parts)})")
+        if _set_of(page.view).parts:
+            navigation.link("knockout", f"Knock-out ({len(_set_of(page.view).parts)})")
 
 
-def show_tools(scene: Scene) -> None:
+def show_knockout(page: SceneContext) -> None:
+    """Show the set of neurons and channels, and what the network says without them."""
+    st.markdown(f"## What does the network say of *{page.target}* without them?")
+    controls.site(page.network)
+    _show_tools(page)
+    _show_before_and_after(page)
+
+
+def _show_tools(page: SceneContext) -> None:
     """Draw what changes the set as a whole: add, undo, redo, empty, save and load."""
-    network, find = scene.network, compute.scene_again(scene)
+    network, find, site = page.network, compute.scene_again(page.scene), page.view.site_in(page.network)
     with st.container(key="methods"):
         left, middle, right = st.columns([1.3, 1, 1], vertical_alignment="bottom")
         with left:
@@ -96,7 +119,7 @@ def show_tools(scene: Scene) -> None:
                 [False, True],
                 format_func=lambda only: "kept alone" if only else "silenced",
                 required=True,
-                default=settle("knock_only", session.view().only),
+                default=settle("knock_only", page.view.only),
                 key="knock_only",
                 on_change=lambda: edit(lambda k: replace(k, only=bool(st.session_state["knock_only"]))),
                 help="Silenced: held at zero. Kept alone: at every site that has one of them, all others are held at "
@@ -107,20 +130,24 @@ def show_tools(scene: Scene) -> None:
         with right:
             st.button(
                 "Add NeuronMCT's strongest channels",
-                on_click=lambda: edit(lambda k: k.adding(_strongest(find(), int(st.session_state["knock_count"])))),
-                help=f"Those of {network.sites[session.view().site_in(network)].name} by the sum of their scores.",
+                on_click=lambda: edit(
+                    lambda k: k.adding(_strongest(find(), site, int(st.session_state["knock_count"])))
+                ),
+                help=f"Those of {network.sites[site].name} by the sum of their scores.",
             )
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         st.button("Undo", icon=":material/undo:", disabled=not _past(), on_click=undo)
         st.button("Redo", icon=":material/redo:", disabled=not _future(), on_click=redo)
-        st.button("Empty", icon=":material/close:", disabled=not _current().parts, on_click=lambda: edit(_emptied))
+        st.button(
+            "Empty", icon=":material/close:", disabled=not _set_of(page.view).parts, on_click=lambda: edit(_emptied)
+        )
         name = export.file_name(network.name, "knock-out.json")
-        if _current().parts:
-            knock = _current()  # the file is made outside the session
+        if _set_of(page.view).parts:
+            knock = _set_of(page.view)  # the file is made outside the session
             offer("JSON", name, "application/json", lambda: knock.file(network), "knockout")
         with st.popover("Load", type="tertiary", icon=":material/upload:"):
-            _loader(scene)
-    if len(_current().parts) > LINKED_PARTS:
+            _loader(network)
+    if len(_set_of(page.view).parts) > LINKED_PARTS:
         st.caption(f"More than {LINKED_PARTS} neurons and channels are not in the link; save them as JSON.")
 
 
@@ -128,14 +155,13 @@ def _emptied(knock: KnockOut) -> KnockOut:
     return replace(knock, parts=())
 
 
-def _strongest(scene: Scene, count: int) -> list[Part]:
+def _strongest(scene: Scene, site: int, count: int) -> list[Part]:
     scored = compute.ask_scores(scene, Strategy("NeuronMCT"), session.waiter()).result
-    site = session.view().site_in(scene.network)
     return [Part(site, channel, whole=True) for channel in neurons.strongest_channels(scored, scene, site, count)]
 
 
-def _loader(scene: Scene) -> None:
-    loads, network = st.session_state.setdefault("knock_loads", 0), scene.network
+def _loader(network: Network) -> None:
+    loads = st.session_state.setdefault("knock_loads", 0)
     key = f"knock_file_{loads}"
 
     def loaded() -> None:
@@ -153,26 +179,26 @@ def _loader(scene: Scene) -> None:
     st.file_uploader("A set saved here", ["json"], key=key, on_change=loaded, max_upload_size=1)
 
 
-def show_before_and_after(scene: Scene) -> None:
+def _show_before_and_after(page: SceneContext) -> None:
     """Show gradient, top-5 and numbers of the original network beside those without the set."""
-    knock = _current()
-    reference = compute.knocked(scene, knock)
-    answer = compute.answer(scene, reference, 0.0, "zero")
-    before, after = neurons.saliency(scene.original), neurons.saliency(answer.restricted)
+    knock = _set_of(page.view)
+    reference = compute.knocked(page.scene, knock)
+    answer = compute.answer(page.scene, reference, 0.0, "zero")
+    before, after = neurons.saliency(page.scene.original), neurons.saliency(answer.restricted)
     scales = colour_scales(("Before", "After"), (before, after), shared=True)
     with st.container(key="panels"):
         left, middle, right = st.columns([1, 1, 1])
         with left:
-            panels.show_map(scene, "Before", "the original network", before, scales[0])
-            panels.show_answer(scene, scene.original.logits.softmax(1)[0].tolist(), 5)
+            panels.show_map(page, "Before", "the original network", before, scales[0])
+            panels.show_answer(page.scene, page.scene.original.logits.softmax(1)[0].tolist(), 5)
         with middle:
             what = "kept alone" if knock.only else "silenced"
-            panels.show_map(scene, "After", f"{_said(knock)} {what}", after, scales[1])
-            panels.show_answer(scene, answer.restricted.logits.softmax(1)[0].tolist(), 5)
-            _show_facts(scene, reference, answer)
-            _offer_map(scene, knock, answer, after, scales[1].end)
+            panels.show_map(page, "After", f"{_said(knock)} {what}", after, scales[1])
+            panels.show_answer(page.scene, answer.restricted.logits.softmax(1)[0].tolist(), 5)
+            _show_facts(page.scene, reference, answer)
+            _offer_map(page, knock, answer, after, scales[1].end)
         with right:
-            _show_set(scene)
+            _show_set(page)
 
 
 def _said(knock: KnockOut) -> str:
@@ -200,19 +226,19 @@ def _show_facts(scene: Scene, reference: Reference, answer: Answer) -> None:
     )
 
 
-def _offer_map(scene: Scene, knock: KnockOut, answer: Answer, values: figures.Floats, end: float) -> None:
-    made_from = export.provenance(scene, session.view()) | {
+def _offer_map(page: SceneContext, knock: KnockOut, answer: Answer, values: figures.Floats, end: float) -> None:
+    made_from = export.provenance(page.scene, page.view) | {
         "silenced" if not knock.only else "kept_alone": [str(part) for part in knock.parts],
         "p_ratio": answer.p_ratio,
         "prediction_kept": answer.prediction_kept,
         "near_chance": answer.fate == "near chance",
     }
-    panels.offer_map(scene, "knock-out", values, end, made_from, "knockout")
+    panels.offer_map(page, "knock-out", values, end, made_from, "knockout")
 
 
-def _show_set(scene: Scene) -> None:
+def _show_set(page: SceneContext) -> None:
     """List the parts, each with a way to look at it and to take it out."""
-    knock, network = _current(), scene.network
+    knock, network = _set_of(page.view), page.network
     st.html(markup.panel_title("The set", _said(knock)))
     if not knock.parts:
         st.info(

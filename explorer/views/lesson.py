@@ -10,6 +10,7 @@ import streamlit as st
 
 from explorer.plots.words import plain
 from explorer.state.lessons import Lesson, Step, lessons
+from explorer.state.view import View
 from explorer.ui import controls, session
 from explorer.ui.rows import in_rows
 
@@ -25,9 +26,8 @@ def _open_step(lesson: Lesson, place: int) -> None:
     st.session_state["go_to"] = step.page
 
 
-def show_lesson() -> None:
+def show_lesson(view: View) -> None:
     """Show the step that the view is at, if it is at one."""
-    view = session.view()
     if not view.lesson:
         return
     lesson = lessons().get(view.lesson)
@@ -36,7 +36,7 @@ def show_lesson() -> None:
         return
     step = lesson.steps[view.step - 1]
     with st.container(border=True, key="lesson"):
-        _show_way(lesson, view.step, step)
+        _show_way(lesson, view, step)
         st.markdown(f"### {step.title}")
         st.markdown(step.text)
         st.markdown(f":material/visibility: **Look at** {step.look}")
@@ -44,9 +44,9 @@ def show_lesson() -> None:
             st.markdown(step.answer)
 
 
-def _show_way(lesson: Lesson, place: int, step: Step) -> None:
-    """Where one is, and the ways from there."""
-    view, last = session.view(), len(lesson.steps)
+def _show_way(lesson: Lesson, view: View, step: Step) -> None:
+    """Show where one is, and the ways from there."""
+    place, last = view.step, len(lesson.steps)
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="lesson_way"):
         st.markdown(f"**{lesson.title}** · step {place} of {last}", width="stretch")
         st.button(
@@ -115,9 +115,9 @@ def _present_button(key: str, width: Literal["content", "stretch"] = "content") 
     )
 
 
-def show_presenting() -> None:
+def show_presenting(view: View) -> None:
     """In presenter mode, hide the controls but the sparsity and enlarge the rest; draw the way out."""
-    if not session.view().present:
+    if not view.present:
         return
     st.html(PRESENT)
     with st.container(key="leave_presenting"):

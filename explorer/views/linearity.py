@@ -15,22 +15,38 @@ from explorer.plots.bars import dots
 from explorer.plots.layout import shaded
 from explorer.plots.lines import Axis, Line, curves
 from explorer.plots.words import duration, number, percent, plain, position_name
-from explorer.ui import fields, markup, navigation, session
+from explorer.ui import controls, fields, markup, navigation, session, strategy_controls
 from explorer.ui.charts import show_chart
 from explorer.ui.downloads import name_of, offer_table
+from explorer.ui.page import PageContext, SceneContext
 from explorer.ui.progress import gathered, started
-from explorer.views.columns import Column, lacking, made_from_all, offer_rows, show_waiting, there
+from explorer.views.columns import Column, find_columns, lacking, made_from_all, offer_rows, show_waiting, there
 
 __all__ = ["show_line", "show_over_sparsity", "show_radii"]
 
 KINDS = {"relu": "would switch", "relu6": "would meet its ceiling"}
 
 
-def show_radii(scene: Scene, columns: list[Column]) -> None:
+def show_strategies(page: SceneContext) -> list[Column]:
+    """Draw the choice of the strategies compared; return their columns."""
+    st.markdown(f"## How far around the photo is *{page.target}* a linear matter?")
+    count = len(page.view.columns)
+    with st.container(key="methods"):
+        for place, panel in zip(range(count), st.columns(max(4, count)), strict=False):
+            with panel:
+                strategy_controls.column(place)
+    columns = find_columns(page, page.view.columns)
+    strategy_controls.more_columns()
+    controls.sparsity()
+    controls.restriction()
+    return columns
+
+
+def show_radii(page: SceneContext, columns: list[Column]) -> None:
     """Show each column's exact and effective radius on one logarithmic axis, and what limits it."""
     for column in columns:
         if column.selection is None:
-            show_waiting(scene, column)
+            show_waiting(page.scene, column)
     ready = there(columns)
     if not ready:
         return
@@ -41,9 +57,9 @@ def show_radii(scene: Scene, columns: list[Column]) -> None:
             "linearisation by a twentieth. A minute or so for each on one core."
         )
         return
-    view = session.view()
+    view = page.view
     wanted = [(c.selection, c.title, view.sparsity) for c in ready if c.selection]
-    errand = linearity.ask_radii(scene, wanted, view.off, session.waiter())
+    errand = linearity.ask_radii(page.scene, wanted, view.off, session.waiter())
     found = [(c, r) for c, r in zip(ready, gathered(errand, "radii"), strict=True) if r]
     if not found:
         return
@@ -65,8 +81,8 @@ def show_radii(scene: Scene, columns: list[Column]) -> None:
         "spread over decades. The original network is locally linear too: its region is only far smaller. Checked by "
         f"sampling {linearity.DIRECTIONS} directions just inside the ball, and the limiting one just outside."
     )
-    _show_limits(scene, found)
-    _offer(scene, found)
+    _show_limits(page.scene, found)
+    _offer(page, found)
 
 
 def _show_limits(scene: Scene, found: list[tuple[Column, Radii]]) -> None:
@@ -119,7 +135,7 @@ def _show_limit(scene: Scene, column: Column, found: Radii) -> None:
     )
 
 
-def _offer(scene: Scene, found: list[tuple[Column, Radii]]) -> None:
+def _offer(page: SceneContext, found: list[tuple[Column, Radii]]) -> None:
     rows = [
         export.row(c.selection, c.answer)
         | {
@@ -134,10 +150,10 @@ def _offer(scene: Scene, found: list[tuple[Column, Radii]]) -> None:
         for c, r in found
         if c.selection and c.answer
     ]
-    offer_rows(scene, [c for c, _ in found], rows, "radii")
+    offer_rows(page, [c for c, _ in found], rows, "radii")
 
 
-def show_over_sparsity(scene: Scene, columns: list[Column]) -> None:
+def show_over_sparsity(page: SceneContext, columns: list[Column]) -> None:
     """Show how each method's radii grow as its pathway grows sparser."""
     st.markdown("## As the pathway grows sparser")
     ranked = [column for column in there(columns) if column.scored]
@@ -149,7 +165,7 @@ def show_over_sparsity(scene: Scene, columns: list[Column]) -> None:
         return
     wanted = [(c.scored, f"{c.title} {percent(s)}", s) for c in ranked for s in linearity.SPARSITIES if c.scored]
     errand = linearity.ask_radii(
-        scene, wanted, session.view().off, session.waiter(), directions=1
+        page.scene, wanted, page.view.off, session.waiter(), directions=1
     )  # the gradient's alone
     parts, stops = gathered(errand, "radii_over_sparsity"), len(linearity.SPARSITIES)
     found = [(column, _stops(parts[place * stops :][:stops])) for place, column in enumerate(ranked)]
@@ -172,7 +188,7 @@ def show_over_sparsity(scene: Scene, columns: list[Column]) -> None:
         for column, measured in found
         for sparsity, r in measured.items()
     ]
-    offer_rows(scene, ranked, rows, "radii over sparsity", answered=False)
+    offer_rows(page, ranked, rows, "radii over sparsity", answered=False)
 
 
 def _stops(parts: Sequence[Radii | None]) -> dict[float, Radii]:
@@ -190,31 +206,33 @@ def _radii_lines(column: Column, measured: dict[float, Radii]) -> tuple[Line, Li
     )
 
 
-def show_line(scene: Scene, columns: list[Column]) -> None:
+def show_line(page: SceneContext, columns: list[Column]) -> None:
     """Show a restricted response along a line from the photo, with its tangent and the certified ball."""
     st.markdown("## Along a line from the photo")
-    ready, view = there(columns), session.view()
+    ready, view = there(columns), page.view
     if not ready:
         return
-    column, ray = _choose_line(ready)
+    column, ray = _choose_line(page, ready)
     if not started("line", "Follow the line") or column.selection is None:
         return
-    errand = linearity.ask_line(scene, column.selection, column.title, view.sparsity, view.off, ray, session.waiter())
+    errand = linearity.ask_line(
+        page.scene, column.selection, column.title, view.sparsity, view.off, ray, session.waiter()
+    )
     (followed,) = gathered(errand, "line")
     if followed is None:
         return
-    (found,) = linearity.ask_radii(scene, [(column.selection, column.title, view.sparsity)], view.off, "").parts
-    _draw_line(scene, column, ray, followed, found.exact.radius if found else None)
+    (found,) = linearity.ask_radii(page.scene, [(column.selection, column.title, view.sparsity)], view.off, "").parts
+    _draw_line(page, column, ray, followed, found.exact.radius if found else None)
     line = followed.line
     values = zip(line.ts, line.responses.tolist(), line.tangent.tolist(), line.switched.tolist(), strict=True)
     rows = [{"t": t, "response": f, "tangent": g, "switched": n} for t, f, g, n in values]
-    made = made_from_all(scene, [column]) | {"ray": ray}
-    offer_table(rows, name_of(scene, "line"), made, "line")
+    made = made_from_all(page, [column]) | {"ray": ray}
+    offer_table(rows, name_of(page.scene, "line"), made, "line")
 
 
-def _choose_line(ready: list[Column]) -> tuple[Column, str]:
+def _choose_line(page: PageContext, ready: list[Column]) -> tuple[Column, str]:
     """Draw the choice of a column and of a direction; return what is chosen."""
-    view, labels, titles = session.view(), linearity.rays(), [column.title for column in ready]
+    view, labels, titles = page.view, linearity.rays(), [column.title for column in ready]
     place = min(view.ray_of, len(ready) - 1)
     ray = view.ray if view.ray in labels else linearity.GRADIENT
     with st.container(key="charts_follow"):
@@ -241,7 +259,7 @@ def _choose_line(ready: list[Column]) -> tuple[Column, str]:
     return ready[place], ray
 
 
-def _draw_line(scene: Scene, column: Column, ray: str, followed: Followed, ball: float | None) -> None:
+def _draw_line(page: SceneContext, column: Column, ray: str, followed: Followed, ball: float | None) -> None:
     line = followed.line
     x, response = line.ts[1:], line.responses[1:].tolist()  # the photo, at 0, is not on a logarithmic axis
     spread = [v for v in response if abs(v) < inf]
@@ -252,9 +270,9 @@ def _draw_line(scene: Scene, column: Column, ray: str, followed: Followed, ball:
     with left:
         lines = [
             Line("response", column.colour, response, x),
-            Line("its tangent at the photo", session.theme().ink, line.tangent[1:].tolist(), x, quiet=True),
+            Line("its tangent at the photo", page.theme.ink, line.tangent[1:].tolist(), x, quiet=True),
         ]
-        name = plain(scene.network.class_names[scene.target])
+        name = plain(page.network.class_names[page.scene.target])
         y = Axis(f"logit of {name}", ends=(min(spread) - room, max(spread) + room))
         ends = f"from {number(response[0])} at the photo to {number(response[-1])} at distance {number(x[-1])}"
         figure = shaded(curves(lines, across, y), ball, "certified ball")

@@ -9,39 +9,40 @@ from explorer.compute.scene import Answer, Scene, Selection
 from explorer.plots import figures
 from explorer.plots.scales import ColourScale, colour_scales
 from explorer.plots.words import duration, number, percent
-from explorer.ui import captions, markup, session
+from explorer.ui import captions, markup
 from explorer.ui.downloads import name_of, offer_picture
+from explorer.ui.page import PageContext, SceneContext
 from explorer.ui.progress import offer_start
 from explorer.views.columns import Column, show_waiting
 
 __all__ = ["offer_map", "scales_of", "show_answer", "show_column", "show_map", "show_panels"]
 
 
-def show_panels(scene: Scene, columns: list[Column]) -> None:
+def show_panels(page: SceneContext, columns: list[Column]) -> None:
     """Show the photo, the plain gradient, and each method's pathway gradient or its place in line."""
-    scales = scales_of(columns)
+    scales = scales_of(page, columns)
     with st.container(key="panels"):
         panels = st.columns(4)
         with panels[0]:
-            _show_photo(scene)
+            _show_photo(page)
         with panels[1]:
-            _show_plain(scene)
+            _show_plain(page)
         for panel, column in zip(panels[2:], columns, strict=True):
             with panel:
-                show_column(scene, column, scales.get(column.place), top=5)
+                show_column(page, column, scales.get(column.place), top=5)
     if all(column.selection for column in columns):
-        _show_comparison(scene, columns)
+        _show_comparison(page, columns)
 
 
-def scales_of(columns: list[Column]) -> dict[int, ColourScale]:
+def scales_of(page: PageContext, columns: list[Column]) -> dict[int, ColourScale]:
     """Return each column's colour scale, by its place."""
     there = [(column, neurons.saliency(column.answer.restricted)) for column in columns if column.answer]
     titles, maps = [column.title for column, _ in there], [values for _, values in there]
-    found = colour_scales(titles, maps, shared=session.view().scale == "shared")
+    found = colour_scales(titles, maps, shared=page.view.scale == "shared")
     return {column.place: scale for (column, _), scale in zip(there, found, strict=True)}
 
 
-def show_column(scene: Scene, column: Column, scale: ColourScale | None, top: int) -> None:
+def show_column(page: SceneContext, column: Column, scale: ColourScale | None, top: int) -> None:
     """Show a column's pathway gradient with what it says and was made from, or the column's place in line.
 
     Args:
@@ -51,50 +52,50 @@ def show_column(scene: Scene, column: Column, scale: ColourScale | None, top: in
         top: how many classes are listed.
     """
     if column.selection is None or column.answer is None or scale is None:
-        show_waiting(scene, column)
+        show_waiting(page.scene, column)
         return
     values = neurons.saliency(column.answer.restricted)
     detail = f"pathway gradient, {column.strategy.family}"
-    show_map(scene, column.title, detail, values, scale, column.colour)
-    show_answer(scene, column.answer.restricted.logits.softmax(1)[0].tolist(), top)
-    st.html(markup.facts(captions.answer_facts(scene, column.answer)))
-    _show_making(scene, column, column.selection, column.answer)
-    made_from = export.provenance(scene, session.view(), column.selection, column.answer)
-    offer_map(scene, column.title, values, scale.end, made_from, f"column_{column.place}")
+    show_map(page, column.title, detail, values, scale, column.colour)
+    show_answer(page.scene, column.answer.restricted.logits.softmax(1)[0].tolist(), top)
+    st.html(markup.facts(captions.answer_facts(page.scene, column.answer)))
+    _show_making(page, column, column.selection, column.answer)
+    made_from = export.provenance(page.scene, page.view, column.selection, column.answer)
+    offer_map(page, column.title, values, scale.end, made_from, f"column_{column.place}")
 
 
-def _show_photo(scene: Scene) -> None:
-    view = session.view()
+def _show_photo(page: SceneContext) -> None:
+    view = page.view
     st.html(markup.panel_title("Photo", "the square the network sees"))
-    st.image(figures.jpeg(scene.picture, 92), width="stretch", alt=f"The photo as {scene.network.name} sees it.")
+    st.image(figures.jpeg(page.scene.picture, 92), width="stretch", alt=f"The photo as {page.network.name} sees it.")
     sample = compute.sample_facts(view.image)
     if sample:
         st.html(markup.made_from({"": sample.credit}))
     st.html(
-        markup.facts(captions.scene_facts(scene) | {"Device": str(scene.network.device)})
+        markup.facts(captions.scene_facts(page.scene) | {"Device": str(page.network.device)})
         + markup.made_from(
-            captions.not_covered(scene.network)
-            | {"weights": scene.network.weights_hash or "unnamed", "image": scene.key[3]}
+            captions.not_covered(page.network)
+            | {"weights": page.network.weights_hash or "unnamed", "image": page.scene.key[3]}
         )
     )
 
 
-def _show_plain(scene: Scene) -> None:
-    values = neurons.saliency(scene.original)
+def _show_plain(page: SceneContext) -> None:
+    values = neurons.saliency(page.scene.original)
     scale = ColourScale(figures.limit(values), "own scale")
-    show_map(scene, "Plain gradient", "the original network, all neurons", values, scale)
-    show_answer(scene, scene.original.logits.softmax(1)[0].tolist(), 5)
-    st.html(markup.made_from({"image, activations and gradient in": duration(scene.seconds)}))
-    offer_map(scene, "gradient", values, scale.end, export.provenance(scene, session.view()), "plain")
+    show_map(page, "Plain gradient", "the original network, all neurons", values, scale)
+    show_answer(page.scene, page.scene.original.logits.softmax(1)[0].tolist(), 5)
+    st.html(markup.made_from({"image, activations and gradient in": duration(page.scene.seconds)}))
+    offer_map(page, "gradient", values, scale.end, export.provenance(page.scene, page.view), "plain")
 
 
 def show_map(
-    scene: Scene, title: str, detail: str, values: figures.Floats, scale: ColourScale, colour: str = ""
+    page: SceneContext, title: str, detail: str, values: figures.Floats, scale: ColourScale, colour: str = ""
 ) -> None:
     """Show a saliency map with its colour scale."""
-    view = session.view()
+    view = page.view
     st.html(markup.panel_title(title, detail, colour))
-    picture = figures.over_photo(scene.picture, values, scale.end, view.style, view.opacity)
+    picture = figures.over_photo(page.scene.picture, values, scale.end, view.style, view.opacity)
     strongest = divmod(int(abs(values).argmax()), values.shape[1])
     alt = (
         f"{title}, {view.style}: strongest at row {strongest[0]}, column {strongest[1]} of {values.shape[0]}; "
@@ -110,21 +111,21 @@ def show_answer(scene: Scene, probabilities: list[float], top: int) -> None:
     st.html(markup.answers(shown, top, rest))
 
 
-def _show_making(scene: Scene, column: Column, selection: Selection, answer: Answer) -> None:
-    st.html(markup.made_from(captions.making(selection, answer, session.view().off)))
+def _show_making(page: SceneContext, column: Column, selection: Selection, answer: Answer) -> None:
+    st.html(markup.made_from(captions.making(selection, answer, page.view.off)))
     if column.scored and not column.strategy.uses_target:
         st.caption("These scores do not depend on the target class.")
     if not selection.complete:
         st.info("Cancelled: this is the best it had found.")
-        offer_start(compute.scores_key(scene, column.strategy), f"column_{column.place}")
+        offer_start(compute.scores_key(page.scene, column.strategy), f"column_{column.place}")
 
 
 def offer_map(
-    scene: Scene, name: str, values: figures.Floats, end: float, made_from: dict[str, object], key: str
+    page: SceneContext, name: str, values: figures.Floats, end: float, made_from: dict[str, object], key: str
 ) -> None:
     """Offer a map as PNG and NPZ."""
-    view = session.view()
-    stem = name_of(scene, name)
+    view = page.view
+    stem = name_of(page.scene, name)
     shown = made_from | {"style": view.style, "scale": view.scale, "scale_end": end}
 
     def picture() -> bytes:
@@ -133,10 +134,10 @@ def offer_map(
     offer_picture(stem, picture, lambda: export.npz_file({"map": values}, made_from), key)
 
 
-def _show_comparison(scene: Scene, columns: list[Column]) -> None:
+def _show_comparison(page: SceneContext, columns: list[Column]) -> None:
     first, second = (column.selection for column in columns)
     if first and second:
-        common, chance = comparison.overlap(scene, [first, second], session.view().sparsity)
+        common, chance = comparison.overlap(page.scene, [first, second], page.view.sparsity)
         st.markdown(
             f"The two pathways overlap by **{percent(common)}** (intersection over union); two independent ones of "
             f"their sizes would by {percent(chance)}."

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
+from typing import TypeVar
 
 import streamlit as st
 from PIL import Image
@@ -14,60 +15,69 @@ from core.data.samples import sample_images
 from core.errors import ImageError, PathwayError, WeightsMissing
 from core.network import Network
 from explorer.compute import compute
-from explorer.compute.scene import Scene
 from explorer.plots import figures
 from explorer.plots.words import percent, plain
 from explorer.state.view import View
 from explorer.ui import components, session, uploads
 from explorer.ui.fields import field, settle
+from explorer.ui.page import PageContext, SceneContext, find_page, find_scene
 from explorer.ui.progress import waiting
-from explorer.ui.session import view
+from explorer.ui.render_slots import TURNS
 from explorer.views import lesson
 
-__all__ = ["Subject", "find_subject", "show_sidebar"]
+__all__ = ["render_page"]
+
+T = TypeVar("T")
 
 PREDICTED = -1  # the target that follows the prediction
 
 
-@dataclass(frozen=True)
-class Subject:
-    """What a page looks at: a photo in a network; no network and no scene while its weights are not at hand."""
+def render_page(
+    lead: Callable[[SceneContext], T],
+    *parts: Callable[[SceneContext, T], None],
+    options: Callable[[], None] | None = None,
+) -> None:
+    """Render a page about one photo in one network; where the network cannot be had, say why and what to do.
 
-    photo: Image.Image
-    network: Network | None = None
-    scene: Scene | None = None
+    What the page's controls change is drawn first; the sidebar, which they do not change, after it.
+
+    Args:
+        lead: draws the page's head, and returns what all its parts are about.
+        parts: draw the rest, in order.
+        options: draws what only this page's sidebar has.
+    """
+    network = _load_network(find_page().view.network)
+    if network is None:
+        _show_sidebar(find_page(), options)
+        return
+    page = find_scene(network)
+    about = lead(page)
+    TURNS.let_others()
+    _show_sidebar(page, options)
+    for show in parts:
+        show(page, about)
 
 
-def find_subject() -> Subject:
-    """Return the subject of the view; where there is no network, say why and what to do."""
-    chosen = _find_network()
-    photo = session.pictures()[view().image]()
-    if chosen is None:
-        return Subject(photo)
-    session.fit(chosen)
-    return Subject(photo, chosen, compute.scene(chosen, photo, view().crop, view().target))
-
-
-def show_sidebar(subject: Subject, extras: Callable[[], None] = lambda: None) -> None:
-    """Draw every control of what one looks at; ``extras`` draws what only one page has."""
+def _show_sidebar(page: PageContext, options: Callable[[], None] | None) -> None:
+    """Draw every control of what one looks at; without a network, those that lead to another."""
     with st.sidebar:
-        _network()
-        _photo()
-        if subject.network:
-            _crop(subject.network, subject.photo)
-        if subject.scene:
-            _target(subject.scene)
-            extras()
+        _network(page.view)
+        _photo(page.view)
+        if isinstance(page, SceneContext):
+            _crop(page)
+            _target(page)
+            if options:
+                options()
         lesson.end_sidebar()
 
 
-def _network() -> None:
+def _network(view: View) -> None:
     """Draw the choice of network, and the way to bring one's own weights."""
     labels = session.networks()
     st.selectbox(
         "Network",
         list(labels),
-        index=list(labels).index(settle("network", view().network)),
+        index=list(labels).index(settle("network", view.network)),
         format_func=labels.__getitem__,
         key="network",
         on_change=lambda: session.look_through(st.session_state["network"]),
@@ -99,9 +109,8 @@ def _checkpoint_form() -> None:
     st.button("Load checkpoint", disabled=file is None, on_click=load)
 
 
-def _find_network() -> Network | None:
-    """Return the chosen network; where it cannot be had, say why and what to do, and return None."""
-    name = view().network
+def _load_network(name: str) -> Network | None:
+    """Return a network; where it cannot be had, say why and what to do, and return None."""
     try:
         with st.spinner(f"Loading {name} ..."):
             return session.network(name)
@@ -151,7 +160,7 @@ def _data_url(picture: Image.Image) -> str:
     return figures.data_url(figures.jpeg(figures.thumbnail(picture)))
 
 
-def _photo() -> None:
+def _photo(view: View) -> None:
     """Draw the gallery, and the ways to bring one's own picture: choose, drop or paste."""
     samples, pictures = sample_images(), []
     for name, open_picture in session.pictures().items():
@@ -161,7 +170,7 @@ def _photo() -> None:
     st.html('<p class="label">Photo</p>')
 
     components.picture_picker(
-        pictures, view().image, uploads.LONGEST, on_picked=session.pick, on_pasted=uploads.add_pasted
+        pictures, view.image, uploads.LONGEST, on_picked=session.pick, on_pasted=uploads.add_pasted
     )
     loads = st.session_state.setdefault("uploads", 0)
 
@@ -180,14 +189,14 @@ def _photo() -> None:
     )
 
 
-def _crop(chosen: Network, picture: Image.Image) -> None:
+def _crop(page: SceneContext) -> None:
     """Draw the square that the network sees, and the sliders that move it."""
-    if chosen.preprocessing is None:
+    if page.network.preprocessing is None:
         return
     with st.expander("Crop"):
-        box = chosen.preprocessing.box(picture.size, view().crop)
+        box = page.network.preprocessing.box(page.photo.size, page.view.crop)
         st.image(
-            figures.jpeg(figures.crop_preview(picture, box)),
+            figures.jpeg(figures.crop_preview(page.photo, box)),
             width="stretch",
             alt="The photo; the network sees "
             f"pixels {box[0]:.0f} to {box[2]:.0f} across and {box[1]:.0f} to {box[3]:.0f} down.",
@@ -197,10 +206,10 @@ def _crop(chosen: Network, picture: Image.Image) -> None:
         st.slider("Zoom", 1.0, 8.0, step=0.25, **field("zoom"))
 
 
-def _target(scene: Scene) -> None:
+def _target(page: SceneContext) -> None:
     """Draw the choice of target: the predicted class, the next best, or any by search."""
-    names = scene.network.class_names
-    probabilities = scene.original.logits.softmax(1)[0].tolist()
+    names = page.network.class_names
+    probabilities = page.scene.original.logits.softmax(1)[0].tolist()
     best = sorted(range(len(names)), key=lambda i: -probabilities[i])[:5]
     rest = sorted(set(range(len(names))) - set(best), key=lambda i: names[i])
 
@@ -209,9 +218,9 @@ def _target(scene: Scene) -> None:
             return f"Predicted: {names[best[0]]} ({percent(probabilities[best[0]])})"
         return f"{names[index]} ({percent(probabilities[index])}, class {index})"
 
-    key = f"target_{hash((scene.key[:-1], names))}"  # Streamlit tells options apart by their labels
+    key = f"target_{hash((page.scene.key[:-1], names))}"  # Streamlit tells options apart by their labels
     options = [PREDICTED, *best, *rest]
-    wanted = view().target
+    wanted = page.view.target
 
     def changed() -> None:
         chosen = st.session_state[key]

@@ -5,22 +5,34 @@ from __future__ import annotations
 import streamlit as st
 
 from explorer.compute import comparison, export
-from explorer.compute.scene import Scene
 from explorer.plots.words import plain
-from explorer.ui import session, strategy_controls
+from explorer.ui import controls, session, strategy_controls
+from explorer.ui.page import PageContext, SceneContext
 from explorer.ui.rows import in_rows
-from explorer.views.columns import Column, lacking, offer_rows, selections
+from explorer.views.columns import Column, find_columns, lacking, offer_rows, selections
 from explorer.views.compare.presets import PRESETS, Findings, asked
 from explorer.views.panels import scales_of, show_column
 
-__all__ = ["show_answer_to_preset", "show_grid", "show_presets"]
+__all__ = ["show_strategies"]
 
 IN_A_ROW = 4
 
 
-def show_presets() -> None:
+def show_strategies(page: SceneContext) -> list[Column]:
+    """Show the strategies side by side; return their columns."""
+    st.markdown(f"## Do strategies agree on what carries *{page.target}*?")
+    _show_presets(page)
+    columns = find_columns(page, page.view.columns)
+    controls.sparsity()
+    controls.how_shown()
+    _show_answer_to_preset(page, columns)
+    _show_grid(page, columns)
+    return columns
+
+
+def _show_presets(page: PageContext) -> None:
     """Draw the questions, each a click."""
-    current = asked(session.view())
+    current = asked(page.view)
     with st.container(horizontal=True, gap="small", key="presets"):
         for place, preset in enumerate(PRESETS):
             st.button(
@@ -31,9 +43,9 @@ def show_presets() -> None:
             )
 
 
-def show_answer_to_preset(scene: Scene, columns: list[Column]) -> None:
+def _show_answer_to_preset(page: SceneContext, columns: list[Column]) -> None:
     """Answer the question that was clicked, once the strategies it needs are there."""
-    preset = asked(session.view())
+    preset = asked(page.view)
     if preset is None:
         return
     needed = [column for column in columns if column.strategy.name in preset.needs]
@@ -41,23 +53,23 @@ def show_answer_to_preset(scene: Scene, columns: list[Column]) -> None:
     if missing:
         st.info(f"**{preset.question}** The answer needs what is not there yet. {missing}")
         return
-    table = comparison.members(scene, selections(needed), session.view().sparsity)
+    table = comparison.members(page.scene, selections(needed), page.view.sparsity)
     answers = {column.strategy.name: column.answer for column in needed if column.answer}
     places = {column.strategy.name: place for place, column in enumerate(needed)}
-    found = Findings(scene, table, places, answers, session.view().off)
+    found = Findings(page.scene, table, places, answers, page.view.off)
     st.info(f"**{preset.question}** {plain(preset.answer(found))}")
 
 
-def show_grid(scene: Scene, columns: list[Column]) -> None:
+def _show_grid(page: SceneContext, columns: list[Column]) -> None:
     """Show the columns, four in a row, or three where they are more: its choice, then its picture and numbers."""
-    scales = scales_of(columns)
+    scales = scales_of(page, columns)
     with st.container(key="panels"):
         for place, column in in_rows(columns, IN_A_ROW if len(columns) <= IN_A_ROW else 3):
             with place:
                 strategy_controls.column(column.place)
-                show_column(scene, column, scales.get(column.place), top=3)
+                show_column(page, column, scales.get(column.place), top=3)
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         strategy_controls.more_columns()
         rows = [export.row(c.selection, c.answer) for c in columns if c.selection and c.answer]
         if rows:
-            offer_rows(scene, columns, rows, "strategies")
+            offer_rows(page, columns, rows, "strategies")

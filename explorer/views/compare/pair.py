@@ -12,16 +12,17 @@ from explorer.compute.scene import Scene
 from explorer.plots import figures
 from explorer.plots.bars import membership_bars
 from explorer.plots.words import number, percent
-from explorer.ui import controls, markup, session, strategy_controls
+from explorer.ui import controls, markup, strategy_controls
 from explorer.ui.charts import show_site_chart
 from explorer.ui.downloads import name_of, offer_picture
 from explorer.ui.mosaics import show_mosaic
+from explorer.ui.page import PageContext, SceneContext
 from explorer.views.columns import Column, again, lacking, made_from_all, offer_rows, selections, there
 
 __all__ = ["show_pair"]
 
 
-def show_pair(scene: Scene, columns: list[Column]) -> None:
+def show_pair(page: SceneContext, columns: list[Column]) -> None:
     """Show which neurons the first keeps alone, both keep, and the second keeps alone, in numbers and as maps."""
     st.markdown("## Two of them, neuron by neuron")
     with st.container(key="methods"):
@@ -31,33 +32,33 @@ def show_pair(scene: Scene, columns: list[Column]) -> None:
         with middle:
             strategy_controls.pair_side(1)
         with right:
-            controls.site(scene.network)
-    chosen = [column for place in session.view().pair for column in columns if column.place == place]
+            controls.site(page.network)
+    chosen = [column for place in page.view.pair for column in columns if column.place == place]
     if len(there(chosen)) < 2:
         st.info(f"The two are compared once both are there. {lacking(chosen)}")
         return
-    table = comparison.members(scene, selections(chosen), session.view().sparsity)
+    table = comparison.members(page.scene, selections(chosen), page.view.sparsity)
     split = table.split(0, 1)  # (3, 2, sites)
-    colours = (chosen[0].colour, session.theme().ink, chosen[1].colour)
+    colours = (chosen[0].colour, page.theme.ink, chosen[1].colour)
     names = (f"{chosen[0].title} only", "both", f"{chosen[1].title} only")
-    _show_parts(names, colours, split.sum(2))
-    _show_split_over_depth(scene, chosen, names, colours, table)
-    _show_split_at_site(scene, chosen, names)
+    _show_parts(page, names, colours, split.sum(2))
+    _show_split_over_depth(page, chosen, names, colours, table)
+    _show_split_at_site(page, chosen, names)
 
 
-def _show_parts(names: tuple[str, ...], colours: tuple[str, ...], totals: np.ndarray) -> None:
+def _show_parts(page: PageContext, names: tuple[str, ...], colours: tuple[str, ...], totals: np.ndarray) -> None:
     legend: dict[str, str] = {}
     for name, colour, (active, dead) in zip(names, colours, totals.tolist(), strict=True):
         legend[f"{name}: {number(active)}"] = colour
         if dead:
-            legend[f"{name} but dead: {number(dead)}"] = session.theme().pale(colour)
+            legend[f"{name} but dead: {number(dead)}"] = page.theme.pale(colour)
     st.html(markup.legend(legend))
 
 
 def _show_split_over_depth(
-    scene: Scene, chosen: list[Column], names: tuple[str, ...], colours: tuple[str, ...], table: Membership
+    page: SceneContext, chosen: list[Column], names: tuple[str, ...], colours: tuple[str, ...], table: Membership
 ) -> None:
-    sites = [site.name for site in scene.network.sites]
+    sites = [site.name for site in page.network.sites]
     split = table.split(0, 1)
     shares = split / table.neurons  # (3, 2, sites)
     parts, shades = {}, []
@@ -66,8 +67,8 @@ def _show_split_over_depth(
         shades.append(colour)
         if dead.any():
             parts[f"{name} but dead"] = dead.tolist()
-            shades.append(session.theme().pale(colour))
-    figure = membership_bars(parts, shades, sites, session.view().site_in(scene.network))
+            shades.append(page.theme.pale(colour))
+    figure = membership_bars(parts, shades, sites, page.view.site_in(page.network))
     most = [
         f"{name} most at {sites[int(values.argmax())]}, {percent(float(values.max()))}"
         for name, values in zip(names, shares.sum(1), strict=True)
@@ -85,13 +86,13 @@ def _show_split_over_depth(
         for s, site in enumerate(sites)
         for p, part in enumerate(names)
     ]
-    offer_rows(scene, chosen, rows, "membership")
+    offer_rows(page, chosen, rows, "membership")
 
 
-def _show_split_at_site(scene: Scene, chosen: list[Column], names: tuple[str, ...]) -> None:
-    view, theme = session.view(), session.theme()
-    site = scene.network.sites[view.site_in(scene.network)]
-    first, second = (neurons.site_planes(scene, s, view.sparsity, site.index) for s in selections(chosen))
+def _show_split_at_site(page: SceneContext, chosen: list[Column], names: tuple[str, ...]) -> None:
+    view, theme = page.view, page.theme
+    site = page.network.sites[view.site_in(page.network)]
+    first, second = (neurons.site_planes(page.scene, s, view.sparsity, site.index) for s in selections(chosen))
     colours = (chosen[0].colour, chosen[1].colour)
     parts = (first.mask & ~second.mask, first.mask & second.mask, second.mask & ~first.mask)
     said = ", ".join(f"{name} {number(int(part.sum()))}" for name, part in zip(names, parts, strict=True))
@@ -114,14 +115,14 @@ def _show_split_at_site(scene: Scene, chosen: list[Column], names: tuple[str, ..
         with right if first.mask[0].size > 1 else left:
             show_mosaic(figures.png(whole), site, f"All channels of {site.name}: {said}; {dead} dead.", "mosaic_pair")
             st.caption(f"All {len(first.mask)} channels, by number; a click opens the neuron.")
-    _offer_masks(scene, chosen, whole)
+    _offer_masks(page, chosen, whole)
 
 
-def _offer_masks(scene: Scene, chosen: list[Column], whole: Image.Image) -> None:
-    view, made_from, find = session.view(), made_from_all(scene, chosen), again(scene, chosen)
-    site = scene.network.sites[view.site_in(scene.network)].name
+def _offer_masks(page: SceneContext, chosen: list[Column], whole: Image.Image) -> None:
+    view, made_from, find = page.view, made_from_all(page, chosen), again(page.scene, chosen)
+    site = page.network.sites[view.site_in(page.network)].name
     offer_picture(
-        name_of(scene, *(column.title for column in chosen)),
+        name_of(page.scene, *(column.title for column in chosen)),
         lambda: figures.png(whole, made_from | {"site": site}),
         lambda: export.npz_file(_all_masks(*find(), view.sparsity), made_from),
         "membership",

@@ -9,13 +9,12 @@ import streamlit as st
 from core.pathways.overlap import Membership
 from explorer.compute import comparison, export
 from explorer.compute.paper import ON_POSTER, printed_dead_shares, printed_overlap, tables
-from explorer.compute.scene import Scene
 from explorer.plots import palette
 from explorer.plots.bars import bars_beside
 from explorer.plots.words import percent, plain
-from explorer.ui import session
 from explorer.ui.charts import show_chart
 from explorer.ui.downloads import name_of, offer_csv
+from explorer.ui.page import SceneContext
 from explorer.views.columns import Column, lacking, selections, there
 
 __all__ = ["show_paper"]
@@ -23,30 +22,30 @@ __all__ = ["show_paper"]
 SPARSITY = 0.9
 
 
-def show_paper(scene: Scene, columns: list[Column]) -> None:
+def show_paper(page: SceneContext, columns: list[Column]) -> None:
     """Show the paper's dead shares and overlaps at 90 %, as printed, beside those of this image."""
     st.markdown("## Beside the paper's own figures")
     known = [column for column in there(columns) if column.strategy.name in ON_POSTER]
     if not known:
         st.info(f"The paper has figures for the selection methods only. {lacking(columns)}")
         return
-    table = comparison.members(scene, selections(known), SPARSITY)
+    table = comparison.members(page.scene, selections(known), SPARSITY)
     with st.container(key="charts_paper"):
         left, right = st.columns([1, 1.1])
     with left:
-        _show_dead(scene, known, table)
+        _show_dead(page, known, table)
     with right:
-        _show_overlaps(scene, known, table)
+        _show_overlaps(page, known, table)
     st.caption(
         "Paper: as printed on its poster, VGG16, mean of 1000 ImageNet validation images. Here: one photo in "
-        f"{plain(scene.network.name)}. Both at 90 %, wherever the slider stands. The poster's overlaps almost surely "
+        f"{plain(page.network.name)}. Both at 90 %, wherever the slider stands. The poster's overlaps almost surely "
         "have the labels Greedy and Random exchanged, and those of the two contribution methods, as the released code "
         "orders them: its “Greedy” overlaps with every method that keeps a tenth by 5.26 %, to "
         "the digit what chance gives. Its dead shares are not touched by that."
     )
 
 
-def _show_dead(scene: Scene, known: list[Column], table: Membership) -> None:
+def _show_dead(page: SceneContext, known: list[Column], table: Membership) -> None:
     titles = [column.title for column in known]
     printed = [printed_dead_shares()[column.strategy.name] for column in known]
     here = table.dead_shares().tolist()
@@ -55,10 +54,10 @@ def _show_dead(scene: Scene, known: list[Column], table: Membership) -> None:
     said = [f"{t} {percent(p, 2)}, here {percent(h, 2)}" for t, p, h in zip(titles, printed, here, strict=True)]
     show_chart(figure, "paper_dead", f"Dead share in the paper: {'; '.join(said)}.")
     rows = [{"method": t, "paper": p, "here": h} for t, p, h in zip(titles, printed, here, strict=True)]
-    _offer(scene, known, rows, "paper dead share")
+    _offer(page, known, rows, "paper dead share")
 
 
-def _show_overlaps(scene: Scene, known: list[Column], table: Membership) -> None:
+def _show_overlaps(page: SceneContext, known: list[Column], table: Membership) -> None:
     overlaps, chances = table.overlaps(), table.chances()
     rows: list[dict[str, Any]] = []
     for j in range(len(known)):
@@ -79,14 +78,14 @@ def _show_overlaps(scene: Scene, known: list[Column], table: Membership) -> None
         st.info("An overlap needs two methods.")
         return
     st.table(shown)
-    _offer(scene, known, rows, "paper overlap")
+    _offer(page, known, rows, "paper overlap")
 
 
 def _unbroken(share: float | None) -> str:
     return "" if share is None else percent(share, 2).replace(" ", "\N{NO-BREAK SPACE}")
 
 
-def _offer(scene: Scene, known: list[Column], rows: list[dict[str, Any]], what: str) -> None:
-    made = export.provenance(scene, session.view()) | {"sparsity_asked": SPARSITY, "paper": tables()["source"]}
+def _offer(page: SceneContext, known: list[Column], rows: list[dict[str, Any]], what: str) -> None:
+    made = export.provenance(page.scene, page.view) | {"sparsity_asked": SPARSITY, "paper": tables()["source"]}
     made["columns"] = [{"method": c.strategy.name, "options": c.strategy.chosen} for c in known]
-    offer_csv(name_of(scene, what), lambda: rows, made, what)
+    offer_csv(name_of(page.scene, what), lambda: rows, made, what)

@@ -27,6 +27,7 @@ from explorer.state.view import View
 from explorer.ui import captions, session
 from explorer.ui.charts import show_chart
 from explorer.ui.downloads import name_of, offer_picture
+from explorer.ui.page import SceneContext
 from explorer.ui.progress import gathered
 from explorer.views.columns import Column, lacking, made_from_all, offer_rows
 
@@ -35,18 +36,20 @@ __all__ = ["show_fidelity", "show_strip"]
 Ask = Callable[[Scene, Sequence[Scored], Off, str], Errand]
 
 
-def show_fidelity(scene: Scene, columns: list[Column]) -> None:
+def show_fidelity(page: SceneContext, columns: list[Column]) -> None:
     """Show p ratio, prediction and dead share of each method's pathways over sparsity."""
     st.markdown("## What survives as pathways grow sparser")
-    found: list[tuple[Column, Curve]] = _found(scene, columns, comparison.curves, "curves")
+    found: list[tuple[Column, Curve]] = _found(page, columns, comparison.curves, "curves")
     if not found:
         return
-    ratios, dead = _fidelity_lines(scene, columns, found)
-    at = session.view().sparsity
+    ratios, dead = _fidelity_lines(page, columns, found)
+    at = page.view.sparsity
     with st.container(key="charts_fidelity"):
         left, right = st.columns(2)
     with left:
-        figure = sparsity_lines(ratios, at, "p ratio of the target", percent=False, level=1.0, chance=_chance(scene))
+        figure = sparsity_lines(
+            ratios, at, "p ratio of the target", percent=False, level=1.0, chance=_chance(page.scene)
+        )
         show_chart(figure, "p_ratios", _said(columns, found, "p ratio", at))
     with right:
         figure = sparsity_lines(dead, at, "dead share of the pathway", percent=True)
@@ -57,13 +60,13 @@ def show_fidelity(scene: Scene, columns: list[Column]) -> None:
         "with what it removed held at zero, and the network's own dead share. A p ratio of 1 is the original network's "
         "probability; where neurons off the pathway are frozen it is 1 by construction."
     )
-    _offer_curves(scene, columns, found)
+    _offer_curves(page, columns, found)
 
 
-def _found(scene: Scene, columns: list[Column], ask: Ask, name: str) -> list[tuple[Column, Any]]:
+def _found(page: SceneContext, columns: list[Column], ask: Ask, name: str) -> list[tuple[Column, Any]]:
     """What there is of each ranked column, while the rest is still to come; say why where there is nothing at all."""
     ranked = [(column, column.scored) for column in columns if column.scored]
-    errand = ask(scene, [scored for _, scored in ranked], session.view().off, session.waiter())
+    errand = ask(page.scene, [scored for _, scored in ranked], page.view.off, session.waiter())
     found = [(column, part) for (column, _), part in zip(ranked, gathered(errand, name), strict=True) if part]
     if lacking(columns) and not found:
         st.info(lacking(columns))
@@ -73,7 +76,7 @@ def _found(scene: Scene, columns: list[Column], ask: Ask, name: str) -> list[tup
 
 
 def _fidelity_lines(
-    scene: Scene, columns: list[Column], found: list[tuple[Column, Curve]]
+    page: SceneContext, columns: list[Column], found: list[tuple[Column, Curve]]
 ) -> tuple[list[Line], list[Line]]:
     ratios, dead = [], []
     for column, curve in found:
@@ -91,8 +94,8 @@ def _fidelity_lines(
     for column, a in _references(columns):
         ratios.append(Line(column.title, column.colour, [a.p_ratio], [a.sparsity], [a.fate]))
         dead.append(Line(column.title, column.colour, [a.dead_share], [a.sparsity], [a.fate]))
-    own = [scene.dead_share] * 2
-    dead.append(Line("the network's own", session.theme().ink, own, (CURVE[0], CURVE[-1]), quiet=True))
+    own = [page.scene.dead_share] * 2
+    dead.append(Line("the network's own", page.theme.ink, own, (CURVE[0], CURVE[-1]), quiet=True))
     return ratios, dead
 
 
@@ -118,8 +121,8 @@ def _said(columns: list[Column], found: list[tuple[Column, Curve]], what: str, a
     return f"{what} over sparsity; at {percent(CURVE[nearest])}: {'; '.join(values)}."
 
 
-def _offer_curves(scene: Scene, columns: list[Column], found: list[tuple[Column, Curve]]) -> None:
-    off = session.view().off
+def _offer_curves(page: SceneContext, columns: list[Column], found: list[tuple[Column, Curve]]) -> None:
+    off = page.view.off
 
     def record(kind: str, column: Column, asked: float | None, point: Any) -> dict[str, object]:
         return {
@@ -139,19 +142,19 @@ def _offer_curves(scene: Scene, columns: list[Column], found: list[tuple[Column,
         rows += [record("pathway", column, asked, p) for asked, p in zip(CURVE, curve.points, strict=True)]
         rows += [record("step", column, None, step) for step in (column.scored.trajectory if column.scored else ())]
     rows += [record("reference", column, None, answer) for column, answer in _references(columns)]
-    offer_rows(scene, columns, rows, "fidelity", answered=False)
+    offer_rows(page, columns, rows, "fidelity", answered=False)
 
 
-def show_strip(scene: Scene, columns: list[Column]) -> None:
+def show_strip(page: SceneContext, columns: list[Column]) -> None:
     """Show each method's pathway gradient at the paper's sparsities, in one picture to take away."""
     st.markdown("## The pathway gradient as the pathway grows sparser")
-    found: list[tuple[Column, Row]] = _found(scene, columns, comparison.strip, "strip")
+    found: list[tuple[Column, Row]] = _found(page, columns, comparison.strip, "strip")
     if not found:
         return
-    view, theme = session.view(), session.theme()
+    view, theme = page.view, page.theme
     names = ", ".join(column.title for column, _ in found)
     shown = tuple((column.title, column.colour, column.scored.key) for column, _ in found if column.scored)
-    rows, footer = [(column.title, column.colour, row) for column, row in found], _footer(scene, view)
+    rows, footer = [(column.title, column.colour, row) for column, row in found], _footer(page.scene, view)
     key = ("strip picture", shown, footer, theme)
     picture = compute.RESULTS.get(key, lambda: Drawn(figures.jpeg(_draw(rows, view.style, footer, theme), 90)))
     stops = ", ".join(percent(sparsity, 0) for sparsity in STRIP)
@@ -161,7 +164,7 @@ def show_strip(scene: Scene, columns: list[Column]) -> None:
         "Each picture has its own colour scale, for over these sparsities the gradient's size can fall by a factor of "
         "thousands. Its end is printed below each, with the target's p ratio and whether the prediction is kept."
     )
-    _offer_strip(scene, [column for column, _ in found], rows, footer)
+    _offer_strip(page, [column for column, _ in found], rows, footer)
 
 
 def _draw(found: list[tuple[str, str, Row]], style: Style, footer: str, theme: Theme) -> Image.Image:
@@ -187,14 +190,14 @@ def _footer(scene: Scene, view: View) -> str:
     )
 
 
-def _offer_strip(scene: Scene, columns: list[Column], found: list[tuple[str, str, Row]], footer: str) -> None:
-    view = session.view()
-    made_from = made_from_all(scene, columns, answered=False) | {
+def _offer_strip(page: SceneContext, columns: list[Column], found: list[tuple[str, str, Row]], footer: str) -> None:
+    view = page.view
+    made_from = made_from_all(page, columns, answered=False) | {
         "sparsities": STRIP,
         "style": view.style,
         "scale": "panel",
     }
-    stem = name_of(scene, "strip")
+    stem = name_of(page.scene, "strip")
     arrays = {}
     for title, _, row in found:
         arrays[title] = row.maps

@@ -10,10 +10,10 @@ from core.methods import METHODS
 from explorer.compute import compute, export
 from explorer.compute.attributions import CAM, Made, baseline, if_quick, pathway_gradient, weighted
 from explorer.compute.jobs import Status
-from explorer.compute.scene import Scene
 from explorer.plots.words import percent
 from explorer.ui import session
 from explorer.ui.downloads import name_of, offer_table
+from explorer.ui.page import PageContext, SceneContext
 from explorer.ui.progress import cancelled
 from explorer.views.columns import find_selection
 
@@ -44,38 +44,38 @@ class Attributed:
     made: Made | None
 
 
-def find_attributions(scene: Scene) -> list[Attributed]:
+def find_attributions(page: SceneContext) -> list[Attributed]:
     """Return the attributions that the view names; those not there nor quick to make are in line."""
-    names = session.view().attributions
+    names = page.view.attributions
     families = [METHODS[name].family if name in METHODS else "attribution" for name in names]
     found = []
-    for place, (name, colour) in enumerate(zip(names, session.theme().shades(families), strict=True)):
+    for place, (name, colour) in enumerate(zip(names, page.theme.shades(families), strict=True)):
         find = _pathway if name in METHODS else _baseline
-        found.append(find(scene, name, place, colour))
+        found.append(find(page, name, place, colour))
     return found
 
 
-def _pathway(scene: Scene, name: str, place: int, colour: str) -> Attributed:
-    view = session.view()
+def _pathway(page: SceneContext, name: str, place: int, colour: str) -> Attributed:
+    view = page.view
     strategy = view.strategy(name)
-    key = compute.scores_key(scene, strategy)
-    ask = partial(compute.ask_scores, scene, strategy, session.waiter())
-    selection, _ = find_selection(scene, strategy)
-    there = pathway_gradient(scene, selection, view) if selection else None
+    key = compute.scores_key(page.scene, strategy)
+    ask = partial(compute.ask_scores, page.scene, strategy, session.waiter())
+    selection, _ = find_selection(page.scene, strategy)
+    there = pathway_gradient(page.scene, selection, view) if selection else None
     title, detail = f"{strategy.title} {percent(view.sparsity)}", f"pathway gradient, {strategy.family}"
     return Attributed(place, name, title, detail, colour, key, ask, there)
 
 
-def _baseline(scene: Scene, name: str, place: int, colour: str) -> Attributed:
-    view = session.view()
-    key, make = baseline(scene, name, view)
+def _baseline(page: SceneContext, name: str, place: int, colour: str) -> Attributed:
+    view = page.view
+    key, make = baseline(page.scene, name, view)
     ask = partial(compute.ERRANDS.ask, key, make, session.waiter())
-    there = if_quick(scene, name, key, make)
+    there = if_quick(page.scene, name, key, make)
     if there is None and key not in cancelled():
         there = ask().result
     what = "" if there is None else "gradient" if there.attribution.is_gradient else "contributions"
     if there and name == CAM:
-        what = f"of {weighted(scene.network, view)}"
+        what = f"of {weighted(page.network, view)}"
     return Attributed(place, name, name, what, colour, key, ask, there)
 
 
@@ -95,9 +95,9 @@ def lacking(attributed: list[Attributed]) -> str:
     return f"Not there yet: {', '.join(titles)}." if titles else ""
 
 
-def made_from(each: Attributed) -> dict[str, object]:
+def made_from(page: PageContext, each: Attributed) -> dict[str, object]:
     """Return the provenance of an attribution."""
-    view = session.view()
+    view = page.view
     facts = {"attribution": each.name, "seconds": round(each.made.seconds, 4) if each.made else None}
     own: dict[str, object] = {**view.cam} if each.name == CAM else {}
     if each.name in METHODS:
@@ -105,13 +105,17 @@ def made_from(each: Attributed) -> dict[str, object]:
     return facts | own
 
 
-def made_from_all(scene: Scene, attributed: Sequence[Attributed]) -> dict[str, object]:
+def made_from_all(page: SceneContext, attributed: Sequence[Attributed]) -> dict[str, object]:
     """Return the provenance of an evaluation."""
-    return export.provenance(scene, session.view()) | {"attributions": [made_from(each) for each in attributed]}
+    return export.provenance(page.scene, page.view) | {"attributions": [made_from(page, each) for each in attributed]}
 
 
 def offer_rows(
-    scene: Scene, attributed: Sequence[Attributed], rows: Sequence[Mapping[str, object]], what: str, **more: object
+    page: SceneContext,
+    attributed: Sequence[Attributed],
+    rows: Sequence[Mapping[str, object]],
+    what: str,
+    **more: object,
 ) -> None:
     """Offer rows about some attributions as a table and as CSV.
 
@@ -122,4 +126,4 @@ def offer_rows(
         what: names them, once a page.
         more: what else they were made from.
     """
-    offer_table(rows, name_of(scene, what), made_from_all(scene, attributed) | more, what)
+    offer_table(rows, name_of(page.scene, what), made_from_all(page, attributed) | more, what)

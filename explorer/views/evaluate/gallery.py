@@ -9,31 +9,43 @@ import streamlit as st
 
 from core.attribution import BASELINES
 from core.methods import METHODS
-from core.network import Network
 from explorer.compute import export
 from explorer.compute.attributions import CAM, Made, saliency, weighted
-from explorer.compute.scene import Scene
 from explorer.plots import figures
 from explorer.plots.scales import ColourScale, colour_scales
 from explorer.plots.words import duration, number
 from explorer.state.choices import ATTRIBUTIONS, MOST_ATTRIBUTIONS
 from explorer.ui import captions, controls, fields, markup, session
+from explorer.ui.page import PageContext, SceneContext
 from explorer.ui.progress import wait
 from explorer.ui.rows import in_rows
 from explorer.views import panels
 from explorer.views.evaluate import attributions
 from explorer.views.evaluate.attributions import Attributed
 
-__all__ = ["choose_attributions", "choose_map", "show_gallery"]
+__all__ = ["show_attributions"]
 
 LAST = -1  # stands for the last feature map; None would be no choice at all
 MORE = tuple(name for name, baseline in BASELINES.items() if baseline.more)
 MAIN = tuple(name for name in ATTRIBUTIONS if name not in MORE)
 
 
-def choose_attributions() -> None:
+def show_attributions(page: SceneContext) -> list[Attributed]:
+    """Show the attributions chosen side by side; return them."""
+    st.markdown(f"## Which attribution of *{page.target}* holds up?")
+    _choose_attributions(page)
+    _choose_map(page)
+    attributed = attributions.find_attributions(page)
+    if any(each.detail.startswith("pathway") for each in attributed):
+        controls.sparsity()
+    controls.how_shown()
+    _show_gallery(page, attributed)
+    return attributed
+
+
+def _choose_attributions(page: PageContext) -> None:
     """Draw the choice of attributions; one at least stays."""
-    chosen = session.view().attributions
+    chosen = page.view.attributions
     keys = ("attributions_main", "attributions_more")
 
     def changed() -> None:
@@ -54,9 +66,9 @@ def choose_attributions() -> None:
             st.caption(f"**{name}**: {BASELINES[name].summary}")
 
 
-def choose_map(network: Network) -> None:
+def _choose_map(page: SceneContext) -> None:
     """Draw the choice of the map that Grad-CAM weights, where it is among the attributions."""
-    view = session.view()
+    view, network = page.view, page.network
     if CAM not in view.attributions:
         return
     last = weighted(network, replace(view, cam_site=None))
@@ -83,13 +95,13 @@ def _help() -> str:
     return "Selection methods stand for the pathway gradient at the sparsity below.\n\n" + "\n\n".join(said)
 
 
-def show_gallery(scene: Scene, attributed: list[Attributed]) -> None:
+def _show_gallery(page: SceneContext, attributed: list[Attributed]) -> None:
     """Show the maps, four in a row, each with what it was made from, or its place in line."""
     made = [(each, _shares(found)) for each, found in attributions.made(attributed)]
     titles, maps, shared = (
         [each.title for each, _ in made],
         [values for _, values in made],
-        session.view().scale == "shared",
+        page.view.scale == "shared",
     )
     scales = colour_scales(titles, maps, shared=shared, weaker="more spread out", stronger="more peaked")
     shown = {each.place: (values, scale) for (each, values), scale in zip(made, scales, strict=True)}
@@ -100,26 +112,26 @@ def show_gallery(scene: Scene, attributed: list[Attributed]) -> None:
                     _show_waiting(each)
                     continue
                 values, scale = shown[each.place]
-                _show_map(scene, each, each.made, values, replace(scale, words=f"‰, {scale.words}"))
+                _show_map(page, each, each.made, values, replace(scale, words=f"‰, {scale.words}"))
     st.caption(
         "Each map is the attribution of largest magnitude over colour channels, divided by the map's whole, so that "
         "maps in different units stand on one scale: a pixel at 0.1 ‰ holds a ten-thousandth of all there is."
     )
 
 
-def _show_map(scene: Scene, each: Attributed, found: Made, values: figures.Floats, scale: ColourScale) -> None:
-    panels.show_map(scene, each.title, each.detail, values, scale, each.colour)
+def _show_map(page: SceneContext, each: Attributed, found: Made, values: figures.Floats, scale: ColourScale) -> None:
+    panels.show_map(page, each.title, each.detail, values, scale, each.colour)
     parts: dict[str, object] = {"made in": duration(found.seconds)}
     if each.name in METHODS:
-        parts = {"off the pathway": captions.held(session.view().off)} | parts
+        parts = {"off the pathway": captions.held(page.view.off)} | parts
     if found.attribution.delta is not None:
         parts["convergence delta"] = number(found.attribution.delta)
     st.html(markup.made_from(parts))
     if not np.any(values):
         st.caption("This map is zero everywhere.")
-    made_from = export.provenance(scene, session.view()) | attributions.made_from(each)
+    made_from = export.provenance(page.scene, page.view) | attributions.made_from(page, each)
     raw = saliency(found)
-    panels.offer_map(scene, each.name, raw, figures.limit(raw), made_from, f"attribution_{each.place}")
+    panels.offer_map(page, each.name, raw, figures.limit(raw), made_from, f"attribution_{each.place}")
 
 
 def _show_waiting(each: Attributed) -> None:

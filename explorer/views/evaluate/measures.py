@@ -6,13 +6,11 @@ from dataclasses import replace
 from math import isnan
 
 import streamlit as st
-from PIL import Image
 
 from core.errors import PathwayError
 from core.evaluation import TOLERANCE
 from explorer.compute import evaluation
 from explorer.compute.evaluation import Mask, Measured, Sensitive
-from explorer.compute.scene import Scene
 from explorer.plots import figures
 from explorer.plots.bars import bars_with_level
 from explorer.plots.layout import literal
@@ -21,6 +19,7 @@ from explorer.plots.words import number, percent, plain
 from explorer.state.choices import CHANGES, NEAR, ORDERS, Box
 from explorer.ui import components, controls, fields, session, uploads
 from explorer.ui.charts import show_chart
+from explorer.ui.page import SceneContext
 from explorer.ui.progress import gathered, started
 from explorer.views.evaluate import attributions
 from explorer.views.evaluate.attributions import Attributed
@@ -31,17 +30,17 @@ HITS = {None: "points nowhere, it is flat", True: "hits", False: "misses"}
 REPLACEMENTS = {"mean": "the mean colour", "black": "black", "blur": "a blurred photo"}
 
 
-def show_degradation(scene: Scene, attributed: list[Attributed]) -> None:
+def show_degradation(page: SceneContext, attributed: list[Attributed]) -> None:
     """Show what becomes of the answer as pixels are replaced in the order of their relevance."""
     st.markdown("## What if the pixels that matter, or do not, are replaced?")
     _choose_degradation()
-    view, found = session.view(), attributions.made(attributed)
-    errand = evaluation.curves(scene, attributions.titled(found), view, session.waiter())
+    view, found = page.view, attributions.made(attributed)
+    errand = evaluation.curves(page.scene, attributions.titled(found), view, session.waiter())
     measured = [(each, m) for (each, _), m in zip(found, gathered(errand, "degradation"), strict=True) if m]
     if not measured:
         st.info(attributions.lacking(attributed) or "Choose an attribution above.")
         return
-    _draw_degradation(scene, measured)
+    _draw_degradation(page, measured)
     rows = [
         {
             "attribution": each.title,
@@ -55,7 +54,7 @@ def show_degradation(scene: Scene, attributed: list[Attributed]) -> None:
         for each, m in measured
         for share, p, change in zip(m.curve.shares, m.curve.probabilities, m.curve.changes, strict=True)
     ]
-    attributions.offer_rows(scene, [each for each, _ in measured], rows, "degradation")
+    attributions.offer_rows(page, [each for each, _ in measured], rows, "degradation")
 
 
 def _choose_degradation() -> None:
@@ -77,15 +76,15 @@ def _choose_degradation() -> None:
         controls.near()
 
 
-def _draw_degradation(scene: Scene, measured: list[tuple[Attributed, Measured]]) -> None:
-    view, end = session.view(), NEAR if session.view().near else 1.0
+def _draw_degradation(page: SceneContext, measured: list[tuple[Attributed, Measured]]) -> None:
+    view, end = page.view, NEAR if page.view.near else 1.0
     of_change = view.order in CHANGES
     lines = []
     for each, m in measured:
         points = [(x, y) for x, y in zip(m.curve.shares, _heights(m, of_change), strict=True) if x <= end + 1e-9]
         lines.append(Line(each.title, each.colour, [y for _, y in points], [x for x, _ in points]))
     top = 1.06 * max((y for line in lines for y in line.y if not isnan(y)), default=1.0) or 1.0
-    target = literal(scene.network.class_names[scene.target])
+    target = literal(page.network.class_names[page.scene.target])
     y = Axis("|p − p′| / p" if of_change else f"probability of {target}", ends=(0, top))
     words = "; ".join(f"{each.title} {number(_area(m, of_change, end))}" for each, m in measured)
     alt = (
@@ -107,18 +106,18 @@ def _area(measured: Measured, of_change: bool, end: float) -> float:
     return measured.curve.change_area(end) if of_change else measured.curve.area(end)
 
 
-def show_sensitivity(scene: Scene, attributed: list[Attributed]) -> None:
+def show_sensitivity(page: SceneContext, attributed: list[Attributed]) -> None:
     """Show how well sums of attributions foretell what the response loses without those pixels."""
     st.markdown("## Do attributions add up to what the response loses?")
     found = attributions.made(attributed)
-    passes = number(evaluation.passes(scene))
+    passes = number(evaluation.passes(page.scene))
     if not started("sensitivity", f"Measure sensitivity-n ({passes} forward passes)"):
         st.caption(
             f"Sensitivity-n: {evaluation.SUBSETS} random sets of n pixels are removed, for a dozen n; the sum of "
             "their attributions is correlated with what the response loses."
         )
         return
-    errand = evaluation.sensitivities(scene, attributions.titled(found), session.waiter())
+    errand = evaluation.sensitivities(page.scene, attributions.titled(found), session.waiter())
     measured = [(each, m) for (each, _), m in zip(found, gathered(errand, "sensitivity"), strict=True) if m]
     if not measured:
         st.info(attributions.lacking(attributed) or "Choose an attribution above.")
@@ -139,7 +138,7 @@ def show_sensitivity(scene: Scene, attributed: list[Attributed]) -> None:
         for each, m in measured
         for n, c, why in zip(m.curve.sizes, m.curve.correlations, m.curve.reasons, strict=True)
     ]
-    attributions.offer_rows(scene, [each for each, _ in measured], rows, "sensitivity-n")
+    attributions.offer_rows(page, [each for each, _ in measured], rows, "sensitivity-n")
 
 
 def _mean(measured: Sensitive) -> str:
@@ -157,31 +156,31 @@ def _undefined(measured: list[tuple[Attributed, Sensitive]]) -> str:
     return " ".join(f"Undefined at n = {', '.join(ns)} for {what}." for what, ns in reasons.items())
 
 
-def show_localisation(scene: Scene, photo: Image.Image, attributed: list[Attributed]) -> None:
+def show_localisation(page: SceneContext, attributed: list[Attributed]) -> None:
     """Show how much of each attribution lies on the object."""
     st.markdown("## Does it point at the object?")
-    mask = _mask(scene)
+    mask = _mask(page)
     with st.container(key="neurons"):
         left, right = st.columns([1.4, 1])
     with right:
-        box = session.view().box
+        box = page.view.box
         what = f"a box around {_box_words(box)}" if box else "an object mask" if mask is not None else "no box drawn"
-        shown = figures.dimmed(scene.picture, mask.numpy()) if mask is not None and not box else scene.picture
+        shown = figures.dimmed(page.scene.picture, mask.numpy()) if mask is not None and not box else page.scene.picture
         alt = f"The photo as the network sees it; {what}."
         components.box_picker(figures.data_url(figures.jpeg(shown, 90)), alt, box, on_drawn=_drawn)
-        _offer_mask(photo)
+        _offer_mask(page)
     with left:
         if mask is None:
             st.info("Drag a box around the object in the photo, or bring a picture that is transparent around it.")
         else:
-            _show_localised(scene, mask, attributed)
+            _show_localised(page, mask, attributed)
 
 
-def _mask(scene: Scene) -> Mask | None:
+def _mask(page: SceneContext) -> Mask | None:
     """Which pixels lie on the object, if anything says so."""
-    own, preprocessing = session.mask(), scene.network.preprocessing
-    alpha = preprocessing.mask(own, session.view().crop) if own and preprocessing else None
-    return evaluation.object_mask(scene, session.view().box, alpha)
+    own, preprocessing = session.mask(), page.network.preprocessing
+    alpha = preprocessing.mask(own, page.view.crop) if own and preprocessing else None
+    return evaluation.object_mask(page.scene, page.view.box, alpha)
 
 
 def _box_words(box: Box) -> str:
@@ -193,10 +192,10 @@ def _drawn(box: tuple[int, ...]) -> None:
         session.change(lambda v: replace(v, box=(box[0], box[1], box[2], box[3])))
 
 
-def _offer_mask(photo: Image.Image) -> None:
-    if session.view().box:
+def _offer_mask(page: SceneContext) -> None:
+    if page.view.box:
         st.button("Remove the box", on_click=lambda: session.change(lambda v: replace(v, box=None)))
-    loads = st.session_state.setdefault("mask_loads", 0)
+    loads, photo = st.session_state.setdefault("mask_loads", 0), page.photo
     key = f"mask_{loads}"
 
     def loaded() -> None:
@@ -216,7 +215,7 @@ def _offer_mask(photo: Image.Image) -> None:
         )
 
 
-def _show_localised(scene: Scene, mask: Mask, attributed: list[Attributed]) -> None:
+def _show_localised(page: SceneContext, mask: Mask, attributed: list[Attributed]) -> None:
     found = attributions.made(attributed)
     try:
         localised = evaluation.localised(mask, [made for _, made in found])
@@ -248,4 +247,4 @@ def _show_localised(scene: Scene, mask: Mask, attributed: list[Attributed]) -> N
         {"attribution": title, "energy_inside": energy, "chance": chance, "pointing_game": hit, "pointing_chance": near}
         for title, energy, hit in zip(titles, localised.energies, localised.hits, strict=True)
     ]
-    attributions.offer_rows(scene, [each for each, _ in found], rows, "localisation")
+    attributions.offer_rows(page, [each for each, _ in found], rows, "localisation")

@@ -11,9 +11,9 @@ import streamlit as st
 from explorer.compute import evaluation
 from explorer.compute.evaluation import Measured, Sane
 from explorer.compute.paper import AS_PRINTED, LEAST_RELEVANT, tables
-from explorer.compute.scene import Scene
 from explorer.ui import session
 from explorer.ui.downloads import name_of, offer_csv
+from explorer.ui.page import SceneContext
 from explorer.ui.progress import gathered
 from explorer.views.evaluate import attributions
 from explorer.views.evaluate.attributions import Attributed
@@ -27,7 +27,7 @@ SANITY = {
 }
 
 
-def show_printed(scene: Scene, attributed: list[Attributed]) -> None:
+def show_printed(page: SceneContext, attributed: list[Attributed]) -> None:
     """Show the paper's LeRF and sanity tables beside what is measured here, where a method stands in both."""
     st.markdown("## Beside the paper's own figures")
     known = [each for each in attributed if each.name in AS_PRINTED]
@@ -37,9 +37,9 @@ def show_printed(scene: Scene, attributed: list[Attributed]) -> None:
     with st.container(key="charts_printed"):
         left, right = st.columns(2)
     with left:
-        _show_lerf(scene, known)
+        _show_lerf(page, known)
     with right:
-        _show_sanity(scene, known)
+        _show_sanity(page, known)
     st.caption(
         "Paper: as printed or shipped with its code. LeRF: mean over 2000 images of |p − p′| / p, least relevant "
         "pixels first, replaced by the mean colour. Sanity: mean over 18 stages of cascading randomisation and 1000 "
@@ -49,9 +49,9 @@ def show_printed(scene: Scene, attributed: list[Attributed]) -> None:
     )
 
 
-def _show_lerf(scene: Scene, known: list[Attributed]) -> None:
+def _show_lerf(page: SceneContext, known: list[Attributed]) -> None:
     st.markdown("**LeRF, area under the first 10 %**: lower is better")
-    here = _areas(scene, known)
+    here = _areas(page, known)
     rows: list[dict[str, Any]] = []
     for each in known:
         printed = {title: tables()[name]["rows"][AS_PRINTED[each.name]][-1] for title, name in LEAST_RELEVANT.items()}
@@ -59,22 +59,22 @@ def _show_lerf(scene: Scene, known: list[Attributed]) -> None:
     st.table(
         [{k: v if isinstance(v, str) else "not yet" if v is None else f"{v:.4f}" for k, v in r.items()} for r in rows]
     )
-    _offer(scene, known, rows, "lerf beside the paper")
+    _offer(page, known, rows, "lerf beside the paper")
 
 
-def _areas(scene: Scene, known: list[Attributed]) -> dict[int, float]:
+def _areas(page: SceneContext, known: list[Attributed]) -> dict[int, float]:
     """The areas of the LeRF curves that are there, by place."""
     found = attributions.made(known)
-    view = evaluation.as_the_paper(session.view())
-    errand = evaluation.curves(scene, attributions.titled(found), view, session.waiter())
+    view = evaluation.as_the_paper(page.view)
+    errand = evaluation.curves(page.scene, attributions.titled(found), view, session.waiter())
     measured: list[Measured | None] = list(gathered(errand, "printed"))
     return {e.place: m.curve.change_area(0.1) for (e, _), m in zip(found, measured, strict=True) if m}
 
 
-def _show_sanity(scene: Scene, known: list[Attributed]) -> None:
+def _show_sanity(page: SceneContext, known: list[Attributed]) -> None:
     st.markdown("**Sanity checks, mean likeness, paper / here**: lower is better")
-    view = replace(session.view(), cascade=True)
-    errand = evaluation.sanity(scene, [(each.name, each.title) for each in known], view, session.waiter())
+    view = replace(page.view, cascade=True)
+    errand = evaluation.sanity(page.scene, [(each.name, each.title) for each in known], view, session.waiter())
     sane: list[Sane | None] = list(errand.parts)  # those that are there; nobody is asked
     rows: list[dict[str, Any]] = []
     for each, found in zip(known, sane, strict=True):
@@ -90,13 +90,13 @@ def _show_sanity(scene: Scene, known: list[Attributed]) -> None:
             for r in rows
         ]
     )
-    _offer(scene, known, rows, "sanity beside the paper")
+    _offer(page, known, rows, "sanity beside the paper")
 
 
 def _both(printed: float, here: float | None) -> str:
     return f"{printed:.3f} / {'–' if here is None or isnan(here) else f'{here:.3f}'}"
 
 
-def _offer(scene: Scene, known: list[Attributed], rows: list[dict[str, Any]], what: str) -> None:
-    made = attributions.made_from_all(scene, known) | {"paper": tables()["source"]}
-    offer_csv(name_of(scene, what), lambda: rows, made, what)
+def _offer(page: SceneContext, known: list[Attributed], rows: list[dict[str, Any]], what: str) -> None:
+    made = attributions.made_from_all(page, known) | {"paper": tables()["source"]}
+    offer_csv(name_of(page.scene, what), lambda: rows, made, what)

@@ -13,7 +13,6 @@ from explorer.compute import compute, evaluation, export
 from explorer.compute.attributions import passes
 from explorer.compute.cache import Drawn
 from explorer.compute.evaluation import Sane
-from explorer.compute.scene import Scene
 from explorer.plots import figures
 from explorer.plots.contact_sheet import Cell, strip
 from explorer.plots.lines import Axis, Line, curves
@@ -23,6 +22,7 @@ from explorer.state.choices import Style
 from explorer.ui import fields, session
 from explorer.ui.charts import show_chart
 from explorer.ui.downloads import name_of, offer_picture
+from explorer.ui.page import PageContext, SceneContext
 from explorer.ui.progress import gathered, started
 from explorer.views.evaluate import attributions
 from explorer.views.evaluate.attributions import Attributed
@@ -38,7 +38,7 @@ MEASURES = {
 SLOW = 30  # forward-and-backward passes; a method that costs more is not run at every stage
 
 
-def show_sanity(scene: Scene, attributed: list[Attributed]) -> None:
+def show_sanity(page: SceneContext, attributed: list[Attributed]) -> None:
     """Show every method's map while layers are randomised, in one strip, and its likeness to the original."""
     st.markdown("## Does it depend on what the network learned?")
     st.segmented_control(
@@ -48,18 +48,18 @@ def show_sanity(scene: Scene, attributed: list[Attributed]) -> None:
         format_func=lambda cascade: "from the last layer up" if cascade else "one layer at a time",
         **fields.field("cascade", "default"),
     )
-    able = [each for each in attributed if passes(scene, each.name, session.view()) <= SLOW]
+    able = [each for each in attributed if passes(page.scene, each.name, page.view) <= SLOW]
     left_out = [each.title for each in attributed if each not in able]
-    stages = evaluation.stages(scene)
+    stages = evaluation.stages(page.scene)
     if not able or not started("sanity", f"Randomise {len(stages)} layers"):
         st.caption(_left_out(left_out) if not able else "A map that stays the same says little about the network.")
         return
     names = [(each.name, each.title) for each in able]
-    errand = evaluation.sanity(scene, names, session.view(), session.waiter())
+    errand = evaluation.sanity(page.scene, names, page.view, session.waiter())
     found = [(each, sane) for each, sane in zip(able, gathered(errand, "sanity"), strict=True) if sane]
     if not found:
         return
-    _show_strip(scene, found, errand.key)
+    _show_strip(page, found, errand.key)
     with st.container(key="charts_sanity"):
         for row in (list(MEASURES)[:2], list(MEASURES)[2:]):
             for place, measure in zip(st.columns(2), row, strict=True):
@@ -75,7 +75,7 @@ def show_sanity(scene: Scene, attributed: list[Attributed]) -> None:
         for each, sane in found
         for place, stage in enumerate(sane.stages)
     ]
-    attributions.offer_rows(scene, [each for each, _ in found], rows, "sanity", **_how())
+    attributions.offer_rows(page, [each for each, _ in found], rows, "sanity", **_how(page))
 
 
 def _left_out(titles: list[str]) -> str:
@@ -105,19 +105,19 @@ def _mean(sane: Sane, measure: str) -> str:
     return "undefined" if isnan(value) else f"{value:.2f}"
 
 
-def _show_strip(scene: Scene, found: list[tuple[Attributed, Sane]], made: Hashable) -> None:
-    view, theme = session.view(), session.theme()
+def _show_strip(page: SceneContext, found: list[tuple[Attributed, Sane]], made: Hashable) -> None:
+    view, theme = page.view, page.theme
     rows = [(each.title, each.colour, sane) for each, sane in found]
     names = [title for title, _, _ in rows]
     key = ("sanity strip", tuple((title, colour) for title, colour, _ in rows), made, view.style, theme)
-    footer = _footer(scene)
+    footer = _footer(page)
     picture = compute.RESULTS.get(key, lambda: Drawn(figures.jpeg(_draw(rows, view.style, footer, theme), 90)))
     stages = [stage.name for stage in found[0][1].stages]
     alt = f"Maps of {', '.join(names)} in the original network, then after {', '.join(stages[1:])}."
     st.image(picture.data, width="stretch", alt=alt)
     st.caption("Each map on its own colour scale; under it its Spearman correlation with the original map, magnitudes.")
-    stem = name_of(scene, "sanity")
-    made_from = attributions.made_from_all(scene, [each for each, _ in found]) | _how()
+    stem = name_of(page.scene, "sanity")
+    made_from = attributions.made_from_all(page, [each for each, _ in found]) | _how(page)
     arrays = {title: np.stack([s.saliency.float().numpy() for s in sane.stages]) for title, _, sane in rows}
     offer_picture(
         stem,
@@ -141,15 +141,15 @@ def _draw(found: list[tuple[str, str, Sane]], style: Style, footer: str, theme: 
     return strip(rows, [stage.name for stage in found[0][2].stages], theme, footer)
 
 
-def _footer(scene: Scene) -> str:
-    view = session.view()
+def _footer(page: SceneContext) -> str:
+    view = page.view
     how = "from the last layer up" if view.cascade else "one layer at a time"
     return (
         f"Pathway Explorer: sanity checks, parameters drawn anew {how}; target "
-        f"{scene.network.class_names[scene.target]!r} in {scene.network.name}, photo {view.image}, sparsity "
-        f"{percent(view.sparsity)}; weights {scene.network.weights_hash}, image {scene.key[3]}."
+        f"{page.network.class_names[page.scene.target]!r} in {page.network.name}, photo {view.image}, sparsity "
+        f"{percent(view.sparsity)}; weights {page.network.weights_hash}, image {page.scene.key[3]}."
     )
 
 
-def _how() -> dict[str, object]:
-    return {"cascading": session.view().cascade, "style": session.view().style}
+def _how(page: PageContext) -> dict[str, object]:
+    return {"cascading": page.view.cascade, "style": page.view.style}

@@ -13,22 +13,24 @@ from explorer.plots import figures, palette
 from explorer.plots.bars import layer_strip
 from explorer.plots.palette import Theme
 from explorer.plots.words import number, percent
-from explorer.ui import controls, markup, session
+from explorer.ui import controls, markup
 from explorer.ui.charts import show_site_chart
 from explorer.ui.downloads import name_of, offer_picture
 from explorer.ui.mosaics import show_mosaic
-from explorer.views.columns import Column, again, selections
+from explorer.ui.page import PageContext, SceneContext
+from explorer.views.columns import Column, again, selections, there
 
 __all__ = ["show_layers"]
 
 
-def show_layers(scene: Scene, columns: list[Column]) -> None:
+def show_layers(page: SceneContext, columns: list[Column]) -> None:
     """Show the share kept at every site, and for the chosen site each method's mask, by position and by channel."""
     st.markdown("## Where the pathway runs")
+    columns = there(columns)
     if not columns:
         return
-    sites = scene.network.sites
-    at = session.view().site_in(scene.network)
+    sites = page.network.sites
+    at = page.view.site_in(page.network)
     shares = {
         c.strategy.name: [size / site.neurons for size, site in zip(c.answer.sizes, sites, strict=True)]
         for c in columns
@@ -41,16 +43,16 @@ def show_layers(scene: Scene, columns: list[Column]) -> None:
         f"{method} keeps most at {sites[i].name}, {percent(shares[method][i])}." for method, i in most.items()
     )
     show_site_chart(strip, "strip", alt)
-    controls.site(scene.network)
+    controls.site(page.network)
     for column in columns:
-        _show_mask(scene, column, at)
+        _show_mask(page, column, at)
 
 
-def _show_mask(scene: Scene, column: Column, at: int) -> None:
+def _show_mask(page: SceneContext, column: Column, at: int) -> None:
     if column.selection is None:
         return
-    site, theme = scene.network.sites[at], session.theme()
-    planes = neurons.site_planes(scene, column.selection, session.view().sparsity, at)
+    site, theme = page.network.sites[at], page.theme
+    planes = neurons.site_planes(page.scene, column.selection, page.view.sparsity, at)
     kept, dead = int(planes.mask.sum()), int((planes.mask & planes.dead).sum())
     share = percent(kept / site.neurons)
     st.html(
@@ -73,10 +75,10 @@ def _show_mask(scene: Scene, column: Column, at: int) -> None:
     if planes.mask[0].size > 1:
         left, place = st.columns([1, 2])
         with left:
-            _show_positions(planes, column.colour)
+            _show_positions(page, planes, column.colour)
     else:
         place = st.container()
-    key = ("mosaic", column.selection.key, column.selection.size(session.view().sparsity), at, column.colour, theme)
+    key = ("mosaic", column.selection.key, column.selection.size(page.view.sparsity), at, column.colour, theme)
     words = f"{number(kept)} of {number(site.neurons)} neurons of {site.name} are kept, {number(dead)} of them dead."
     with place:
         drawn = compute.RESULTS.get(key, lambda: Drawn(figures.png(_mosaic(planes, column.colour, theme))))
@@ -85,14 +87,14 @@ def _show_mask(scene: Scene, column: Column, at: int) -> None:
         names = ", ".join(str(c) for c in busiest if planes.mask[c].any())
         kept_most = f"Most neurons kept in: {names or 'none'}."
         st.caption(f"All {len(planes.mask)} channels, by number; a click opens the neuron. {kept_most}")
-    _offer_masks(scene, column, at)
+    _offer_masks(page, column, at)
 
 
-def _show_positions(planes: SitePlanes, colour: str) -> None:
+def _show_positions(page: PageContext, planes: SitePlanes, colour: str) -> None:
     """Show how many channels keep each position."""
     counts = planes.mask.sum(0)
     most, (row, col) = counts.max(), divmod(int(counts.argmax()), counts.shape[1])
-    picture = figures.position_map(planes.mask, planes.dead, colour, session.theme())
+    picture = figures.position_map(planes.mask, planes.dead, colour, page.theme)
     alt = f"Kept channels per position; most, {most} of {len(planes.mask)}, at row {row}, column {col}."
     st.image(figures.png(picture), width="stretch", alt=alt)
     st.caption(
@@ -105,10 +107,10 @@ def _mosaic(planes: SitePlanes, colour: str, theme: Theme) -> Image.Image:
     return figures.mosaic(planes.mask, planes.dead, colour, theme)
 
 
-def _offer_masks(scene: Scene, column: Column, at: int) -> None:
-    view, theme, name, colour = session.view(), session.theme(), column.title, column.colour
-    made_from = export.provenance(scene, view, column.selection, column.answer)
-    find = again(scene, [column])
+def _offer_masks(page: SceneContext, column: Column, at: int) -> None:
+    view, theme, name, colour = page.view, page.theme, column.title, column.colour
+    made_from = export.provenance(page.scene, view, column.selection, column.answer)
+    find = again(page.scene, [column])
 
     def found() -> tuple[Scene, Selection]:
         scene, columns = find()
@@ -120,7 +122,7 @@ def _offer_masks(scene: Scene, column: Column, at: int) -> None:
         return figures.png(_mosaic(planes, colour, theme), made_from | {"site": scene.network.sites[at].name})
 
     offer_picture(
-        name_of(scene, name, "masks"),
+        name_of(page.scene, name, "masks"),
         picture,
         lambda: export.npz_file(neurons.all_masks(*found(), view.sparsity), made_from),
         f"mask_{name}",

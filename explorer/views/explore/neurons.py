@@ -15,6 +15,7 @@ from explorer.plots import figures
 from explorer.plots.words import number, position_name
 from explorer.ui import controls, markup, navigation, session
 from explorer.ui.downloads import name_of, offer_csv
+from explorer.ui.page import PageContext, SceneContext
 from explorer.views.columns import Column
 
 __all__ = ["show_neurons"]
@@ -33,33 +34,33 @@ class _Top:
         return 300 * len(self.rows)
 
 
-def show_neurons(scene: Scene, columns: list[Column]) -> None:
+def show_neurons(page: SceneContext, columns: list[Column]) -> None:
     """Show the first method's ranking beside the photo with what the selected neuron sees."""
     st.markdown("## Which neurons rank first")
     scored = [column.scored for column in columns if column.scored]
     if not scored:
         return
-    view = session.view()
+    view = page.view
     controls.ranking_scope()
-    site = view.site_in(scene.network) if view.only_site else None
+    site = view.site_in(page.network) if view.only_site else None
     top = compute.RESULTS.get(
-        ("top neurons", scene.key, tuple(each.key for each in scored), site),
-        lambda: _Top(neurons.top_neurons(scene, scored[0], scored[1:], site, TOP_NEURONS)),
+        ("top neurons", page.scene.key, tuple(each.key for each in scored), site),
+        lambda: _Top(neurons.top_neurons(page.scene, scored[0], scored[1:], site, TOP_NEURONS)),
     )
     with st.container(key="neurons"):
         table, picture = st.columns([2.4, 1])
         with table:
-            _show_table(scene, scored, top.rows)
+            _show_table(page, scored, top.rows)
         with picture:
-            _show_neuron(scene, scored)
+            _show_neuron(page, scored)
 
 
-def _show_table(scene: Scene, scored: list[Scored], rows: list[NeuronRow]) -> None:
+def _show_table(page: SceneContext, scored: list[Scored], rows: list[NeuronRow]) -> None:
     if not rows:
         st.info(f"{scored[0].name} gives no neuron here a score above 0.")
         return
-    records = [_record(scene, scored, row) for row in rows]
-    view = session.view()
+    records = [_record(page.scene, scored, row) for row in rows]
+    view = page.view
     chosen = [i for i, row in enumerate(rows) if (row.site, row.position) == view.neuron]
 
     key = f"neuron_table_{hash((scored[0].key, view.only_site and view.site, session.looks()))}"  # its rows
@@ -77,17 +78,17 @@ def _show_table(scene: Scene, scored: list[Scored], rows: list[NeuronRow]) -> No
         hide_index=True,
         height=430,
         selection_default={"selection": {"rows": chosen, "columns": []}} if chosen else None,
-        column_config=_column_widths(list(records[0])),
+        column_config=_column_widths(page, list(records[0])),
         alt=f"The {len(rows)} neurons {scored[0].name} keeps longest; the first is at {records[0]['site']}, channel "
         f"{records[0]['channel']}, row {records[0]['row']}, column {records[0]['column']}.",
     )
-    made_from = export.provenance(scene, session.view(), scored[0])
-    name = name_of(scene, scored[0].name, "neurons")
+    made_from = export.provenance(page.scene, page.view, scored[0])
+    name = name_of(page.scene, scored[0].name, "neurons")
     offer_csv(name, lambda: records, made_from, "neurons")
 
 
-def _column_widths(names: list[str]) -> dict[str, Any]:
-    larger = 1.25 if session.view().present else 1.0  # as the letters are
+def _column_widths(page: PageContext, names: list[str]) -> dict[str, Any]:
+    larger = 1.25 if page.view.present else 1.0  # as the letters are
 
     def column(width: int, written: str | None = None) -> Any:
         return st.column_config.NumberColumn(width=round(width * larger), format=written)
@@ -116,18 +117,18 @@ def _record(scene: Scene, scored: list[Scored], row: NeuronRow) -> dict[str, obj
     }
 
 
-def _show_neuron(scene: Scene, scored: list[Scored]) -> None:
-    neuron = session.view().neuron
-    sites = scene.network.sites
+def _show_neuron(page: SceneContext, scored: list[Scored]) -> None:
+    neuron = page.view.neuron
+    sites = page.network.sites
     if neuron is None:
-        st.image(figures.jpeg(scene.picture), width="stretch", alt="The photo; no neuron is selected.")
+        st.image(figures.jpeg(page.scene.picture), width="stretch", alt="The photo; no neuron is selected.")
         st.caption("Select a row to see on the photo what that neuron can see, and where its channel is active.")
         return
     site = sites[neuron[0]]
-    box = neurons.sees(scene, neuron)
-    row = neurons.neuron_row(scene, scored[0], scored[1:], neuron)
+    box = neurons.sees(page.scene, neuron)
+    row = neurons.neuron_row(page.scene, scored[0], scored[1:], neuron)
     where = f"{site.name}, {position_name(site, neuron[1])}"
-    picture = figures.outlined(scene.picture, box, neurons.channel_activation(scene, neuron))
+    picture = figures.outlined(page.scene.picture, box, neurons.channel_activation(page.scene, neuron))
     alt = (
         f"{where} sees pixels {box[0]} to {box[2]} across and {box[1]} to {box[3]} down; "
         "its channel is active where the photo is light."

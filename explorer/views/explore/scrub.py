@@ -26,6 +26,7 @@ from explorer.plots.words import FATES, number, percent, ratio
 from explorer.state.choices import SPARSITIES, Style, nearest_sparsity
 from explorer.state.view import View
 from explorer.ui import captions, components, session
+from explorer.ui.page import SceneContext
 from explorer.ui.progress import gathered
 from explorer.views.columns import Column
 
@@ -50,7 +51,7 @@ class _Packed:
         return sum(len(stop["map"]) for stop in self.part["stops"])
 
 
-def show_scrub(scene: Scene, columns: Sequence[Column]) -> None:
+def show_scrub(page: SceneContext, columns: Sequence[Column]) -> None:
     """Show the bar that redraws every method while it is dragged, once their sweeps are there.
 
     Args:
@@ -61,22 +62,22 @@ def show_scrub(scene: Scene, columns: Sequence[Column]) -> None:
     if not ranked:
         st.caption("Live scrub begins once a method's scores are there.")
         return
-    off, waiter = session.view().off, session.waiter()
-    errands = [comparison.sweeps(scene, [scored], off, waiter) for _, scored in ranked]
+    off, waiter = page.view.off, session.waiter()
+    errands = [comparison.sweeps(page.scene, [scored], off, waiter) for _, scored in ranked]
     there = [(*pair, errand.parts[0]) for pair, errand in zip(ranked, errands, strict=True) if errand.complete]
     with st.container(key="scrub"):  # before the progress: what moves on the page is made anew, under the hand
         if there:
-            _draw(scene, there)
+            _draw(page, there)
     gathered(next((errand for errand in errands if not errand.complete), errands[-1]), "scrub")  # one after the other
 
 
-def _draw(scene: Scene, there: Sequence[tuple[Column, Scored, Swept]]) -> None:
-    view = session.view()
+def _draw(page: SceneContext, there: Sequence[tuple[Column, Scored, Swept]]) -> None:
+    view = page.view
     methods = [
-        {"title": column.strategy.title, "colour": column.colour} | _packed(scene, scored, part, view)
+        {"title": column.strategy.title, "colour": column.colour} | _packed(page.scene, scored, part, view)
         for column, scored, part in there
     ]
-    components.scrub(payload(scene, methods, view.style), on_sparsity=_settle)
+    components.scrub(payload(page.scene, methods, view.style), on_sparsity=_settle)
     st.html(_note(view))
 
 

@@ -19,6 +19,7 @@ from explorer.plots.words import number, percent
 from explorer.state.choices import Neuron
 from explorer.ui import captions, markup, session
 from explorer.ui.downloads import name_of, offer_csv
+from explorer.ui.page import SceneContext
 from explorer.ui.progress import wait
 
 __all__ = ["Connection", "Connections", "show_connections"]
@@ -102,16 +103,16 @@ def _strongest(sides: Sequence[Edges]) -> tuple[Connection, ...]:
     return (*found[:STRONGEST], *others)
 
 
-def show_connections(scene: Scene, neuron: Neuron) -> None:
+def show_connections(page: SceneContext, neuron: Neuron) -> None:
     """Show both sides within the first method's pathway; a selected row leads to that neuron."""
-    view = session.view()
+    view = page.view
     strategy = view.strategy(view.first)
     st.markdown("## What feeds it, and what it feeds")
-    scored = compute.ask_scores(scene, strategy, session.waiter()).result
+    scored = compute.ask_scores(page.scene, strategy, session.waiter()).result
     if scored is None:
         st.info(f"Edges run within {strategy.title}'s pathway, whose ranking is still in line.")
         return
-    given = (scene, scored, view.sparsity, view.off, neuron, view.whole)
+    given = (page.scene, scored, view.sparsity, view.off, neuron, view.whole)
     status = _ask_connections(*given, session.waiter())
     if status.result is None:
         wait(_connections_key(*given), partial(_ask_connections, *given, session.waiter()), name="connections")
@@ -125,18 +126,18 @@ def show_connections(scene: Scene, neuron: Neuron) -> None:
     with st.container(key="charts_connections"):
         left, right = st.columns(2)
         with left:
-            _show_side(scene, scored, "Feeds it", found.incoming, f"In all {number(found.given)} to the pre-activation")
+            _show_side(page, scored, "Feeds it", found.incoming, f"In all {number(found.given)} to the pre-activation")
         with right:
-            _show_side(scene, scored, "It feeds", found.outgoing, f"In all {number(found.passed)} of flow to the logit")
+            _show_side(page, scored, "It feeds", found.outgoing, f"In all {number(found.passed)} of flow to the logit")
 
 
-def _show_side(scene: Scene, scored: Scored, title: str, side: Sequence[Connection], total: str) -> None:
+def _show_side(page: SceneContext, scored: Scored, title: str, side: Sequence[Connection], total: str) -> None:
     st.html(markup.panel_title(title, total))
     sites = [connection for connection in side if connection.node >= 0]
     others = {NAMES[c.node]: f"{number(c.edge)}, flow {number(c.flow)}" for c in side if c.node < 0}
     if not sites:
         st.info("No neuron at a site: it is off the pathway, dead, or at the network's edge.")
-    rows = [_row(scene, connection) for connection in sites]
+    rows = [_row(page.scene, connection) for connection in sites]
     key = f"connections_{title}_{hash((tuple(side), session.looks()))}"
 
     def selected() -> None:
@@ -158,8 +159,8 @@ def _show_side(scene: Scene, scored: Scored, title: str, side: Sequence[Connecti
         )
     if others:
         st.html(markup.facts(others))
-    made_from = export.provenance(scene, session.view(), scored) | {"neuron": list(session.view().neuron or ())}
-    name = name_of(scene, title)
+    made_from = export.provenance(page.scene, page.view, scored) | {"neuron": list(page.view.neuron or ())}
+    name = name_of(page.scene, title)
     rest = [{"site": NAMES[c.node], "edge": c.edge, "flow": c.flow} for c in side if c.node < 0]
     full = [dict.fromkeys(("site", "channel", "row", "column", "edge", "flow")) | row for row in (*rows, *rest)]
     offer_csv(name, lambda: full, made_from, f"connections_{title}")

@@ -15,40 +15,56 @@ from explorer.plots import figures
 from explorer.plots.words import number, percent, position_name
 from explorer.state.choices import Neuron
 from explorer.ui import controls, markup, session
+from explorer.ui.page import SceneContext
 from explorer.ui.progress import started, wait
+from explorer.views.knockout import offer_silencing
+from explorer.views.neuron.connections import show_connections
 
-__all__ = ["chosen_neuron", "show_excitement", "show_pictures", "show_places"]
+__all__ = ["show_neuron"]
 
 
-def chosen_neuron(scene: Scene) -> Neuron:
+def show_neuron(page: SceneContext) -> None:
+    """Show the neuron that the view has selected."""
+    neuron = _chosen_neuron(page)
+    st.markdown(f"## What does this neuron do for *{page.target}*?")
+    with st.container(key="which"):
+        controls.neuron(page.network, neuron)
+    _show_pictures(page, neuron)
+    offer_silencing(page, neuron)
+    show_connections(page, neuron)
+    _show_places(page, neuron)
+    _show_excitement(page.scene, neuron)
+
+
+def _chosen_neuron(page: SceneContext) -> Neuron:
     """Return the neuron looked at: the selected one, or the one that NeuronMCT keeps longest."""
-    selected = session.view().neuron
+    selected = page.view.neuron
     if selected is not None:
         return selected
-    scored = compute.ask_scores(scene, Strategy("NeuronMCT"), session.waiter()).result
+    scored = compute.ask_scores(page.scene, Strategy("NeuronMCT"), session.waiter()).result
     return next(iter(scored.ranking.top(1)), (0, 0))
 
 
-def show_pictures(scene: Scene, neuron: Neuron) -> None:
+def _show_pictures(page: SceneContext, neuron: Neuron) -> None:
     """Show what the neuron sees of the photo, and its channel's activation and scores over it."""
-    site = scene.network.sites[neuron[0]]
-    box = neurons.sees(scene, neuron)
-    activation = neurons.channel_activation(scene, neuron)
+    site = page.network.sites[neuron[0]]
+    box = neurons.sees(page.scene, neuron)
+    activation = neurons.channel_activation(page.scene, neuron)
     channel, row, column = site.place(neuron[1])
     with st.container(key="panels"):
         panels = st.columns(4)
         with panels[0]:
             st.html(markup.panel_title("What it sees", f"{box[2] - box[0]} × {box[3] - box[1]} pixels"))
-            picture = figures.outlined(scene.picture, box)
+            picture = figures.outlined(page.scene.picture, box)
             alt = f"The photo; the neuron sees pixels {box[0]} to {box[2]} across and {box[1]} to {box[3]} down."
             st.image(figures.jpeg(picture, 92), width="stretch", alt=alt)
             st.caption("Exact: every pixel that any path leads from, and no other.")
         with panels[1]:
-            _show_map(scene, "Activation", f"channel {channel} on this photo", activation)
+            _show_map(page.scene, "Activation", f"channel {channel} on this photo", activation)
         with panels[2]:
-            _show_scores(scene, neuron)
+            _show_scores(page, neuron)
         with panels[3]:
-            _show_facts(scene, neuron, float(activation[row, column]))
+            _show_facts(page.scene, neuron, float(activation[row, column]))
 
 
 def _show_map(scene: Scene, title: str, detail: str, values: figures.Floats, colour: str = "") -> None:
@@ -62,15 +78,15 @@ def _show_map(scene: Scene, title: str, detail: str, values: figures.Floats, col
     st.html(markup.colour_bar("0", number(end), "", figures.colours("magnitude")))
 
 
-def _show_scores(scene: Scene, neuron: Neuron) -> None:
-    strategy = session.view().strategy(session.view().first)
-    scored = compute.ask_scores(scene, strategy, session.waiter()).result
+def _show_scores(page: SceneContext, neuron: Neuron) -> None:
+    strategy = page.view.strategy(page.view.first)
+    scored = compute.ask_scores(page.scene, strategy, session.waiter()).result
     if scored is None:
         st.html(markup.panel_title("Score", f"{strategy.title}, still in line"))
-        key = compute.scores_key(scene, strategy)
-        wait(key, lambda: compute.ask_scores(scene, strategy, session.waiter()), name="score")
+        key = compute.scores_key(page.scene, strategy)
+        wait(key, lambda: compute.ask_scores(page.scene, strategy, session.waiter()), name="score")
         return
-    _show_map(scene, "Score", strategy.title, neurons.channel_scores(scene, scored, neuron))
+    _show_map(page.scene, "Score", strategy.title, neurons.channel_scores(page.scene, scored, neuron))
 
 
 def _show_facts(scene: Scene, neuron: Neuron, activation: float) -> None:
@@ -91,14 +107,14 @@ def _show_facts(scene: Scene, neuron: Neuron, activation: float) -> None:
     )
 
 
-def show_places(scene: Scene, neuron: Neuron) -> None:
+def _show_places(page: SceneContext, neuron: Neuron) -> None:
     """Show the rank of a neuron, or of its channel's, under every strategy, and what is on the pathway."""
-    channel = scene.network.sites[neuron[0]].place(neuron[1])[0]
-    st.markdown(f"## Where strategies rank {f'the neurons of channel {channel}' if session.view().whole else 'it'}")
+    channel = page.network.sites[neuron[0]].place(neuron[1])[0]
+    st.markdown(f"## Where strategies rank {f'the neurons of channel {channel}' if page.view.whole else 'it'}")
     controls.sparsity()
-    strategies = [session.view().strategy(method) for method in METHODS]
-    found = {strategy: compute.ready_scores(scene, strategy) for strategy in strategies}
-    rows = [_place(scene, strategy, scored, neuron) for strategy, scored in found.items()]
+    strategies = [page.view.strategy(method) for method in METHODS]
+    found = {strategy: compute.ready_scores(page.scene, strategy) for strategy in strategies}
+    rows = [_place(page, strategy, scored, neuron) for strategy, scored in found.items()]
     st.table(rows)
     missing = [strategy for strategy, scored in found.items() if scored is None]
     if not missing:
@@ -108,37 +124,39 @@ def show_places(scene: Scene, neuron: Neuron) -> None:
         return
     for place, strategy in enumerate(missing):
         st.html(markup.panel_title(strategy.title, strategy.summary))
-        key = compute.scores_key(scene, strategy)
-        wait(key, partial(compute.ask_scores, scene, strategy, session.waiter()), name=f"place_{place}")
+        key = compute.scores_key(page.scene, strategy)
+        wait(key, partial(compute.ask_scores, page.scene, strategy, session.waiter()), name=f"place_{place}")
 
 
-def _place(scene: Scene, strategy: Strategy, scored: Scored | None, neuron: Neuron) -> dict[str, str]:
+def _place(page: SceneContext, strategy: Strategy, scored: Scored | None, neuron: Neuron) -> dict[str, str]:
     if scored is None:
         return {"strategy": strategy.title, "rank": "not made yet", "score": "", "on the pathway": ""}
-    view = session.view()
+    view = page.view
     if view.whole:
-        return {"strategy": strategy.title} | _channel_place(scene, scored, neuron)
-    row = neurons.neuron_row(scene, scored, [], neuron)
+        return {"strategy": strategy.title} | _channel_place(page, scored, neuron)
+    row = neurons.neuron_row(page.scene, scored, [], neuron)
     on = neurons.on_pathway(scored, view.sparsity, neuron)
     return {
         "strategy": strategy.title,
-        "rank": _rank(scene, row.ranks[0]),
+        "rank": _rank(page.scene, row.ranks[0]),
         "score": "" if scored.ordinal else number(row.score),
         "on the pathway": ("yes" if on else "no") + (", dead" if row.activation == 0 else ""),
     }
 
 
-def _channel_place(scene: Scene, scored: Scored, neuron: Neuron) -> dict[str, str]:
+def _channel_place(page: SceneContext, scored: Scored, neuron: Neuron) -> dict[str, str]:
     """The ranks of a channel's neurons together: the best, the sum of scores, how many are on the pathway."""
-    site = scene.network.sites[neuron[0]]
+    site = page.network.sites[neuron[0]]
     channel = site.place(neuron[1])[0]
     ranks = scored.ranking.ranks[site.index].view(site.planes)[channel]
     best = int(ranks.min())
-    kept = scored.site_mask(session.view().sparsity, site.index).view(site.planes)[channel]
-    dead = int((kept & scene.dead[site.index].view(site.planes)[channel]).count_nonzero())
+    kept = scored.site_mask(page.view.sparsity, site.index).view(site.planes)[channel]
+    dead = int((kept & page.scene.dead[site.index].view(site.planes)[channel]).count_nonzero())
     return {
-        "rank": f"best {_rank(scene, best if best < len(scored.ranking.scores) else None)}",
-        "score": "" if scored.ordinal else f"sum {number(float(neurons.channel_scores(scene, scored, neuron).sum()))}",
+        "rank": f"best {_rank(page.scene, best if best < len(scored.ranking.scores) else None)}",
+        "score": ""
+        if scored.ordinal
+        else f"sum {number(float(neurons.channel_scores(page.scene, scored, neuron).sum()))}",
         "on the pathway": f"{number(int(kept.count_nonzero()))} of {number(kept.numel())}"
         + (f", {number(dead)} of them dead" if dead else ""),
     }
@@ -148,7 +166,7 @@ def _rank(scene: Scene, rank: int | None) -> str:
     return "score 0" if rank is None else f"{rank + 1:,} of {scene.network.neurons:,}"
 
 
-def show_excitement(scene: Scene, neuron: Neuron) -> None:
+def _show_excitement(scene: Scene, neuron: Neuron) -> None:
     """Show the embedded photos on which the neuron's channel is most active."""
     site = scene.network.sites[neuron[0]]
     channel = site.place(neuron[1])[0]

@@ -11,15 +11,17 @@ import streamlit as st
 from core.attribution import BASELINES
 from core.errors import PathwayError
 from core.methods import METHODS
+from explorer.plots.palette import Theme
 from explorer.plots.words import counted, plain
 from explorer.state.choices import MOST_RUNS, SPARSITIES
 from explorer.state.view import View
 from explorer.ui import session
 from explorer.ui.fields import settle
+from explorer.ui.page import PageContext
 from explorer.views import lesson
 from explorer.views.studies.runs import ORIGINAL, Census, Run, census, find_runs, read
 
-__all__ = ["Studied", "at_sparsity", "choose", "coloured", "gathered", "nearest", "show_sidebar"]
+__all__ = ["Studied", "at_sparsity", "choose", "coloured", "gathered", "nearest", "show_sidebar", "titles"]
 
 ALL = "all classes"
 OFTEN = 0.9  # the sparsity shown where the runs do not have the view's
@@ -75,7 +77,7 @@ class Studied:
         return what + (f", sparsity {100 * at:.4g} %" if at is not None else "")
 
 
-def choose() -> list[Studied]:
+def choose(page: PageContext) -> list[Studied]:
     """Draw the choice of runs, sparsity and class in the sidebar; return the runs chosen that can be read."""
     runs, problems = find_runs()
     for problem in problems:
@@ -83,10 +85,10 @@ def choose() -> list[Studied]:
     if not runs:
         return []
     with st.sidebar:
-        names = _choose_runs(list(runs))
+        names = _choose_runs(page, list(runs))
         known = _counted({name: runs[name] for name in names})
-        sparsity = _choose_sparsity([runs[name] for name in known])
-        label = _choose_label(known)
+        sparsity = _choose_sparsity(page, [runs[name] for name in known])
+        label = _choose_label(page, known)
     return [
         Studied(
             runs[name],
@@ -105,8 +107,8 @@ def show_sidebar() -> None:
         lesson.end_sidebar()
 
 
-def _choose_runs(names: list[str]) -> list[str]:
-    asked = session.view().runs
+def _choose_runs(page: PageContext, names: list[str]) -> list[str]:
+    asked = page.view.runs
     unknown = [name for name in asked if name not in names]
     if unknown:
         st.warning(plain(f"The link asks for runs that are not here: {', '.join(unknown)}."))
@@ -134,11 +136,11 @@ def _counted(runs: Mapping[str, Run]) -> dict[str, Census]:
     return found
 
 
-def _choose_sparsity(runs: Sequence[Run]) -> float | None:
+def _choose_sparsity(page: PageContext, runs: Sequence[Run]) -> float | None:
     known = sorted({sparsity for run in runs for sparsity in run.sparsities})
     if not known:
         return None
-    chosen = nearest(session.view(), known)
+    chosen = nearest(page.view, known)
 
     def changed() -> None:
         value = st.session_state["studied_at"]
@@ -171,11 +173,11 @@ def at_sparsity(view: View, sparsity: float) -> View:
     return replace(view, studied_at=sparsity)
 
 
-def _choose_label(known: Mapping[str, Census]) -> str:
+def _choose_label(page: PageContext, known: Mapping[str, Census]) -> str:
     labels = list(dict.fromkeys(label for counts in known.values() for label in counts.labels))
     if not labels:
         return ""
-    asked = session.view().label
+    asked = page.view.label
     if asked and asked not in labels:
         st.warning(plain(f"No image here is of class {asked}; all are shown."))
     chosen = asked if asked in labels else ""
@@ -206,15 +208,24 @@ def gathered(studied: Sequence[Studied], *measures: str, **how: bool) -> list[tu
     return found
 
 
-def coloured(studied: Sequence[Studied]) -> dict[str, str]:
-    """Return the colour of every method in the runs by its title, in the order in which methods are shown."""
-    methods = {ORIGINAL: ORIGINAL} | {title: method for each in studied for title, method in each.run.methods.items()}
-    families = {ORIGINAL: "reference"} | {name: method.family for name, method in METHODS.items()}
-    families |= {title: _family(method) for title, method in methods.items() if title not in families}
-    shades = dict(zip(families, session.theme().shades(list(families.values())), strict=True))
+def titles(studied: Sequence[Studied]) -> list[str]:
+    """Return the titles of all methods in the runs, in the order in which methods are shown."""
+    methods = _methods(studied)
     order = {name: place for place, name in enumerate((ORIGINAL, *METHODS, *BASELINES))}
-    shown = sorted(methods, key=lambda title: order.get(methods[title], len(order)))  # as they come, within a method
-    return {title: shades[title] for title in shown}
+    return sorted(methods, key=lambda title: order.get(methods[title], len(order)))  # as they come, within a method
+
+
+def coloured(studied: Sequence[Studied], theme: Theme) -> dict[str, str]:
+    """Return the colour of every method in the runs by its title, in the order in which methods are shown."""
+    families = {ORIGINAL: "reference"} | {name: method.family for name, method in METHODS.items()}
+    families |= {title: _family(name) for title, name in _methods(studied).items() if title not in families}
+    shades = dict(zip(families, theme.shades(list(families.values())), strict=True))
+    return {title: shades[title] for title in titles(studied)}
+
+
+def _methods(studied: Sequence[Studied]) -> dict[str, str]:
+    """Return the method of every title in the runs; the original network counts as one."""
+    return {ORIGINAL: ORIGINAL} | {title: method for each in studied for title, method in each.run.methods.items()}
 
 
 def _family(method: str) -> str:

@@ -18,6 +18,7 @@ from explorer.plots.palette import Theme
 from explorer.plots.words import percent, plain
 from explorer.ui import session
 from explorer.ui.fields import settle
+from explorer.ui.page import PageContext
 from explorer.views.studies.choice import Studied, coloured, gathered
 from explorer.views.studies.showing import (
     OF_PAIRED,
@@ -36,13 +37,13 @@ __all__ = ["choose_closer", "show_classes"]
 MEASURES = {"same_class_overlap": "with its own class", "other_class_overlap": "with other classes"}
 
 
-def show_classes(studied: Sequence[Studied]) -> None:
+def show_classes(page: PageContext, studied: Sequence[Studied]) -> None:
     """Show how much pathways share within and between classes, and one method's classes against each other."""
     found = [(each, _of_label(each, rows)) for each, rows in gathered(studied, *MEASURES, *AGREED)]
     if not found:
         return
     st.markdown("## Do images of one class share pathways?")
-    colours = coloured(studied)
+    colours = coloured(studied, page.theme)
     for each, rows in found:
         heading(each, studied)
         with st.container(key=f"charts_classes_{each.place}"):
@@ -50,7 +51,7 @@ def show_classes(studied: Sequence[Studied]) -> None:
         with left:
             show("class agreement", [each], tuple(colours.items()), partial(_draw_bars, each, rows, colours))
         with right:
-            _show_matrix(each, colours)
+            _show_matrix(page, each, colours)
 
 
 def _of_label(each: Studied, rows: pd.DataFrame) -> pd.DataFrame:
@@ -58,9 +59,9 @@ def _of_label(each: Studied, rows: pd.DataFrame) -> pd.DataFrame:
     return rows[~rows["measure"].isin(AGREED) | (rows["label"] == each.label)]
 
 
-def choose_closer(names: Sequence[str], key: str, label: str) -> str:
+def choose_closer(page: PageContext, names: Sequence[str], key: str, label: str) -> str:
     """Draw the choice of a method that is looked at closely, and return it."""
-    asked = session.view().closer
+    asked = page.view.closer
     chosen = asked if asked in names else names[0]
     options = list(names)
     st.selectbox(
@@ -105,16 +106,18 @@ def _draw_bars(each: Studied, rows: pd.DataFrame, colours: dict[str, str]) -> Dr
     )
 
 
-def _show_matrix(each: Studied, colours: dict[str, str]) -> None:
+def _show_matrix(page: PageContext, each: Studied, colours: dict[str, str]) -> None:
     whole = replace(each, label="")  # every class against every other, whichever is chosen
     found = gathered([whole], "class_overlap")
     if not found:
         st.info("Classes are compared with each other once all images are there.")
         return
     rows = found[0][1]
-    who = choose_closer(ordered(rows, colours), f"study_closer_{each.place}", "Classes against each other, pathways by")
-    draw = partial(_draw_matrix, whole, rows[rows["who"] == who], who, session.theme())
-    show("overlap of classes", [whole], (who, session.theme()), draw)
+    who = choose_closer(
+        page, ordered(rows, colours), f"study_closer_{each.place}", "Classes against each other, pathways by"
+    )
+    draw = partial(_draw_matrix, whole, rows[rows["who"] == who], who, page.theme)
+    show("overlap of classes", [whole], (who, page.theme), draw)
 
 
 def _draw_matrix(whole: Studied, own: pd.DataFrame, who: str, theme: Theme) -> Drawn:

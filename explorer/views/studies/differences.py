@@ -17,7 +17,8 @@ from explorer.plots.palette import Theme
 from explorer.plots.words import plain, ratio
 from explorer.ui import session
 from explorer.ui.fields import settle
-from explorer.views.studies.choice import Studied, coloured, gathered
+from explorer.ui.page import PageContext
+from explorer.views.studies.choice import Studied, coloured, gathered, titles
 from explorer.views.studies.images import SPREAD, Measure
 from explorer.views.studies.showing import Drawn, heading, ordered, show
 
@@ -35,13 +36,13 @@ UNITS = {", in percentage points": 100, ", in thousandths": 1000, "": 1}
 SMALL = 0.1  # differences are put in thousandths below it
 
 
-def show_differences(studied: Sequence[Studied]) -> None:
+def show_differences(page: PageContext, studied: Sequence[Studied]) -> None:
     """Show how every two methods differ in a measure on the images that both have."""
     there = [name for name, each in COMPARED.items() if any(each.of in s.run.measures for s in studied)]
     if not there:
         return
     st.markdown("## Which methods differ, image by image?")
-    name, colours, theme = _choose(there), coloured(studied), session.theme()
+    name, colours, theme = _choose(page, there), coloured(studied, page.theme), page.theme
     found = gathered(studied, name)
     if not found:
         st.info("No image has this measure here.")
@@ -53,8 +54,8 @@ def show_differences(studied: Sequence[Studied]) -> None:
         show("paired differences", [each], (name, theme, *colours.items()), partial(_draw, each, rows, name, theme))
 
 
-def _choose(there: list[str]) -> str:
-    asked = session.view().compared
+def _choose(page: PageContext, there: list[str]) -> str:
+    asked = page.view.compared
     chosen = asked if asked in there else there[0]
     st.selectbox(
         "Compare by",
@@ -69,7 +70,7 @@ def _choose(there: list[str]) -> str:
 
 
 def _draw(each: Studied, rows: pd.DataFrame, name: str, theme: Theme) -> Drawn:
-    measure, names = COMPARED[name], ordered(rows, coloured([each]))
+    measure, names = COMPARED[name], ordered(rows, titles([each]))
     found = compared(rows, "who", names)
     of_ratio, unit = kind_of(name) == "geometric", _unit(measure, found)
     say = _say_ratio if of_ratio else partial(_say, scale=UNITS[unit])

@@ -14,6 +14,7 @@ from explorer.plots.bars import dots
 from explorer.plots.intervals import whiskered
 from explorer.plots.lines import sparsity_lines
 from explorer.plots.words import counted, number, percent, plain, ratio
+from explorer.ui.page import PageContext
 from explorer.views.studies.choice import Studied, coloured, gathered
 from explorer.views.studies.runs import ORIGINAL
 from explorer.views.studies.showing import (
@@ -35,7 +36,7 @@ from explorer.views.studies.showing import (
 __all__ = ["show_fidelity", "show_radii"]
 
 
-def show_fidelity(studied: Sequence[Studied]) -> None:
+def show_fidelity(page: PageContext, studied: Sequence[Studied]) -> None:
     """Show the probability ratio and how often the prediction is kept, over sparsity."""
     found = gathered(studied, "p_ratio", "prediction_kept", every=True)
     if not found:
@@ -45,7 +46,7 @@ def show_fidelity(studied: Sequence[Studied]) -> None:
         heading(each, studied)
         with st.container(key=f"charts_fidelity_{each.place}"):
             left, right = st.columns(2)
-        colours = coloured(studied)
+        colours = coloured(studied, page.theme)
         with left:
             draw = partial(_draw_ratios, each, rows[rows["measure"] == "p_ratio"], colours)
             show("p ratio over sparsity", [each], tuple(colours.items()), draw, at=False)
@@ -112,9 +113,11 @@ def _records(means: pd.DataFrame, each: Studied, what: str) -> list[dict[str, ob
     )
 
 
-def show_radii(studied: Sequence[Studied]) -> None:
+def show_radii(page: PageContext, studied: Sequence[Studied]) -> None:
     """Show the median linear radius of the original network and of pathways."""
-    show_each("How far around an image is the network linear?", "linear radius", studied, "linear_radius", _draw_radii)
+    show_each(
+        page, "How far around an image is the network linear?", "linear radius", studied, "linear_radius", _draw_radii
+    )
 
 
 def _draw_radii(each: Studied, rows: pd.DataFrame, colours: dict[str, str]) -> Drawn:

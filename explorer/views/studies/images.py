@@ -16,6 +16,7 @@ from explorer.plots.words import number, percent, plain, ratio
 from explorer.ui import session
 from explorer.ui.charts import CALM
 from explorer.ui.fields import settle
+from explorer.ui.page import PageContext
 from explorer.views.studies.choice import Studied, coloured, gathered
 from explorer.views.studies.classes import choose_closer
 from explorer.views.studies.one_image import offer_image, picked, show_image, why_not
@@ -57,22 +58,22 @@ SPREAD = {
 }
 
 
-def show_images(studied: Sequence[Studied]) -> None:
+def show_images(page: PageContext, studied: Sequence[Studied]) -> None:
     """Show every image of a measure by method; a click, or a button beneath, leads to an image."""
     there = [name for name, each in SPREAD.items() if any(each.of in s.run.measures for s in studied)]
     if not there:
         return
     st.markdown("## How far do single images lie apart?")
-    name = _choose(there)
+    name = _choose(page, there)
     for each, rows in gathered(studied, name):
         heading(each, studied)
         if name == "overlap":
-            rows = _with_one(each, rows, coloured(studied))
-        _show_spread(each, rows, name, coloured(studied))
+            rows = _with_one(page, each, rows, coloured(studied, page.theme))
+        _show_spread(page, each, rows, name, coloured(studied, page.theme))
 
 
-def _choose(there: list[str]) -> str:
-    chosen = session.view().spread if session.view().spread in there else there[0]
+def _choose(page: PageContext, there: list[str]) -> str:
+    chosen = page.view.spread if page.view.spread in there else there[0]
     st.selectbox(
         "Measure",
         there,
@@ -85,24 +86,24 @@ def _choose(there: list[str]) -> str:
     return chosen
 
 
-def _with_one(each: Studied, rows: pd.DataFrame, colours: dict[str, str]) -> pd.DataFrame:
+def _with_one(page: PageContext, each: Studied, rows: pd.DataFrame, colours: dict[str, str]) -> pd.DataFrame:
     """Return the overlaps with one method, each under the other method's title."""
     others = rows["other"].map({text: titled(str(text)) for text in rows["other"].unique()}).astype(str)
     whos = rows["who"].astype(str)
     names = [name for name in colours if name in {*others, *whos}]
-    closer = choose_closer(names, f"study_partner_{each.place}", "Overlap with")
+    closer = choose_closer(page, names, f"study_partner_{each.place}", "Overlap with")
     swapped = others == closer
     rows = rows.assign(who=np.where(swapped, whos, others))
     return rows[swapped | (whos == closer)]
 
 
-def _show_spread(each: Studied, rows: pd.DataFrame, name: str, colours: dict[str, str]) -> None:
+def _show_spread(page: PageContext, each: Studied, rows: pd.DataFrame, name: str, colours: dict[str, str]) -> None:
     measure = SPREAD[name]
     finite = rows[np.isfinite(rows["value"])]
     if finite.empty:
         st.info("No image has a finite value here.")
         return
-    partner = session.view().closer if name == "overlap" else ""
+    partner = page.view.closer if name == "overlap" else ""
     drawn = shared(
         ("images", name, each.key, partner, *colours.items()), partial(_draw, each, finite, measure, colours)
     )

@@ -17,7 +17,7 @@ from explorer.plots.lines import Axis, curves, pixel_axis
 from explorer.plots.words import number, percent, plain
 from explorer.state.choices import CHANGES, NEAR, ORDERS
 from explorer.ui import controls, fields, session
-from explorer.ui.session import view
+from explorer.ui.page import PageContext
 from explorer.views.studies import paper
 from explorer.views.studies.choice import Studied, coloured, gathered
 from explorer.views.studies.showing import (
@@ -38,13 +38,13 @@ from explorer.views.studies.showing import (
 __all__ = ["show_degradation", "show_sensitivity"]
 
 
-def show_degradation(studied: Sequence[Studied]) -> None:
+def show_degradation(page: PageContext, studied: Sequence[Studied]) -> None:
     """Show curves and areas of replaced pixels, with the paper's areas where it has some."""
     there = [order for order in ORDERS if any(order in each.run.measures for each in studied)]
     if not there:
         return
     st.markdown("## What if the pixels that matter, or do not, are replaced?")
-    order, near, colours = _choose(there), view().near, coloured(studied)
+    order, near, colours = _choose(page, there), page.view.near, coloured(studied, page.theme)
     for each, rows in gathered(studied, order):
         heading(each, studied)
         with st.container(key=f"charts_degradation_{each.place}"):
@@ -56,8 +56,8 @@ def show_degradation(studied: Sequence[Studied]) -> None:
             _show_areas(each, order, near, colours)
 
 
-def _choose(there: list[str]) -> str:
-    chosen = view().order if view().order in there else there[0]
+def _choose(page: PageContext, there: list[str]) -> str:
+    chosen = page.view.order if page.view.order in there else there[0]
 
     def changed() -> None:
         order = st.session_state["study_order"]
@@ -147,10 +147,10 @@ def _shown(row: dict[str, Any]) -> dict[str, str]:
     )
 
 
-def show_sensitivity(studied: Sequence[Studied]) -> None:
+def show_sensitivity(page: PageContext, studied: Sequence[Studied]) -> None:
     """Show how well sums of attributions foretell what the response loses without those pixels."""
     title = "Do attributions add up to what the response loses?"
-    show_each(title, "sensitivity-n", studied, "sensitivity_n", _draw_sensitivity)
+    show_each(page, title, "sensitivity-n", studied, "sensitivity_n", _draw_sensitivity)
 
 
 def _draw_sensitivity(each: Studied, rows: pd.DataFrame, colours: dict[str, str]) -> Drawn:

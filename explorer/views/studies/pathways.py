@@ -15,9 +15,9 @@ from explorer.plots.lines import Axis, curves
 from explorer.plots.matrices import overlap_matrix
 from explorer.plots.palette import Theme
 from explorer.plots.words import percent, plain
-from explorer.ui import session
+from explorer.ui.page import PageContext
 from explorer.views.studies import paper
-from explorer.views.studies.choice import Studied, coloured, gathered
+from explorer.views.studies.choice import Studied, coloured, gathered, titles
 from explorer.views.studies.runs import titled
 from explorer.views.studies.showing import (
     INTERVAL,
@@ -40,7 +40,7 @@ OVER_DEPTH = {"kept_share": "neurons kept", "dead_share": "dead share of the pat
 MOST_NAMED = 10  # sites whose names fit under a chart
 
 
-def show_overlaps(studied: Sequence[Studied]) -> None:
+def show_overlaps(page: PageContext, studied: Sequence[Studied]) -> None:
     """Show the mean overlap of every two methods, beside the paper's."""
     found = [(each, rows) for each, rows in gathered(studied, "overlap", "chance_overlap") if each.sparsity is not None]
     if not found:
@@ -51,10 +51,10 @@ def show_overlaps(studied: Sequence[Studied]) -> None:
         heading(each, studied)
         with st.container(key=f"charts_overlap_{each.place}"):
             left, right = st.columns([1.25, 1])
-        pairs = _pairs(rows, list(coloured(studied)))
+        pairs = _pairs(rows, titles(studied))
         with left:
-            key = (*coloured(studied), session.theme())
-            show("overlap", [each], key, partial(_draw_matrix, each, rows, pairs, session.theme()))
+            key = (*titles(studied), page.theme)
+            show("overlap", [each], key, partial(_draw_matrix, each, rows, pairs, page.theme))
         with right:
             _show_printed(each, pairs, methods)
 
@@ -76,7 +76,7 @@ def _titles(rows: pd.DataFrame) -> list[str]:
 
 
 def _draw_matrix(each: Studied, rows: pd.DataFrame, pairs: pd.DataFrame, theme: Theme) -> Drawn:
-    names = [n for n in coloured([each]) if n in set(pairs["first"]) | set(pairs["second"])]
+    names = [n for n in titles([each]) if n in set(pairs["first"]) | set(pairs["second"])]
     overlaps, chances = np.full((2, len(names), len(names)), np.nan)
     for row in pairs.itertuples():
         at = names.index(row.second), names.index(row.first)
@@ -130,13 +130,13 @@ def _show_printed(each: Studied, pairs: pd.DataFrame, methods: dict[str, str]) -
     offer_files(rows, "overlap beside the paper", [each])
 
 
-def show_dead(studied: Sequence[Studied]) -> None:
+def show_dead(page: PageContext, studied: Sequence[Studied]) -> None:
     """Show how many of the neurons on pathways are dead, with the paper's numbers."""
     found = [(each, rows) for each, rows in gathered(studied, "dead_share") if each.sparsity is not None]
     if not found:
         return
     st.markdown("## How many of the neurons chosen are dead?")
-    colours = coloured(studied)
+    colours = coloured(studied, page.theme)
     show("dead share", [each for each, _ in found], tuple(colours.items()), partial(_draw_dead, found, colours))
 
 
@@ -188,7 +188,7 @@ def _draw_dead(found: Sequence[tuple[Studied, pd.DataFrame]], colours: dict[str,
     )
 
 
-def show_sites(studied: Sequence[Studied]) -> None:
+def show_sites(page: PageContext, studied: Sequence[Studied]) -> None:
     """Show over depth how much of each site is kept, and how much of that is dead."""
     found = [(each, rows) for each, rows in gathered(studied, *OVER_DEPTH, overall=False) if each.sparsity is not None]
     if not found:
@@ -199,7 +199,7 @@ def show_sites(studied: Sequence[Studied]) -> None:
         with st.container(key=f"charts_sites_{each.place}"):
             for place, (measure, title) in zip(st.columns(2), OVER_DEPTH.items(), strict=True):
                 with place:
-                    own, colours = rows[rows["measure"] == measure], coloured(studied)
+                    own, colours = rows[rows["measure"] == measure], coloured(studied, page.theme)
                     draw = partial(_draw_over_depth, each, own, title, colours)
                     show(f"{title} by site", [each], tuple(colours.items()), draw)
 

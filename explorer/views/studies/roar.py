@@ -12,6 +12,7 @@ from core.studies import wilson
 from explorer.plots.intervals import banded, whiskered
 from explorer.plots.lines import Axis, Line, curves
 from explorer.plots.words import counted, number, percent, plain
+from explorer.ui.page import PageContext
 from explorer.views.studies import paper
 from explorer.views.studies.choice import Studied, coloured, gathered
 from explorer.views.studies.showing import (
@@ -26,7 +27,7 @@ __all__ = ["show_roar"]
 PRINTED = {"roar_cifar_10": "CIFAR-10, ResNet8", "roar_birdsnap": "Birdsnap"}
 
 
-def show_roar(studied: Sequence[Studied]) -> None:
+def show_roar(page: PageContext, studied: Sequence[Studied]) -> None:
     """Show accuracy over the fraction of pixels removed, beside the paper's."""
     found = gathered(studied, "roar_accuracy", every=True)
     if not found:
@@ -37,7 +38,7 @@ def show_roar(studied: Sequence[Studied]) -> None:
         with st.container(key=f"charts_roar_{each.place}"):
             left, right = st.columns(2)
         with left:
-            colours = coloured(studied)
+            colours = coloured(studied, page.theme)
             draw = partial(_draw_ours, each, rows, colours)
             show("remove and retrain", [each], tuple(colours.items()), draw, at=False)
         with right:

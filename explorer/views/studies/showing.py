@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -21,6 +21,7 @@ from explorer.plots.words import plain
 from explorer.ui import components
 from explorer.ui.charts import show_chart
 from explorer.ui.downloads import offer_csv, offer_table
+from explorer.ui.page import PageContext
 from explorer.views.studies.choice import Studied, coloured, gathered
 
 __all__ = [
@@ -93,6 +94,7 @@ def show(what: str, studied: Sequence[Studied], key: Hashable, draw: Callable[[]
 
 
 def show_each(
+    page: PageContext,
     title: str,
     what: str,
     studied: Sequence[Studied],
@@ -108,7 +110,7 @@ def show_each(
         measure: whose rows are drawn.
         draw: given a run, its rows and the methods' colours, makes the chart.
     """
-    found, colours = gathered(studied, measure), coloured(studied)
+    found, colours = gathered(studied, measure), coloured(studied, page.theme)
     if not found:
         return
     st.markdown(f"## {title}")
@@ -196,10 +198,10 @@ def heading(each: Studied, studied: Sequence[Studied]) -> None:
         st.markdown(f"**{plain(each.run.name)}** · {plain(each.about())}")
 
 
-def ordered(rows: pd.DataFrame, colours: Mapping[str, str]) -> list[str]:
+def ordered(rows: pd.DataFrame, titles: Iterable[str]) -> list[str]:
     """Return the methods in rows, in the order in which they are shown."""
     there = set(rows["who"].unique())
-    return [who for who in colours if who in there]
+    return [who for who in titles if who in there]
 
 
 def listed(rows: pd.DataFrame, by: Sequence[str], colours: Mapping[str, str]) -> pd.DataFrame:

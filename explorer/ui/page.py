@@ -1,0 +1,74 @@
+"""What a page is drawn from: the view in the colours of the page, and the scene that most pages look at.
+
+A page is found once at the start of a run and handed to whatever draws a part of it. Callbacks run before the next
+one is found: they change the view by ``session.change`` and hold no page, whose scene would stay in memory with them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PIL import Image
+
+from core.network import Network
+from explorer.compute import compute
+from explorer.compute.scene import Scene
+from explorer.plots.palette import Theme
+from explorer.plots.words import plain
+from explorer.state.view import View
+from explorer.ui import session
+
+__all__ = ["PageContext", "SceneContext", "find_page", "find_scene"]
+
+
+@dataclass(frozen=True)
+class PageContext:
+    """What every page is drawn from.
+
+    Attributes:
+        view: what the person chose.
+        theme: the colours of the page.
+    """
+
+    view: View
+    theme: Theme
+
+
+@dataclass(frozen=True)
+class SceneContext(PageContext):
+    """What a page about one photo in one network is drawn from.
+
+    Attributes:
+        scene: the photo in the network.
+        photo: the whole photo, before it is cropped.
+    """
+
+    scene: Scene
+    photo: Image.Image
+
+    @property
+    def network(self) -> Network:
+        """Return the scene's network."""
+        return self.scene.network
+
+    @property
+    def target(self) -> str:
+        """Return the target's name, fit for Markdown."""
+        return plain(self.network.class_names[self.scene.target])
+
+
+def find_page() -> PageContext:
+    """Return what every page is drawn from."""
+    return PageContext(session.view(), session.theme())
+
+
+def find_scene(network: Network) -> SceneContext:
+    """Return what a page about one photo is drawn from; what the view has and the network has not is taken out of it.
+
+    Args:
+        network: the view's.
+    """
+    session.fit(network)
+    view = session.view()
+    photo = session.pictures()[view.image]()
+    return SceneContext(view, session.theme(), compute.scene(network, photo, view.crop, view.target), photo)
