@@ -118,8 +118,6 @@ def _maps() -> None:
     with columns[2]:
         st.slider(
             "Map over photo, %",
-            0,
-            100,
             step=5,
             help="100: the map alone. Less lets the photo through.",
             **field("opacity"),

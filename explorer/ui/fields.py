@@ -8,6 +8,8 @@ from typing import Any, Literal, TypeVar
 
 import streamlit as st
 
+from explorer.state.url import limits
+from explorer.state.view import View
 from explorer.ui import session
 from explorer.ui.session import view
 
@@ -29,7 +31,7 @@ def settle(key: str, value: Value) -> Value:
 
 
 def field(name: str, default: Literal["value", "default"] = "value") -> dict[str, Any]:
-    """Return key, default and callback for a widget over one field of the view, and set the widget from it.
+    """Return key, default, limits and callback for a widget over one field of the view, and set the widget from it.
 
     Args:
         name: the field's.
@@ -43,7 +45,9 @@ def field(name: str, default: Literal["value", "default"] = "value") -> dict[str
         if value is not None:
             session.change(lambda v: replace(v, **{name: value}))
 
-    return {"key": key, "on_change": changed, default: value}
+    within = limits(View, name)
+    ends = {} if within is None else {"min_value": within.low, "max_value": within.high}
+    return {"key": key, "on_change": changed, default: value, **ends}
 
 
 def several(

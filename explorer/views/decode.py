@@ -17,7 +17,7 @@ from explorer.compute.jobs import Status, best_key
 from explorer.plots import figures
 from explorer.plots.lines import Axis, Line, curves
 from explorer.plots.words import counted, duration, number, percent, plain, position_name
-from explorer.state.choices import MOST_PAINT_STEPS, REGULARISERS, SPARSITIES, Neuron
+from explorer.state.choices import REGULARISERS, SPARSITIES, Neuron
 from explorer.ui import captions, controls, fields, markup, navigation, session
 from explorer.ui.charts import show_chart
 from explorer.ui.downloads import name_of, offer, offer_table
@@ -54,9 +54,9 @@ def _choose_painting(page: PageContext) -> None:
         with columns[1]:
             st.segmented_control("Begins with", ["noise", "grey"], required=True, **fields.field("start", "default"))
         with columns[2]:
-            st.number_input("Steps", 1, MOST_PAINT_STEPS, step=32, **fields.field("paint_steps"))
+            st.number_input("Steps", step=32, **fields.field("paint_steps"))
         with columns[3]:
-            st.number_input("Seed", 0, 9999, step=1, **fields.field("paint_seed"))
+            st.number_input("Seed", step=1, **fields.field("paint_seed"))
 
 
 def _several(

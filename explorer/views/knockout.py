@@ -29,27 +29,17 @@ __all__ = ["edit", "offer_silencing", "redo", "show_knockout", "undo"]
 KEPT_STEPS = 50
 
 
-def _set_of(view: View) -> KnockOut:
-    """Return the set as a view has it."""
-    return KnockOut(view.parts, view.only)
-
-
-def _with_set(view: View, knock: KnockOut) -> View:
-    """Return a view with another set."""
-    return replace(view, parts=knock.parts, only=knock.only)
-
-
 def edit(make: Callable[[KnockOut], KnockOut]) -> None:
     """Replace the set, from a callback; the set before can be brought back."""
 
     def edited(view: View) -> View:
-        before = _set_of(view)
+        before = view.knock
         after = make(before)
         if after != before:
             _past().append(before)
             del _past()[:-KEPT_STEPS]
             _future().clear()
-        return _with_set(view, after)
+        return view.with_knock(after)
 
     session.change(edited)
 
@@ -68,8 +58,8 @@ def _step(source: list[KnockOut], target: list[KnockOut]) -> None:
     """Take the last set from one side of the history, and put the present one on the other."""
 
     def stepped(view: View) -> View:
-        target.append(_set_of(view))
-        return _with_set(view, source.pop())
+        target.append(view.knock)
+        return view.with_knock(source.pop())
 
     session.change(stepped)
 
@@ -90,14 +80,14 @@ def offer_silencing(page: SceneContext, neuron: Neuron) -> None:
     one, channel = Part(*neuron, whole=False), Part(neuron[0], site.place(neuron[1])[0], whole=True)
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         for part, what in ((one, "this neuron"), (channel, "its channel")):
-            there = part in _set_of(page.view).parts
+            there = part in page.view.knock.parts
             st.button(
                 f"{'Take' if there else 'Put'} {what} {'out of' if there else 'into'} the knock-out",
                 key=f"silence_{what}",
                 on_click=lambda part=part, there=there: edit(lambda k: k.without(part) if there else k.adding([part])),
             )
-        if _set_of(page.view).parts:
-            navigation.link("knockout", f"Knock-out ({len(_set_of(page.view).parts)})")
+        if page.view.knock.parts:
+            navigation.link("knockout", f"Knock-out ({len(page.view.knock.parts)})")
 
 
 def show_knockout(page: SceneContext) -> None:
@@ -138,16 +128,14 @@ def _show_tools(page: SceneContext) -> None:
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         st.button("Undo", icon=":material/undo:", disabled=not _past(), on_click=undo)
         st.button("Redo", icon=":material/redo:", disabled=not _future(), on_click=redo)
-        st.button(
-            "Empty", icon=":material/close:", disabled=not _set_of(page.view).parts, on_click=lambda: edit(_emptied)
-        )
+        st.button("Empty", icon=":material/close:", disabled=not page.view.knock.parts, on_click=lambda: edit(_emptied))
         name = export.file_name(network.name, "knock-out.json")
-        if _set_of(page.view).parts:
-            knock = _set_of(page.view)  # the file is made outside the session
+        if page.view.knock.parts:
+            knock = page.view.knock  # the file is made outside the session
             offer("JSON", name, "application/json", lambda: knock.file(network), "knockout")
         with st.popover("Load", type="tertiary", icon=":material/upload:"):
             _loader(network)
-    if len(_set_of(page.view).parts) > LINKED_PARTS:
+    if len(page.view.knock.parts) > LINKED_PARTS:
         st.caption(f"More than {LINKED_PARTS} neurons and channels are not in the link; save them as JSON.")
 
 
@@ -181,7 +169,7 @@ def _loader(network: Network) -> None:
 
 def _show_before_and_after(page: SceneContext) -> None:
     """Show gradient, top-5 and numbers of the original network beside those without the set."""
-    knock = _set_of(page.view)
+    knock = page.view.knock
     reference = compute.knocked(page.scene, knock)
     answer = compute.answer(page.scene, reference, 0.0, "zero")
     before, after = neurons.saliency(page.scene.original), neurons.saliency(answer.restricted)
@@ -238,7 +226,7 @@ def _offer_map(page: SceneContext, knock: KnockOut, answer: Answer, values: figu
 
 def _show_set(page: SceneContext) -> None:
     """List the parts, each with a way to look at it and to take it out."""
-    knock, network = _set_of(page.view), page.network
+    knock, network = page.view.knock, page.network
     st.html(markup.panel_title("The set", _said(knock)))
     if not knock.parts:
         st.info(

@@ -201,9 +201,9 @@ def _crop(page: SceneContext) -> None:
             alt="The photo; the network sees "
             f"pixels {box[0]:.0f} to {box[2]:.0f} across and {box[1]:.0f} to {box[3]:.0f} down.",
         )
-        st.slider("Left to right", 0.0, 1.0, step=0.05, **field("x"))
-        st.slider("Top to bottom", 0.0, 1.0, step=0.05, **field("y"))
-        st.slider("Zoom", 1.0, 8.0, step=0.25, **field("zoom"))
+        st.slider("Left to right", step=0.05, **field("x"))
+        st.slider("Top to bottom", step=0.05, **field("y"))
+        st.slider("Zoom", step=0.25, **field("zoom"))
 
 
 def _target(page: SceneContext) -> None:

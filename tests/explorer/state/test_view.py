@@ -15,7 +15,9 @@ from core.models.zoo import load_network
 from core.strategy import STRATEGIES, Strategy
 from explorer.state.choices import ATTRIBUTIONS, REGULARISERS, SPARSITIES, nearest_sparsity
 from explorer.state.knockout import Part
-from explorer.state.view import View, beside
+from explorer.state.sections import beside
+from explorer.state.url import Within, limits, readers
+from explorer.state.view import View
 from tests.core.test_strategy import strategies
 
 FAMILIES = {name: method.family for name, method in METHODS.items()}
@@ -644,3 +646,15 @@ def test_one_looks_first_into_a_site_that_reads_well(name, site, shape):
     assert (chosen.name, chosen.shape) == (site, shape)
     assert View(site=2).site_in(network) == 2
     assert View(site=999).site_in(network) == len(network.sites) - 1
+
+
+def test_every_field_says_how_a_link_is_read():
+    assert set(readers(View)) == {field.name for field in fields(View)} - {"options"}
+
+
+def test_a_widget_and_a_link_have_the_same_limits():
+    assert limits(View, "zoom") == Within(1.0, 8.0)
+    assert limits(View, "image") is None
+    view, notes = View.from_params({"zoom": "8", "opacity": "101", "paint_steps": "0"})
+    assert (view.zoom, view.opacity, view.paint_steps) == (8.0, View().opacity, View().paint_steps)
+    assert notes == ["opacity=101", "paint_steps=0"]
