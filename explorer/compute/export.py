@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from math import isnan
@@ -17,16 +18,41 @@ from numpy.typing import NDArray
 from explorer.compute.scene import Answer, Scene, Selection
 from explorer.state.view import View
 
-__all__ = ["csv_file", "file_name", "npz_file", "provenance", "provenance_of_all", "row"]
+__all__ = ["Provenance", "csv_file", "file_name", "npz_file", "provenance", "provenance_of_all", "row"]
 
 
 TORCH = version("torch")
 
 
+@dataclass(frozen=True)
+class Provenance:
+    """What a result was made from, and what files of it are called.
+
+    Attributes:
+        stem: the parts of a file's name, without its kind.
+        facts: by name, as plain values that JSON can hold.
+    """
+
+    stem: tuple[str, ...]
+    facts: Mapping[str, object]
+
+    def about(self, *what: str) -> Provenance:
+        """Return the provenance of one part of the result, which gives its files their names."""
+        return replace(self, stem=(*self.stem, *what))
+
+    def __or__(self, more: Mapping[str, object]) -> Provenance:
+        """Return it with further facts."""
+        return replace(self, facts={**self.facts, **more})
+
+    def file_name(self, kind: str) -> str:
+        """Return the name of a file of a kind, such as "csv"."""
+        return f"{file_name(*self.stem)}.{kind}"
+
+
 def provenance(
     scene: Scene, view: View, selection: Selection | None = None, answer: Answer | None = None
-) -> dict[str, object]:
-    """Return the provenance of a result, as plain values that JSON can hold."""
+) -> Provenance:
+    """Return the provenance of a result about a scene."""
     made: dict[str, object] = {
         "software": "Pathway Explorer",
         "network": scene.network.name,
@@ -45,16 +71,14 @@ def provenance(
         made |= _selected(selection)
     if answer is not None:
         made |= {"sparsity_asked": view.sparsity, "off": view.off} | _answered(answer)
-    return made
+    return Provenance((view.image, scene.network.name), made)
 
 
-def provenance_of_all(
-    scene: Scene, view: View, columns: Sequence[tuple[Selection, Answer | None]]
-) -> dict[str, object]:
+def provenance_of_all(scene: Scene, view: View, columns: Sequence[tuple[Selection, Answer | None]]) -> Provenance:
     """Return the provenance of a comparison; no answers where it is of many sparsities."""
     made = provenance(scene, view) | {"off": view.off}
     if any(answer for _, answer in columns):
-        made["sparsity_asked"] = view.sparsity
+        made |= {"sparsity_asked": view.sparsity}
     return made | {"columns": [_selected(s) | (_answered(a) if a else {}) for s, a in columns]}
 
 

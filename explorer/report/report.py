@@ -29,7 +29,7 @@ from explorer.report.snippet import prints, snippet, uploaded
 from explorer.state.choices import Neuron
 from explorer.state.view import View
 from explorer.ui import captions, markup
-from explorer.ui.downloads import name_of, offer
+from explorer.ui.downloads import offer
 from explorer.ui.page import SceneContext
 from explorer.views.columns import Column, Shown, again, lacking, ready
 
@@ -44,21 +44,20 @@ TOP = 5
 def offer_report(page: SceneContext, columns: Sequence[Column]) -> None:
     """Offer the report on what the page shows now; it is made when somebody takes it."""
     view = page.view
-    name = name_of(page.scene, "report.html")
     find = again(page.scene, columns)
 
     def made() -> bytes:
         scene, columns = find()
         return make(scene, view, columns)
 
-    offer("Report (HTML)", name, "text/html", made, "report")
+    offer("Report (HTML)", "html", page.made_from().about("report"), made, "report")
 
 
 def make(scene: Scene, view: View, columns: Sequence[Column]) -> bytes:
     """Return the report as an HTML file; columns still in line are named as such."""
     shown = ready(columns)
     code = snippet(scene, view, columns)
-    made = export.provenance(scene, view)
+    made = export.provenance(scene, view).facts
     parts = {
         "version": escape(_app_version()),
         "title": escape(f"{scene.network.class_names[scene.target]} · {scene.network.name} · Pathway Explorer"),
@@ -209,7 +208,7 @@ def _place(scene: Scene, selection: Selection, neuron: Neuron) -> str:
 # ---------------------------------------------------------------------------------------------------------- made from
 
 
-def _made_from(made: dict[str, object], view: View) -> str:
+def _made_from(made: Mapping[str, object], view: View) -> str:
     link = urlencode(view.params())
     crop = f"x {view.x:g}, y {view.y:g}, zoom {view.zoom:g}"
     what = {

@@ -100,7 +100,7 @@ def snippet(scene: Scene, view: View, columns: Sequence[Column]) -> str:
         "sparsity": view.sparsity,
         "off": repr(view.off),
         "methods": repr({column.strategy.name: column.strategy.chosen for column in ready(columns)}),
-        "threads": export.provenance(scene, view)["threads"],
+        "threads": export.provenance(scene, view).facts["threads"],
         "load": f"{network.code}\n{photo.code}",
         "hashes": repr((scene.network.weights_hash, str(scene.key[3]))),
         "found": FOUND,

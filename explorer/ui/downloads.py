@@ -1,67 +1,89 @@
-"""The one way pages offer files: named after what is looked at, and made only when somebody takes them."""
+"""The one way pages offer files: named after their provenance, with it inside, and made only when taken."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
+from PIL import Image
 
 from explorer.compute import export
-from explorer.compute.scene import Scene
-from explorer.ui import session
+from explorer.compute.export import Provenance
+from explorer.plots import figures
 
-__all__ = ["name_of", "offer", "offer_csv", "offer_picture", "offer_table"]
+__all__ = ["offer", "offer_csv", "offer_npz", "offer_picture", "offer_png", "offer_table"]
+
+MIME = {"csv": "text/csv", "html": "text/html", "json": "application/json", "png": "image/png"}
+
+Rows = Sequence[Mapping[str, object]]
+Arrays = Mapping[str, NDArray[np.generic]]
 
 
-def name_of(scene: Scene, *what: str) -> str:
-    """Return a file's name, without its kind: the image, the network, and what is in it."""
-    return export.file_name(session.view().image, scene.network.name, *what)
+def offer(label: str, kind: str, made_from: Provenance, make: Callable[[], bytes], key: str) -> None:
+    """Draw a button that makes a file when clicked and hands it over.
 
-
-def offer(label: str, name: str, mime: str, make: Callable[[], bytes], key: str) -> None:
-    """Draw a button that makes a file when clicked and hands it over; ``key`` is the button's."""
+    Args:
+        label: of the button.
+        kind: of the file, such as "csv".
+        made_from: names the file.
+        make: makes it.
+        key: of the button.
+    """
     st.download_button(
-        label, make, name, mime, key=f"offer_{key}", on_click="ignore", type="tertiary", icon=":material/download:"
+        label,
+        make,
+        made_from.file_name(kind),
+        MIME.get(kind, "application/octet-stream"),
+        key=f"offer_{key}",
+        on_click="ignore",
+        type="tertiary",
+        icon=":material/download:",
     )
 
 
-def offer_csv(
-    name: str, make: Callable[[], Sequence[Mapping[str, object]]], made_from: Mapping[str, object], key: str
-) -> None:
-    """Draw a button for rows as CSV.
+def offer_csv(rows: Callable[[], Rows], made_from: Provenance, key: str) -> None:
+    """Draw a button for rows as CSV; ``rows`` makes them, ``key`` is the button's."""
+    offer("CSV", "csv", made_from, lambda: export.csv_file(rows(), made_from.facts), key)
 
-    Args:
-        name: of the file, without its kind.
-        make: makes the rows.
-        made_from: what they were made from.
-        key: of the button.
-    """
-    offer("CSV", f"{name}.csv", "text/csv", lambda: export.csv_file(make(), made_from), key)
+
+def offer_png(picture: Callable[[], Image.Image], made_from: Provenance, key: str, label: str = "PNG") -> None:
+    """Draw a button for a picture as PNG; ``picture`` draws it, ``key`` goes before the button's."""
+    offer(label, "png", made_from, lambda: figures.png(picture(), made_from.facts), f"{key}_png")
+
+
+def offer_npz(arrays: Callable[[], Arrays], made_from: Provenance, key: str, label: str = "NPZ") -> None:
+    """Draw a button for arrays as NPZ; ``arrays`` makes them, ``key`` goes before the button's."""
+    offer(label, "npz", made_from, lambda: export.npz_file(arrays(), made_from.facts), f"{key}_npz")
 
 
 def offer_picture(
-    stem: str,
-    picture: Callable[[], bytes],
-    arrays: Callable[[], bytes],
+    picture: Callable[[], Image.Image],
+    arrays: Callable[[], Arrays],
+    made_from: Provenance,
     key: str,
+    *,
+    drawn: Mapping[str, object] | None = None,
     labels: tuple[str, str] = ("PNG", "NPZ"),
 ) -> None:
     """Draw the buttons for a picture, PNG, and for the numbers behind it, NPZ.
 
     Args:
-        stem: of both files' names.
         picture, arrays: make them, each when its button is clicked.
+        made_from: of both.
         key: before the buttons' keys.
+        drawn: further facts about the picture alone.
         labels: of the two.
     """
     with st.container(horizontal=True, gap="small"):
-        offer(labels[0], f"{stem}.png", "image/png", picture, f"{key}_png")
-        offer(labels[1], f"{stem}.npz", "application/octet-stream", arrays, f"{key}_npz")
+        offer_png(picture, made_from | (drawn or {}), key, labels[0])
+        offer_npz(arrays, made_from, key, labels[1])
 
 
-def offer_table(rows: Sequence[Mapping[str, object]], name: str, made_from: Mapping[str, object], key: str) -> None:
+def offer_table(rows: Rows, made_from: Provenance, key: str) -> None:
     """Draw a way to see rows as a table, and one to take them away as CSV; see ``offer_csv``."""
     with st.container(horizontal=True, gap="small", width="content"):
         with st.popover("Table", type="tertiary", icon=":material/table:", key=f"table_{key}"):
             st.dataframe(list(rows), hide_index=True)
-        offer_csv(name, lambda: rows, made_from, key)
+        offer_csv(lambda: rows, made_from, key)

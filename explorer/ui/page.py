@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from PIL import Image
 
 from core.network import Network
-from explorer.compute import compute
-from explorer.compute.scene import Scene
+from explorer.compute import compute, export
+from explorer.compute.export import Provenance
+from explorer.compute.scene import Answer, Scene, Selection
 from explorer.plots.palette import Theme
 from explorer.plots.words import plain
 from explorer.state.view import View
@@ -50,6 +51,10 @@ class SceneContext(PageContext):
     def network(self) -> Network:
         """Return the scene's network."""
         return self.scene.network
+
+    def made_from(self, selection: Selection | None = None, answer: Answer | None = None) -> Provenance:
+        """Return the provenance of what is shown of the scene, of a selection, and of its answer."""
+        return export.provenance(self.scene, self.view, selection, answer)
 
     @property
     def target(self) -> str:

@@ -10,9 +10,10 @@ import streamlit as st
 
 from core.strategy import Strategy
 from explorer.compute import compute, export
+from explorer.compute.export import Provenance
 from explorer.compute.scene import Answer, Scene, Scored, Selection
 from explorer.ui import markup, session
-from explorer.ui.downloads import name_of, offer_table
+from explorer.ui.downloads import offer_table
 from explorer.ui.page import SceneContext
 from explorer.ui.progress import cancelled, wait
 
@@ -139,7 +140,7 @@ def again(scene: Scene, columns: Sequence[Column]) -> Callable[[], tuple[Scene, 
     return found
 
 
-def made_from_all(page: SceneContext, columns: Sequence[Column], *, answered: bool = True) -> dict[str, object]:
+def made_from_all(page: SceneContext, columns: Sequence[Column], *, answered: bool = True) -> Provenance:
     """Return the provenance of a comparison; ``answered`` adds each column's answer at the sparsity."""
     made = [(c.selection, c.answer if answered else None) for c in columns if c.selection]
     return export.provenance_of_all(page.scene, page.view, made)
@@ -154,7 +155,7 @@ def offer_rows(
     answered: bool = True,
 ) -> None:
     """Offer rows about some columns as a table and as CSV; ``what`` names them, once a page."""
-    offer_table(rows, name_of(page.scene, what), made_from_all(page, columns, answered=answered), what)
+    offer_table(rows, made_from_all(page, columns, answered=answered).about(what), what)
 
 
 def show_waiting(scene: Scene, column: Column) -> None:

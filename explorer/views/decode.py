@@ -11,16 +11,16 @@ import streamlit as st
 from core.decoding import Decoded
 from core.methods import METHODS
 from core.strategy import STRATEGIES, Strategy
-from explorer.compute import compute, decoding, export
+from explorer.compute import compute, decoding
 from explorer.compute.decoding import Painted
+from explorer.compute.export import Provenance
 from explorer.compute.jobs import Status, best_key
-from explorer.plots import figures
 from explorer.plots.lines import Axis, Line, curves
 from explorer.plots.words import counted, duration, number, percent, plain, position_name
 from explorer.state.choices import REGULARISERS, SPARSITIES, Neuron
 from explorer.ui import captions, controls, fields, markup, navigation, session
 from explorer.ui.charts import show_chart
-from explorer.ui.downloads import name_of, offer, offer_table
+from explorer.ui.downloads import offer_npz, offer_png, offer_table
 from explorer.ui.page import PageContext, SceneContext
 from explorer.ui.progress import started, wait
 from explorer.ui.rows import in_rows
@@ -150,27 +150,20 @@ def _draw(page: SceneContext, found: Painted, title: str, name: str, photo: floa
     )
     if decoded.complete and decoded.value == decoded.objective[0]:
         st.caption("Nothing moved: from this start the restricted network has no gradient to the image.")
-    stem = name_of(page.scene, title, "painting")
-    made_from = _made_from(page, title, decoded)
+    made_from = _made_from(page, title, decoded).about(title, "painting")
     preprocessing = page.network.preprocessing
     with st.container(horizontal=True, gap="small"):
         if preprocessing:
             image = preprocessing.picture(decoded.image)
-            offer("PNG", f"{stem}.png", "image/png", lambda: figures.png(image, made_from), f"{name}_png")
+            offer_png(lambda: image, made_from, name)
         array = decoded.image[0].float().cpu().numpy()
-        offer(
-            "NPZ",
-            f"{stem}.npz",
-            "application/octet-stream",
-            lambda: export.npz_file({"image": array}, made_from),
-            f"{name}_npz",
-        )
+        offer_npz(lambda: {"image": array}, made_from, name)
 
 
-def _made_from(page: SceneContext, title: str, decoded: Decoded) -> dict[str, object]:
+def _made_from(page: SceneContext, title: str, decoded: Decoded) -> Provenance:
     view = page.view
     recipe = {name: getattr(decoding.recipe(view), name) for name in decoding.recipe(view).__dataclass_fields__}
-    return export.provenance(page.scene, view) | {
+    return page.made_from() | {
         "painted_for": title,
         "sparsity_asked": view.painted_at,
         "off": view.off,
@@ -202,7 +195,7 @@ def _show_climbs(page: SceneContext, painted: list[tuple[Column, Painted]]) -> N
         for step, value in enumerate(found.decoded.objective)
     ]
     first = painted[0]
-    offer_table(rows, name_of(page.scene, "paintings"), _made_from(page, "all", first[1].decoded), "paintings")
+    offer_table(rows, _made_from(page, "all", first[1].decoded).about("paintings"), "paintings")
 
 
 def _show_neurons(page: SceneContext) -> None:

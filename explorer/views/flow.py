@@ -18,7 +18,7 @@ from explorer.plots.flow_graph import Group, Kind, Link, Node
 from explorer.plots.words import duration, number, percent
 from explorer.ui import captions, controls, fields, markup, navigation, session, strategy_controls
 from explorer.ui.charts import CALM
-from explorer.ui.downloads import name_of, offer_csv
+from explorer.ui.downloads import offer_csv
 from explorer.ui.page import PageContext, SceneContext
 from explorer.ui.progress import gathered
 from explorer.views.columns import Column, find_columns, made_from_all, selections, show_waiting
@@ -282,7 +282,7 @@ def _show_table(page: SceneContext, flow: Flow, columns: list[Column], edges: li
             alt=f"{len(rows)} links; {_said(page.scene, flow, edges)}",
         )
     made_from = made_from_all(page, columns) | {"response": flow.response, "from_biases": flow.from_biases}
-    offer_csv(name_of(page.scene, "flow"), lambda: rows, made_from, "flow")
+    offer_csv(lambda: rows, made_from.about("flow"), "flow")
 
 
 def _row(scene: Scene, flow: Flow, edge: Edge) -> dict[str, object]:

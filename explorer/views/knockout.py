@@ -10,7 +10,8 @@ import streamlit as st
 from core.errors import PathwayError
 from core.network import Network
 from core.strategy import Strategy
-from explorer.compute import compute, export, neurons
+from explorer.compute import compute, neurons
+from explorer.compute.export import Provenance
 from explorer.compute.scene import Answer, Reference, Scene
 from explorer.plots import figures
 from explorer.plots.scales import colour_scales
@@ -129,10 +130,9 @@ def _show_tools(page: SceneContext) -> None:
         st.button("Undo", icon=":material/undo:", disabled=not _past(), on_click=undo)
         st.button("Redo", icon=":material/redo:", disabled=not _future(), on_click=redo)
         st.button("Empty", icon=":material/close:", disabled=not page.view.knock.parts, on_click=lambda: edit(_emptied))
-        name = export.file_name(network.name, "knock-out.json")
         if page.view.knock.parts:
             knock = page.view.knock  # the file is made outside the session
-            offer("JSON", name, "application/json", lambda: knock.file(network), "knockout")
+            offer("JSON", "json", Provenance((network.name, "knock-out"), {}), lambda: knock.file(network), "knockout")
         with st.popover("Load", type="tertiary", icon=":material/upload:"):
             _loader(network)
     if len(page.view.knock.parts) > LINKED_PARTS:
@@ -215,7 +215,7 @@ def _show_facts(scene: Scene, reference: Reference, answer: Answer) -> None:
 
 
 def _offer_map(page: SceneContext, knock: KnockOut, answer: Answer, values: figures.Floats, end: float) -> None:
-    made_from = export.provenance(page.scene, page.view) | {
+    made_from = page.made_from() | {
         "silenced" if not knock.only else "kept_alone": [str(part) for part in knock.parts],
         "p_ratio": answer.p_ratio,
         "prediction_kept": answer.prediction_kept,

@@ -17,7 +17,7 @@ from explorer.plots.lines import Axis, Line, curves
 from explorer.plots.words import duration, number, percent, plain, position_name
 from explorer.ui import controls, fields, markup, navigation, session, strategy_controls
 from explorer.ui.charts import show_chart
-from explorer.ui.downloads import name_of, offer_table
+from explorer.ui.downloads import offer_table
 from explorer.ui.page import PageContext, SceneContext
 from explorer.ui.progress import gathered, started
 from explorer.views.columns import Column, find_columns, lacking, made_from_all, offer_rows, show_waiting, there
@@ -227,7 +227,7 @@ def show_line(page: SceneContext, columns: list[Column]) -> None:
     values = zip(line.ts, line.responses.tolist(), line.tangent.tolist(), line.switched.tolist(), strict=True)
     rows = [{"t": t, "response": f, "tangent": g, "switched": n} for t, f, g, n in values]
     made = made_from_all(page, [column]) | {"ray": ray}
-    offer_table(rows, name_of(page.scene, "line"), made, "line")
+    offer_table(rows, made.about("line"), "line")
 
 
 def _choose_line(page: PageContext, ready: list[Column]) -> tuple[Column, str]:

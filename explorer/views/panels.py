@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from explorer.compute import comparison, compute, export, neurons
+from explorer.compute import comparison, compute, neurons
+from explorer.compute.export import Provenance
 from explorer.compute.scene import Answer, Scene, Selection
 from explorer.plots import figures
 from explorer.plots.scales import ColourScale, colour_scales
 from explorer.plots.words import duration, number, percent
 from explorer.ui import captions, markup
-from explorer.ui.downloads import name_of, offer_picture
+from explorer.ui.downloads import offer_picture
 from explorer.ui.page import PageContext, SceneContext
 from explorer.ui.progress import offer_start
 from explorer.views.columns import Column, show_waiting
@@ -60,7 +61,7 @@ def show_column(page: SceneContext, column: Column, scale: ColourScale | None, t
     show_answer(page.scene, column.answer.restricted.logits.softmax(1)[0].tolist(), top)
     st.html(markup.facts(captions.answer_facts(page.scene, column.answer)))
     _show_making(page, column, column.selection, column.answer)
-    made_from = export.provenance(page.scene, page.view, column.selection, column.answer)
+    made_from = page.made_from(column.selection, column.answer)
     offer_map(page, column.title, values, scale.end, made_from, f"column_{column.place}")
 
 
@@ -86,7 +87,7 @@ def _show_plain(page: SceneContext) -> None:
     show_map(page, "Plain gradient", "the original network, all neurons", values, scale)
     show_answer(page.scene, page.scene.original.logits.softmax(1)[0].tolist(), 5)
     st.html(markup.made_from({"image, activations and gradient in": duration(page.scene.seconds)}))
-    offer_map(page, "gradient", values, scale.end, export.provenance(page.scene, page.view), "plain")
+    offer_map(page, "gradient", values, scale.end, page.made_from(), "plain")
 
 
 def show_map(
@@ -121,17 +122,17 @@ def _show_making(page: SceneContext, column: Column, selection: Selection, answe
 
 
 def offer_map(
-    page: SceneContext, name: str, values: figures.Floats, end: float, made_from: dict[str, object], key: str
+    page: SceneContext, name: str, values: figures.Floats, end: float, made_from: Provenance, key: str
 ) -> None:
     """Offer a map as PNG and NPZ."""
     view = page.view
-    stem = name_of(page.scene, name)
-    shown = made_from | {"style": view.style, "scale": view.scale, "scale_end": end}
-
-    def picture() -> bytes:
-        return figures.png(figures.map_picture(values, end, view.style), shown)
-
-    offer_picture(stem, picture, lambda: export.npz_file({"map": values}, made_from), key)
+    offer_picture(
+        lambda: figures.map_picture(values, end, view.style),
+        lambda: {"map": values},
+        made_from.about(name),
+        key,
+        drawn={"style": view.style, "scale": view.scale, "scale_end": end},
+    )
 
 
 def _show_comparison(page: SceneContext, columns: list[Column]) -> None:

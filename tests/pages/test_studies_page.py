@@ -23,6 +23,7 @@ from core.strategy import Strategy
 from core.studies import Loader, Serial, Store, Study, interval, run
 from core.studies.roar import RANDOM, Roar
 from core.studies.rows import Rows
+from explorer.compute.export import Provenance
 from explorer.compute.paper import tables
 from explorer.plots.palette import Theme
 from explorer.plots.words import percent, ratio
@@ -443,12 +444,12 @@ def test_images_of_a_data_set_that_is_not_registered_are_named_but_not_opened(at
 def test_the_csv_is_the_table_with_what_it_was_made_from(at_home, monkeypatch):
     made: dict[str, Any] = {}
 
-    def taken(rows: Any, name: str, made_from: Any, key: str) -> None:
-        made[name] = (rows, made_from)
+    def taken(rows: Any, made_from: Provenance, key: str) -> None:
+        made[made_from.file_name("csv")] = (rows, made_from.facts)
 
     monkeypatch.setattr(showing, "offer_table", taken)
     studies(runs="small")
-    rows, made_from = made["study-small-dead_share"]
+    rows, made_from = made["study-small-dead_share.csv"]
     (about,) = made_from["runs"]
     assert (about["run"], about["network"], about["images"], about["sparsity_shown"]) == (
         "small",

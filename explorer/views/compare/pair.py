@@ -7,14 +7,14 @@ import streamlit as st
 from PIL import Image
 
 from core.pathways.overlap import Membership
-from explorer.compute import comparison, export, neurons
+from explorer.compute import comparison, neurons
 from explorer.compute.scene import Scene
 from explorer.plots import figures
 from explorer.plots.bars import membership_bars
 from explorer.plots.words import number, percent
 from explorer.ui import controls, markup, strategy_controls
 from explorer.ui.charts import show_site_chart
-from explorer.ui.downloads import name_of, offer_picture
+from explorer.ui.downloads import offer_picture
 from explorer.ui.mosaics import show_mosaic
 from explorer.ui.page import PageContext, SceneContext
 from explorer.views.columns import Column, again, lacking, made_from_all, offer_rows, selections, there
@@ -122,11 +122,12 @@ def _offer_masks(page: SceneContext, chosen: list[Column], whole: Image.Image) -
     view, made_from, find = page.view, made_from_all(page, chosen), again(page.scene, chosen)
     site = page.network.sites[view.site_in(page.network)].name
     offer_picture(
-        name_of(page.scene, *(column.title for column in chosen)),
-        lambda: figures.png(whole, made_from | {"site": site}),
-        lambda: export.npz_file(_all_masks(*find(), view.sparsity), made_from),
+        lambda: whole,
+        lambda: _all_masks(*find(), view.sparsity),
+        made_from.about(*(column.title for column in chosen)),
         "membership",
-        ("PNG of this site", "NPZ of all sites"),
+        drawn={"site": site},
+        labels=("PNG of this site", "NPZ of all sites"),
     )
 
 

@@ -7,13 +7,13 @@ from typing import Any
 import streamlit as st
 
 from core.pathways.overlap import Membership
-from explorer.compute import comparison, export
+from explorer.compute import comparison
 from explorer.compute.paper import ON_POSTER, printed_dead_shares, printed_overlap, tables
 from explorer.plots import palette
 from explorer.plots.bars import bars_beside
 from explorer.plots.words import percent, plain
 from explorer.ui.charts import show_chart
-from explorer.ui.downloads import name_of, offer_csv
+from explorer.ui.downloads import offer_csv
 from explorer.ui.page import SceneContext
 from explorer.views.columns import Column, lacking, selections, there
 
@@ -86,6 +86,9 @@ def _unbroken(share: float | None) -> str:
 
 
 def _offer(page: SceneContext, known: list[Column], rows: list[dict[str, Any]], what: str) -> None:
-    made = export.provenance(page.scene, page.view) | {"sparsity_asked": SPARSITY, "paper": tables()["source"]}
-    made["columns"] = [{"method": c.strategy.name, "options": c.strategy.chosen} for c in known]
-    offer_csv(name_of(page.scene, what), lambda: rows, made, what)
+    made = page.made_from() | {
+        "sparsity_asked": SPARSITY,
+        "paper": tables()["source"],
+        "columns": [{"method": c.strategy.name, "options": c.strategy.chosen} for c in known],
+    }
+    offer_csv(lambda: rows, made.about(what), what)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from core.pathways.fidelity import chance_line
 from core.pathways.ranking import Off
-from explorer.compute import comparison, compute, export
+from explorer.compute import comparison, compute
 from explorer.compute.cache import Drawn
 from explorer.compute.comparison import CURVE, STRIP, Curve, Row
 from explorer.compute.errands import Errand
@@ -26,7 +26,7 @@ from explorer.state.choices import Style
 from explorer.state.view import View
 from explorer.ui import captions, session
 from explorer.ui.charts import show_chart
-from explorer.ui.downloads import name_of, offer_picture
+from explorer.ui.downloads import offer_picture
 from explorer.ui.page import SceneContext
 from explorer.ui.progress import gathered
 from explorer.views.columns import Column, lacking, made_from_all, offer_rows
@@ -197,15 +197,11 @@ def _offer_strip(page: SceneContext, columns: list[Column], found: list[tuple[st
         "style": view.style,
         "scale": "panel",
     }
-    stem = name_of(page.scene, "strip")
     arrays = {}
     for title, _, row in found:
         arrays[title] = row.maps
         for name in ("sparsities", "p_ratios", "fates"):
             arrays[f"{title}: {name}"] = np.array(getattr(row, name))
     offer_picture(
-        stem,
-        lambda: figures.png(_draw(found, view.style, footer, palette.LIGHT), made_from),
-        lambda: export.npz_file(arrays, made_from),
-        "strip",
+        lambda: _draw(found, view.style, footer, palette.LIGHT), lambda: arrays, made_from.about("strip"), "strip"
     )

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 
 from core.methods import METHODS
-from explorer.compute import compute, export
+from explorer.compute import compute
 from explorer.compute.attributions import CAM, Made, baseline, if_quick, pathway_gradient, weighted
+from explorer.compute.export import Provenance
 from explorer.compute.jobs import Status
 from explorer.plots.words import percent
 from explorer.ui import session
-from explorer.ui.downloads import name_of, offer_table
+from explorer.ui.downloads import offer_table
 from explorer.ui.page import PageContext, SceneContext
 from explorer.ui.progress import cancelled
 from explorer.views.columns import find_selection
@@ -105,9 +106,9 @@ def made_from(page: PageContext, each: Attributed) -> dict[str, object]:
     return facts | own
 
 
-def made_from_all(page: SceneContext, attributed: Sequence[Attributed]) -> dict[str, object]:
+def made_from_all(page: SceneContext, attributed: Sequence[Attributed]) -> Provenance:
     """Return the provenance of an evaluation."""
-    return export.provenance(page.scene, page.view) | {"attributions": [made_from(page, each) for each in attributed]}
+    return page.made_from() | {"attributions": [made_from(page, each) for each in attributed]}
 
 
 def offer_rows(
@@ -126,4 +127,4 @@ def offer_rows(
         what: names them, once a page.
         more: what else they were made from.
     """
-    offer_table(rows, name_of(page.scene, what), made_from_all(page, attributed) | more, what)
+    offer_table(rows, (made_from_all(page, attributed) | more).about(what), what)

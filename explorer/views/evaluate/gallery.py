@@ -9,7 +9,6 @@ import streamlit as st
 
 from core.attribution import BASELINES
 from core.methods import METHODS
-from explorer.compute import export
 from explorer.compute.attributions import CAM, Made, saliency, weighted
 from explorer.plots import figures
 from explorer.plots.scales import ColourScale, colour_scales
@@ -129,7 +128,7 @@ def _show_map(page: SceneContext, each: Attributed, found: Made, values: figures
     st.html(markup.made_from(parts))
     if not np.any(values):
         st.caption("This map is zero everywhere.")
-    made_from = export.provenance(page.scene, page.view) | attributions.made_from(page, each)
+    made_from = page.made_from() | attributions.made_from(page, each)
     raw = saliency(found)
     panels.offer_map(page, each.name, raw, figures.limit(raw), made_from, f"attribution_{each.place}")
 

@@ -12,7 +12,7 @@ from explorer.compute import evaluation
 from explorer.compute.evaluation import Measured, Sane
 from explorer.compute.paper import AS_PRINTED, LEAST_RELEVANT, tables
 from explorer.ui import session
-from explorer.ui.downloads import name_of, offer_csv
+from explorer.ui.downloads import offer_csv
 from explorer.ui.page import SceneContext
 from explorer.ui.progress import gathered
 from explorer.views.evaluate import attributions
@@ -99,4 +99,4 @@ def _both(printed: float, here: float | None) -> str:
 
 def _offer(page: SceneContext, known: list[Attributed], rows: list[dict[str, Any]], what: str) -> None:
     made = attributions.made_from_all(page, known) | {"paper": tables()["source"]}
-    offer_csv(name_of(page.scene, what), lambda: rows, made, what)
+    offer_csv(lambda: rows, made.about(what), what)

@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from explorer.compute import compute, evaluation, export
+from explorer.compute import compute, evaluation
 from explorer.compute.attributions import passes
 from explorer.compute.cache import Drawn
 from explorer.compute.evaluation import Sane
@@ -21,7 +21,7 @@ from explorer.plots.words import percent
 from explorer.state.choices import Style
 from explorer.ui import fields, session
 from explorer.ui.charts import show_chart
-from explorer.ui.downloads import name_of, offer_picture
+from explorer.ui.downloads import offer_picture
 from explorer.ui.page import PageContext, SceneContext
 from explorer.ui.progress import gathered, started
 from explorer.views.evaluate import attributions
@@ -116,15 +116,9 @@ def _show_strip(page: SceneContext, found: list[tuple[Attributed, Sane]], made: 
     alt = f"Maps of {', '.join(names)} in the original network, then after {', '.join(stages[1:])}."
     st.image(picture.data, width="stretch", alt=alt)
     st.caption("Each map on its own colour scale; under it its Spearman correlation with the original map, magnitudes.")
-    stem = name_of(page.scene, "sanity")
     made_from = attributions.made_from_all(page, [each for each, _ in found]) | _how(page)
     arrays = {title: np.stack([s.saliency.float().numpy() for s in sane.stages]) for title, _, sane in rows}
-    offer_picture(
-        stem,
-        lambda: figures.png(_draw(rows, view.style, footer, LIGHT), made_from),
-        lambda: export.npz_file(arrays, made_from),
-        "sanity",
-    )
+    offer_picture(lambda: _draw(rows, view.style, footer, LIGHT), lambda: arrays, made_from.about("sanity"), "sanity")
 
 
 def _draw(found: list[tuple[str, str, Sane]], style: Style, footer: str, theme: Theme) -> Image.Image:

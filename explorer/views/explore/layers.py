@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 from PIL import Image
 
-from explorer.compute import compute, export, neurons
+from explorer.compute import compute, neurons
 from explorer.compute.cache import Drawn
 from explorer.compute.neurons import SitePlanes
 from explorer.compute.scene import Scene, Selection
@@ -15,7 +15,7 @@ from explorer.plots.palette import Theme
 from explorer.plots.words import number, percent
 from explorer.ui import controls, markup
 from explorer.ui.charts import show_site_chart
-from explorer.ui.downloads import name_of, offer_picture
+from explorer.ui.downloads import offer_picture
 from explorer.ui.mosaics import show_mosaic
 from explorer.ui.page import PageContext, SceneContext
 from explorer.views.columns import Column, again, selections, there
@@ -109,22 +109,20 @@ def _mosaic(planes: SitePlanes, colour: str, theme: Theme) -> Image.Image:
 
 def _offer_masks(page: SceneContext, column: Column, at: int) -> None:
     view, theme, name, colour = page.view, page.theme, column.title, column.colour
-    made_from = export.provenance(page.scene, view, column.selection, column.answer)
     find = again(page.scene, [column])
 
     def found() -> tuple[Scene, Selection]:
         scene, columns = find()
         return scene, selections(columns)[0]
 
-    def picture() -> bytes:
-        scene, selection = found()
-        planes = neurons.site_planes(scene, selection, view.sparsity, at)
-        return figures.png(_mosaic(planes, colour, theme), made_from | {"site": scene.network.sites[at].name})
+    def picture() -> Image.Image:
+        return _mosaic(neurons.site_planes(*found(), view.sparsity, at), colour, theme)
 
     offer_picture(
-        name_of(page.scene, name, "masks"),
         picture,
-        lambda: export.npz_file(neurons.all_masks(*found(), view.sparsity), made_from),
+        lambda: neurons.all_masks(*found(), view.sparsity),
+        page.made_from(column.selection, column.answer).about(name, "masks"),
         f"mask_{name}",
-        ("PNG of this site", "NPZ of all sites"),
+        drawn={"site": page.network.sites[at].name},
+        labels=("PNG of this site", "NPZ of all sites"),
     )

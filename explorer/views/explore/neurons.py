@@ -8,13 +8,13 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from explorer.compute import compute, export, neurons
+from explorer.compute import compute, neurons
 from explorer.compute.neurons import NeuronRow
 from explorer.compute.scene import Scene, Scored
 from explorer.plots import figures
 from explorer.plots.words import number, position_name
 from explorer.ui import controls, markup, navigation, session
-from explorer.ui.downloads import name_of, offer_csv
+from explorer.ui.downloads import offer_csv
 from explorer.ui.page import PageContext, SceneContext
 from explorer.views.columns import Column
 
@@ -82,9 +82,7 @@ def _show_table(page: SceneContext, scored: list[Scored], rows: list[NeuronRow])
         alt=f"The {len(rows)} neurons {scored[0].name} keeps longest; the first is at {records[0]['site']}, channel "
         f"{records[0]['channel']}, row {records[0]['row']}, column {records[0]['column']}.",
     )
-    made_from = export.provenance(page.scene, page.view, scored[0])
-    name = name_of(page.scene, scored[0].name, "neurons")
-    offer_csv(name, lambda: records, made_from, "neurons")
+    offer_csv(lambda: records, page.made_from(scored[0]).about(scored[0].name, "neurons"), "neurons")
 
 
 def _column_widths(page: PageContext, names: list[str]) -> dict[str, Any]:

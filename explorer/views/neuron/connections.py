@@ -12,13 +12,13 @@ import streamlit as st
 from core.flow import BIAS, IMAGE, LOGIT, Edges, link
 from core.pathways.ranking import Off
 from core.progress import Progress
-from explorer.compute import compute, export
+from explorer.compute import compute
 from explorer.compute.jobs import Status
 from explorer.compute.scene import Scene, Scored
 from explorer.plots.words import number, percent
 from explorer.state.choices import Neuron
 from explorer.ui import captions, markup, session
-from explorer.ui.downloads import name_of, offer_csv
+from explorer.ui.downloads import offer_csv
 from explorer.ui.page import SceneContext
 from explorer.ui.progress import wait
 
@@ -159,11 +159,10 @@ def _show_side(page: SceneContext, scored: Scored, title: str, side: Sequence[Co
         )
     if others:
         st.html(markup.facts(others))
-    made_from = export.provenance(page.scene, page.view, scored) | {"neuron": list(page.view.neuron or ())}
-    name = name_of(page.scene, title)
+    made_from = page.made_from(scored) | {"neuron": list(page.view.neuron or ())}
     rest = [{"site": NAMES[c.node], "edge": c.edge, "flow": c.flow} for c in side if c.node < 0]
     full = [dict.fromkeys(("site", "channel", "row", "column", "edge", "flow")) | row for row in (*rows, *rest)]
-    offer_csv(name, lambda: full, made_from, f"connections_{title}")
+    offer_csv(lambda: full, made_from.about(title), f"connections_{title}")
 
 
 def _row(scene: Scene, connection: Connection) -> dict[str, object]:

@@ -15,7 +15,8 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from core.studies import FEWEST, kind_of, summarised, why_no_interval
-from explorer.compute import compute, export
+from explorer.compute import compute
+from explorer.compute.export import Provenance
 from explorer.plots.lines import Line
 from explorer.plots.words import plain
 from explorer.ui import components
@@ -134,30 +135,30 @@ def offer_files(
     rows: Sequence[Mapping[str, object]], what: str, studied: Sequence[Studied], *, at: bool = True, chart: str = ""
 ) -> None:
     """Draw the ways to a part's numbers: table and CSV, and a PNG of its chart if it has one."""
-    made = made_from(studied, at=at)
-    name = export.file_name("study", *(each.run.name for each in studied), what)
+    made = made_from(studied, at=at).about(what)
     key = chart or chart_key(what, studied)
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key=f"files_{key}"):
-        offer_table(rows, name, made, key)
+        offer_table(rows, made, key)
         if chart:
-            components.chart_png(chart, what[0].upper() + what[1:], _notes(studied, at=at), f"{name}.png")
+            components.chart_png(chart, what[0].upper() + what[1:], _notes(studied, at=at), made.file_name("png"))
 
 
 def offer_images(make: Callable[[], Sequence[Mapping[str, object]]], what: str, each: Studied, chart: str) -> None:
     """Draw the ways to as many rows as a run has images, which are made only when somebody takes them."""
-    made, name = made_from([each]), export.file_name("study", each.run.name, what)
+    made = made_from([each]).about(what)
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key=f"files_{chart}"):
-        offer_csv(name, make, made, chart)
-        components.chart_png(chart, what[0].upper() + what[1:], _notes([each], at=True), f"{name}.png")
+        offer_csv(make, made, chart)
+        components.chart_png(chart, what[0].upper() + what[1:], _notes([each], at=True), made.file_name("png"))
 
 
-def made_from(studied: Sequence[Studied], *, at: bool = True) -> dict[str, object]:
-    """Return the provenance of a part, as plain values that JSON can hold."""
-    return {
+def made_from(studied: Sequence[Studied], *, at: bool = True) -> Provenance:
+    """Return the provenance of a part of the page."""
+    facts = {
         "software": "Pathway Explorer",
         "runs": [_facts(each) | ({"sparsity_shown": each.sparsity} if at else {}) for each in studied],
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+    return Provenance(("study", *(each.run.name for each in studied)), facts)
 
 
 def _facts(each: Studied) -> dict[str, object]:

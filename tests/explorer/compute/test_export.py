@@ -91,6 +91,14 @@ def test_file_names(parts, name):
     assert export.file_name(*parts) == name
 
 
+def test_files_are_named_after_what_they_are_about():
+    made = export.Provenance(("chelsea", "vgg"), {"target": 3})
+    mask = made.about("NeuronMCT", "masks") | {"site": "relu1"}
+    assert mask.file_name("png") == "chelsea-vgg-NeuronMCT-masks.png"
+    assert mask.facts == {"target": 3, "site": "relu1"}
+    assert (made.file_name("csv"), made.facts) == ("chelsea-vgg.csv", {"target": 3})
+
+
 @given(st.lists(st.text(max_size=30), min_size=2, max_size=4))
 def test_no_file_name_holds_what_some_system_forbids(parts):
     name = export.file_name(*parts)
@@ -104,7 +112,7 @@ def test_provenance_names_everything_it_takes_to_make_it_again(network):
     scene = compute.scene(network, photo, view.crop, 2)
     scored = compute.ask_scores(scene, Strategy.of("Random", seed=3), "test").result
     answer = compute.answer(scene, scored, view.sparsity, view.off)
-    made = export.provenance(scene, view, scored, answer)
+    made = export.provenance(scene, view, scored, answer).facts
     assert json.loads(json.dumps(made)) == made
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", str(made.pop("made")))
     assert float(str(made.pop("method_seconds"))) >= 0
@@ -136,7 +144,7 @@ def test_provenance_names_everything_it_takes_to_make_it_again(network):
         "dead_share": pytest.approx(answer.dead_share),
         "ties": 0,
     }
-    plain = export.provenance(scene, view)
+    plain = export.provenance(scene, view).facts
     assert "method" not in plain
     assert "sparsity" not in plain
     assert torch.is_tensor(scene.image)
@@ -184,7 +192,7 @@ def test_provenance_of_a_comparison_names_each_strategy_in_its_order(scene):
         asked(scene, Strategy.of("Random", seed=3)),
         asked(scene, Strategy("ActiveSubnet")),
     ]
-    made = export.provenance_of_all(scene, view, columns)
+    made = export.provenance_of_all(scene, view, columns).facts
     assert come_back(made) == made
     assert (made["sparsity_asked"], made["off"]) == (0.5, "zero")
     for part in made["columns"]:
@@ -226,34 +234,34 @@ def test_provenance_of_a_comparison_names_each_strategy_in_its_order(scene):
     assert (none["sparsity"], none["dead_share"], none["ties"]) == (1.0, None, 0)
     assert (random["method"], random["options"], random["sparsity"]) == ("Random", {"seed": 3}, 0.5)
     assert (active["method"], active["options"], active["dead_share"]) == ("ActiveSubnet", {}, 0.0)
-    alone = export.provenance(scene, view)
+    alone = export.provenance(scene, view).facts
     assert {name: value for name, value in made.items() if name in alone and name != "made"} == {
         name: value for name, value in alone.items() if name != "made"
     }
 
 
 def test_a_comparison_says_at_what_sparsity_it_was_asked(scene):
-    made = export.provenance_of_all(scene, View(sparsity=0.7), [asked(scene, Strategy("Original"))])
+    made = export.provenance_of_all(scene, View(sparsity=0.7), [asked(scene, Strategy("Original"))]).facts
     assert made["sparsity_asked"] == 0.7
     assert made["columns"][0]["sparsity"] == 0.0
 
 
 def test_what_is_of_many_sparsities_names_none(scene):
     selection, _ = asked(scene, Strategy("NeuronMCT"))
-    made = export.provenance_of_all(scene, View(), [(selection, None)])
+    made = export.provenance_of_all(scene, View(), [(selection, None)]).facts
     assert "sparsity_asked" not in made
     assert not {"sparsity", "p_ratio", "dead_share"} & set(made["columns"][0])
     assert made["columns"][0]["method"] == "NeuronMCT"
 
 
 def test_provenance_of_no_strategies_is_that_of_the_scene(scene):
-    made = export.provenance_of_all(scene, View(off="frozen"), [])
+    made = export.provenance_of_all(scene, View(off="frozen"), []).facts
     assert (made["columns"], made["off"]) == ([], "frozen")
     assert come_back(made) == made
 
 
 def test_provenance_of_a_reference(scene):
-    made = export.provenance(scene, View(), *asked(scene, Strategy("ActiveSubnet")))
+    made = export.provenance(scene, View(), *asked(scene, Strategy("ActiveSubnet"))).facts
     assert come_back(made) == made
     assert (made["method"], made["options"], made["complete"]) == ("ActiveSubnet", {}, True)
     assert made["sparsity"] == pytest.approx(scene.dead_share)
