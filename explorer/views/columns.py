@@ -9,8 +9,10 @@ from typing import Literal
 import streamlit as st
 
 from core.strategy import Strategy
-from explorer.compute import compute, export
-from explorer.compute.scene import Answer, Scene, Scored, Selection
+from explorer.compute import cache, export, rankings, restriction
+from explorer.compute.rankings import Scored, Selection
+from explorer.compute.restriction import Answer
+from explorer.compute.scene import Scene, scene_again
 from explorer.ui import markup, session
 from explorer.ui.downloads import name_of, offer_table
 from explorer.ui.progress import cancelled, wait
@@ -82,19 +84,21 @@ def _find(scene: Scene, strategies: Sequence[Strategy], place: int, colour: str)
     title = strategy.title if strategies.count(strategy) == 1 else f"{strategy.title} · {place + 1}"
     selection, state = find_selection(scene, strategy)
     if state == "cancelled":
-        selection = compute.best_so_far(scene, strategy)
+        selection = rankings.best_so_far(scene, strategy)
     if selection is None:
         return Column(place, strategy, title, colour, state=state)
     title += "" if selection.complete else " (stopped early)"
-    return Column(place, strategy, title, colour, selection, compute.answer(scene, selection, view.sparsity, view.off))
+    return Column(
+        place, strategy, title, colour, selection, restriction.answer(scene, selection, view.sparsity, view.off)
+    )
 
 
 def find_selection(scene: Scene, strategy: Strategy) -> tuple[Selection | None, State]:
     """Return a strategy's selection, or why it is missing; it is queued, unless this person cancelled it."""
-    key = compute.scores_key(scene, strategy)
-    if key in cancelled() and compute.RESULTS.peek(key) is None:
+    key = rankings.scores_key(scene, strategy)
+    if key in cancelled() and cache.RESULTS.peek(key) is None:
         return None, "cancelled"
-    status = compute.ask_scores(scene, strategy, session.waiter())
+    status = rankings.ask_scores(scene, strategy, session.waiter())
     if status.result is not None:
         return status.result, "there"
     return None, "failed" if status.state == "failed" else "in line"
@@ -123,10 +127,10 @@ def selections(columns: Sequence[Column]) -> list[Selection]:
 
 
 def again(scene: Scene, columns: Sequence[Column]) -> Callable[[], tuple[Scene, list[Column]]]:
-    """Return a function that finds a scene and its columns again; see ``compute.scene_again``."""
-    find = compute.scene_again(scene)
+    """Return a function that finds a scene and its columns again; see ``scene_again``."""
+    find = scene_again(scene)
     rest = [replace(column, selection=None) for column in columns]
-    choose = [compute.selection_again(column.selection) if column.selection else None for column in columns]
+    choose = [rankings.selection_again(column.selection) if column.selection else None for column in columns]
 
     def found() -> tuple[Scene, list[Column]]:
         scene = find()
@@ -158,7 +162,7 @@ def show_waiting(scene: Scene, column: Column) -> None:
     """Show a method's progress and a way to cancel it, or, cancelled, a way to start it again."""
     strategy = column.strategy
     st.html(markup.panel_title(column.title, strategy.summary, column.colour))
-    key = compute.scores_key(scene, strategy)
+    key = rankings.scores_key(scene, strategy)
     if column.state == "in line":
         st.skeleton(height=210)
-    wait(key, lambda: compute.ask_scores(scene, strategy, session.waiter()), name=f"column_{column.place}")
+    wait(key, lambda: rankings.ask_scores(scene, strategy, session.waiter()), name=f"column_{column.place}")

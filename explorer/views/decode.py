@@ -11,7 +11,7 @@ import streamlit as st
 from core.decoding import Decoded
 from core.methods import METHODS
 from core.strategy import STRATEGIES, Strategy
-from explorer.compute import compute, decoding, export
+from explorer.compute import cache, decoding, export, restriction
 from explorer.compute.decoding import Painted
 from explorer.compute.jobs import Status, best_key
 from explorer.compute.scene import Scene
@@ -95,7 +95,7 @@ def _show_pathway(scene: Scene, column: Column) -> Painted | None:
     st.html(markup.panel_title(column.title, detail, column.colour))
     key = decoding.painting_key(scene, selection, view)
     ask = lambda: decoding.ask_painting(scene, selection, view, session.waiter())  # noqa: E731
-    photo = compute.answer(scene, selection, view.painted_at, view.off).restricted.logits[0, scene.target]
+    photo = restriction.answer(scene, selection, view.painted_at, view.off).restricted.logits[0, scene.target]
     return _show_painting(scene, key, ask, column.title, f"painting_{column.place}", float(photo))
 
 
@@ -103,11 +103,11 @@ def _show_painting(
     scene: Scene, key: Hashable, ask: Callable[[], Status], title: str, name: str, photo: float | None = None
 ) -> Painted | None:
     """Show a painting with what the network says of it, or how far it is; ``photo`` is the objective of the photo."""
-    found: Painted | None = compute.RESULTS.peek(key)
+    found: Painted | None = cache.RESULTS.peek(key)
     if found is None:
 
         def show() -> None:
-            best: Painted | None = compute.RESULTS.peek(best_key(key))
+            best: Painted | None = cache.RESULTS.peek(best_key(key))
             so_far = decoding.latest(key)
             if best:
                 _draw(scene, best, title, name, photo)

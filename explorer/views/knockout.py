@@ -10,8 +10,10 @@ import streamlit as st
 from core.errors import PathwayError
 from core.network import Network
 from core.strategy import Strategy
-from explorer.compute import compute, export, neurons
-from explorer.compute.scene import Answer, Reference, Scene
+from explorer.compute import export, neurons, rankings, restriction
+from explorer.compute.rankings import Reference
+from explorer.compute.restriction import Answer
+from explorer.compute.scene import Scene, scene_again
 from explorer.plots import figures
 from explorer.plots.scales import colour_scales
 from explorer.plots.words import FATES, counted, number, percent, plain, ratio
@@ -87,7 +89,7 @@ def offer_silencing(scene: Scene, neuron: Neuron) -> None:
 
 def show_tools(scene: Scene) -> None:
     """Draw what changes the set as a whole: add, undo, redo, empty, save and load."""
-    network, find = scene.network, compute.scene_again(scene)
+    network, find = scene.network, scene_again(scene)
     with st.container(key="methods"):
         left, middle, right = st.columns([1.3, 1, 1], vertical_alignment="bottom")
         with left:
@@ -129,7 +131,7 @@ def _emptied(knock: KnockOut) -> KnockOut:
 
 
 def _strongest(scene: Scene, count: int) -> list[Part]:
-    scored = compute.ask_scores(scene, Strategy("NeuronMCT"), session.waiter()).result
+    scored = rankings.ask_scores(scene, Strategy("NeuronMCT"), session.waiter()).result
     site = session.view().site_in(scene.network)
     return [Part(site, channel, whole=True) for channel in neurons.strongest_channels(scored, scene, site, count)]
 
@@ -156,8 +158,8 @@ def _loader(scene: Scene) -> None:
 def show_before_and_after(scene: Scene) -> None:
     """Show gradient, top-5 and numbers of the original network beside those without the set."""
     knock = _current()
-    reference = compute.knocked(scene, knock)
-    answer = compute.answer(scene, reference, 0.0, "zero")
+    reference = rankings.knocked(scene, knock)
+    answer = restriction.answer(scene, reference, 0.0, "zero")
     before, after = neurons.saliency(scene.original), neurons.saliency(answer.restricted)
     scales = colour_scales(("Before", "After"), (before, after), shared=True)
     with st.container(key="panels"):

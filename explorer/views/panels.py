@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from explorer.compute import comparison, compute, export, neurons
-from explorer.compute.scene import Answer, Scene, Selection
+from explorer.compute import catalogue, comparison, export, neurons, rankings
+from explorer.compute.rankings import Selection
+from explorer.compute.restriction import Answer
+from explorer.compute.scene import Scene
 from explorer.plots import figures
 from explorer.plots.scales import ColourScale, colour_scales
 from explorer.plots.words import duration, number, percent
@@ -67,7 +69,7 @@ def _show_photo(scene: Scene) -> None:
     view = session.view()
     st.html(markup.panel_title("Photo", "the square the network sees"))
     st.image(figures.jpeg(scene.picture, 92), width="stretch", alt=f"The photo as {scene.network.name} sees it.")
-    sample = compute.sample_facts(view.image)
+    sample = catalogue.sample_facts(view.image)
     if sample:
         st.html(markup.made_from({"": sample.credit}))
     st.html(
@@ -116,7 +118,7 @@ def _show_making(scene: Scene, column: Column, selection: Selection, answer: Ans
         st.caption("These scores do not depend on the target class.")
     if not selection.complete:
         st.info("Cancelled: this is the best it had found.")
-        offer_start(compute.scores_key(scene, column.strategy), f"column_{column.place}")
+        offer_start(rankings.scores_key(scene, column.strategy), f"column_{column.place}")
 
 
 def offer_map(

@@ -13,8 +13,8 @@ from PIL import Image
 from core.data.samples import sample_images
 from core.errors import ImageError, PathwayError, WeightsMissing
 from core.network import Network
-from explorer.compute import compute
-from explorer.compute.scene import Scene
+from explorer.compute import catalogue
+from explorer.compute.scene import Scene, make_scene
 from explorer.plots import figures
 from explorer.plots.words import percent, plain
 from explorer.state.view import View
@@ -45,7 +45,7 @@ def find_subject() -> Subject:
     if chosen is None:
         return Subject(photo)
     session.fit(chosen)
-    return Subject(photo, chosen, compute.scene(chosen, photo, view().crop, view().target))
+    return Subject(photo, chosen, make_scene(chosen, photo, view().crop, view().target))
 
 
 def show_sidebar(subject: Subject, extras: Callable[[], None] = lambda: None) -> None:
@@ -80,7 +80,7 @@ def _network() -> None:
 def _checkpoint_form() -> None:
     limit = uploads.MAX_CHECKPOINT // 2**20
     loads = st.session_state.setdefault("loads", 0)
-    architecture = st.selectbox("Architecture", list(compute.network_labels()), key="checkpoint_architecture")
+    architecture = st.selectbox("Architecture", list(catalogue.network_labels()), key="checkpoint_architecture")
     file = st.file_uploader(
         "Weights",
         ["safetensors", "pth", "pt"],
@@ -126,7 +126,7 @@ def _offer_download(missing: WeightsMissing) -> None:
         return
     waiting(
         ("download", missing.name),
-        lambda: compute.ask_download(missing.name, session.waiter()),
+        lambda: catalogue.ask_download(missing.name, session.waiter()),
         name="download",
         on_cancel=lambda: wanted.discard(missing.name),
     )
@@ -138,7 +138,7 @@ def _back_to_default() -> None:
 
 
 def _title(name: str) -> str:
-    facts = compute.sample_facts(name)
+    facts = catalogue.sample_facts(name)
     return facts.title if facts else "Your picture"
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from core.methods import METHODS
-from explorer.compute import compute, export
+from explorer.compute import export, jobs, rankings
 from explorer.compute.attributions import CAM, Made, baseline, if_quick, pathway_gradient, weighted
 from explorer.compute.jobs import Status
 from explorer.compute.scene import Scene
@@ -58,8 +58,8 @@ def find_attributions(scene: Scene) -> list[Attributed]:
 def _pathway(scene: Scene, name: str, place: int, colour: str) -> Attributed:
     view = session.view()
     strategy = view.strategy(name)
-    key = compute.scores_key(scene, strategy)
-    ask = partial(compute.ask_scores, scene, strategy, session.waiter())
+    key = rankings.scores_key(scene, strategy)
+    ask = partial(rankings.ask_scores, scene, strategy, session.waiter())
     selection, _ = find_selection(scene, strategy)
     there = pathway_gradient(scene, selection, view) if selection else None
     title, detail = f"{strategy.title} {percent(view.sparsity)}", f"pathway gradient, {strategy.family}"
@@ -69,7 +69,7 @@ def _pathway(scene: Scene, name: str, place: int, colour: str) -> Attributed:
 def _baseline(scene: Scene, name: str, place: int, colour: str) -> Attributed:
     view = session.view()
     key, make = baseline(scene, name, view)
-    ask = partial(compute.ERRANDS.ask, key, make, session.waiter())
+    ask = partial(jobs.ERRANDS.ask, key, make, session.waiter())
     there = if_quick(scene, name, key, make)
     if there is None and key not in cancelled():
         there = ask().result

@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from explorer.compute import compute, evaluation, export
+from explorer.compute import cache, evaluation, export
 from explorer.compute.attributions import passes
 from explorer.compute.cache import Drawn
 from explorer.compute.evaluation import Sane
@@ -111,7 +111,7 @@ def _show_strip(scene: Scene, found: list[tuple[Attributed, Sane]], made: Hashab
     names = [title for title, _, _ in rows]
     key = ("sanity strip", tuple((title, colour) for title, colour, _ in rows), made, view.style, theme)
     footer = _footer(scene)
-    picture = compute.RESULTS.get(key, lambda: Drawn(figures.jpeg(_draw(rows, view.style, footer, theme), 90)))
+    picture = cache.RESULTS.get(key, lambda: Drawn(figures.jpeg(_draw(rows, view.style, footer, theme), 90)))
     stages = [stage.name for stage in found[0][1].stages]
     alt = f"Maps of {', '.join(names)} in the original network, then after {', '.join(stages[1:])}."
     st.image(picture.data, width="stretch", alt=alt)

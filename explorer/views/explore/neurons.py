@@ -8,9 +8,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from explorer.compute import compute, export, neurons
+from explorer.compute import cache, export, neurons
 from explorer.compute.neurons import NeuronRow
-from explorer.compute.scene import Scene, Scored
+from explorer.compute.rankings import Scored
+from explorer.compute.scene import Scene
 from explorer.plots import figures
 from explorer.plots.words import number, position_name
 from explorer.ui import controls, markup, navigation, session
@@ -42,7 +43,7 @@ def show_neurons(scene: Scene, columns: list[Column]) -> None:
     view = session.view()
     controls.ranking_scope()
     site = view.site_in(scene.network) if view.only_site else None
-    top = compute.RESULTS.get(
+    top = cache.RESULTS.get(
         ("top neurons", scene.key, tuple(each.key for each in scored), site),
         lambda: _Top(neurons.top_neurons(scene, scored[0], scored[1:], site, TOP_NEURONS)),
     )
