@@ -90,12 +90,12 @@ def prepare(threads: int) -> str:
     import torch
 
     from core.errors import PathwayError
-    from explorer.compute import compute
+    from explorer.compute import restriction
 
     torch.set_num_threads(threads)
     print("Making the first view ready ...", flush=True)
     try:
-        compute.warm()
+        restriction.warm()
     except PathwayError as problem:
         return str(problem)
     _settle()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from hypothesis import settings
 from streamlit.components.v2 import manifest_scanner
 
 from core.methods import METHODS
-from explorer.compute import compute
+from explorer.compute import cache, jobs
 from explorer.compute.cache import Results
 from explorer.compute.jobs import Jobs
 from tests.browser import browser, page, server  # noqa: F401
@@ -28,14 +28,16 @@ settings.load_profile("busy")
 def components_are_looked_for_once() -> Iterator[None]:
     """AppTest has Streamlit read what all installed packages are, in search of components, before every run."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))
+        patch.setattr(
+            manifest_scanner, "scan_component_manifests", functools.cache(manifest_scanner.scan_component_manifests)
+        )
         yield
 
 
 @pytest.fixture
 def own_queue(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A test with queues of its own, stopped at its end."""
-    yield from _own(monkeypatch, compute.RESULTS)
+    yield from _own(monkeypatch, cache.RESULTS)
 
 
 @pytest.fixture
@@ -45,13 +47,13 @@ def nothing_made(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def _own(monkeypatch: pytest.MonkeyPatch, results: Results) -> Iterator[None]:
-    jobs, errands = Jobs(results), Jobs(results)
-    monkeypatch.setattr(compute, "RESULTS", results)
-    monkeypatch.setattr(compute, "JOBS", jobs)
-    monkeypatch.setattr(compute, "ERRANDS", errands)
+    lines = Jobs(results), Jobs(results)
+    monkeypatch.setattr(cache, "RESULTS", results)
+    monkeypatch.setattr(jobs, "JOBS", lines[0])
+    monkeypatch.setattr(jobs, "ERRANDS", lines[1])
     yield
-    jobs.close()
-    errands.close()
+    for line in lines:
+        line.close()
 
 
 @pytest.fixture

@@ -21,8 +21,9 @@ from core.errors import PathwayError
 from core.methods import METHODS
 from core.network import Network
 from core.progress import Progress, silent
-from explorer.compute import compute
-from explorer.compute.scene import Scene, Selection
+from explorer.compute import cache, rankings, restriction
+from explorer.compute.rankings import Selection
+from explorer.compute.scene import Scene
 from explorer.state.view import View
 
 __all__ = [
@@ -61,7 +62,7 @@ Make = Callable[[Progress], Made]
 
 def pathway_gradient(scene: Scene, selection: Selection, view: View) -> Made:
     """Return the gradient of a selection's pathway at the view's sparsity."""
-    answer = compute.answer(scene, selection, view.sparsity, view.off)
+    answer = restriction.answer(scene, selection, view.sparsity, view.off)
     key = ("pathway attribution", scene.key[1:-1], scene.target, selection.key, selection.size(view.sparsity), view.off)
     return Made(key, Attribution(answer.restricted.gradient, True), selection.seconds + answer.seconds)
 
@@ -81,10 +82,10 @@ def baseline(scene: Scene, name: str, view: View) -> tuple[Hashable, Make]:
 
 def if_quick(scene: Scene, name: str, key: Hashable, make: Make) -> Made | None:
     """Return another method's attribution if it is kept or quick to make; None if not, or where it has none."""
-    there: Made | None = compute.RESULTS.peek(key)
-    if there is None and BASELINES[name].passes(scene.network) <= compute.INLINE_PASSES:
+    there: Made | None = cache.RESULTS.peek(key)
+    if there is None and BASELINES[name].passes(scene.network) <= rankings.INLINE_PASSES:
         with suppress(PathwayError):  # its job says why
-            there = compute.RESULTS.get(key, partial(make, silent))
+            there = cache.RESULTS.get(key, partial(make, silent))
     return there
 
 

@@ -13,6 +13,7 @@ References:
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import OrderedDict
@@ -20,7 +21,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-__all__ = ["Drawn", "Results"]
+__all__ = ["RESULTS", "Drawn", "Results"]
 
 T = TypeVar("T")
 MOST = 1e-6  # seconds a byte: one second a megabyte
@@ -135,3 +136,7 @@ class Results:
     def _drop(self, key: Hashable) -> None:
         entry = self._entries.pop(key, None)
         self._bytes -= entry.nbytes if entry else 0
+
+
+RESULTS = Results(int(os.environ.get("PATHWAY_CACHE_MB", "544")) * 2**20)
+"""What all sessions of this process share, keyed by content: hashes of weights and image, crop, target, options."""

@@ -20,10 +20,11 @@ from core.pathways.overlap import Membership, membership
 from core.pathways.ranking import Off
 from core.pathways.restriction import saliency_map, sweep
 from core.progress import Progress
-from explorer.compute import compute
+from explorer.compute import cache, restriction
 from explorer.compute.errands import Errand, Part, errand
 from explorer.compute.neurons import saliency
-from explorer.compute.scene import Scene, Scored, Selection
+from explorer.compute.rankings import Scored, Selection
+from explorer.compute.scene import Scene
 
 __all__ = ["CURVE", "STRIP", "SWEEP", "Curve", "Row", "Swept", "curves", "members", "overlap", "strip", "sweeps"]
 
@@ -124,7 +125,7 @@ def members(scene: Scene, selections: Sequence[Selection], sparsity: float) -> M
     sizes = tuple(selection.size(sparsity) for selection in selections)
     key = ("members", scene.key, *(selection.key for selection in selections), sizes)
     pathways = (selection.pathway(sparsity) for selection in selections)
-    return compute.RESULTS.get(key, lambda: membership(list(pathways), scene.dead))
+    return cache.RESULTS.get(key, lambda: membership(list(pathways), scene.dead))
 
 
 def overlap(scene: Scene, two: Sequence[Selection], sparsity: float) -> tuple[float, float]:
@@ -151,7 +152,7 @@ def strip(scene: Scene, rankings: Sequence[Scored], off: Off, waiter: str) -> Er
     def make(scored: Scored, progress: Progress) -> Row:
         answers = []
         for done, sparsity in enumerate(STRIP, 1):
-            answers.append(compute.answer(scene, scored, sparsity, off))
+            answers.append(restriction.answer(scene, scored, sparsity, off))
             progress(done, len(STRIP), "gradients")
         maps = np.stack([saliency(answer.restricted) for answer in answers])
         sparsities, ratios = tuple(a.sparsity for a in answers), tuple(a.p_ratio for a in answers)

@@ -14,9 +14,10 @@ from core.decoding import PLAIN, Decoded, Recipe, decode, decode_neuron
 from core.errors import Cancelled
 from core.network import Network, Site
 from core.progress import Progress
-from explorer.compute import compute
+from explorer.compute import cache, jobs
 from explorer.compute.jobs import Status
-from explorer.compute.scene import Scene, Selection
+from explorer.compute.rankings import Selection
+from explorer.compute.scene import Scene
 from explorer.plots import figures
 from explorer.state.choices import Neuron
 from explorer.state.view import View
@@ -127,7 +128,7 @@ def _ask(network: Network, key: tuple[Hashable, ...], paint: Callable[..., Decod
             raise
         return _painted(network, found, start)
 
-    return compute.ERRANDS.ask(key, work, waiter)
+    return jobs.ERRANDS.ask(key, work, waiter)
 
 
 def _painted(network: Network, found: Decoded, start: float) -> Painted:
@@ -138,12 +139,12 @@ def _painted(network: Network, found: Decoded, start: float) -> Painted:
 
 def _keep(network: Network, key: tuple[Hashable, ...], step: int, image: Tensor) -> None:
     if network.preprocessing:
-        compute.RESULTS.put(("latest", key), _Latest(step, picture(network, image)))
+        cache.RESULTS.put(("latest", key), _Latest(step, picture(network, image)))
 
 
 def latest(key: Hashable) -> tuple[int, bytes] | None:
     """Return the steps done and the picture there, a JPEG; None before the first."""
-    found: _Latest | None = compute.RESULTS.peek(("latest", key))
+    found: _Latest | None = cache.RESULTS.peek(("latest", key))
     return (found.step, found.data) if found else None
 
 

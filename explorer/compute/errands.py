@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.progress import Progress
-from explorer.compute import compute
+from explorer.compute import cache, jobs
 from explorer.compute.jobs import Status
 
 __all__ = ["Errand", "Part", "errand"]
@@ -61,7 +61,7 @@ def errand(parts: Sequence[Part], steps: int, waiter: str) -> Errand:
     whole = ("errand", *keys)
 
     def work(progress: Progress) -> _Run:
-        missing = [key for key in dict.fromkeys(keys) if compute.RESULTS.peek(key) is None]
+        missing = [key for key in dict.fromkeys(keys) if cache.RESULTS.peek(key) is None]
 
         def make(part: Part) -> Any:
             before = steps * missing.index(part.key) if part.key in missing else 0
@@ -70,17 +70,17 @@ def errand(parts: Sequence[Part], steps: int, waiter: str) -> Errand:
                 share = done * steps // total if total else 0  # of its own steps, whatever it counts
                 progress(before + share, steps * len(missing), f"{note}: {part.title}")
 
-            return compute.RESULTS.get(part.key, lambda: part.make(told))
+            return cache.RESULTS.get(part.key, lambda: part.make(told))
 
         for part in parts:
             make(part)
         return _Run()
 
     def ask() -> Status:
-        return compute.ERRANDS.ask(whole, work, waiter)
+        return jobs.ERRANDS.ask(whole, work, waiter)
 
-    found = tuple(compute.RESULTS.peek(key) for key in keys)
+    found = tuple(cache.RESULTS.peek(key) for key in keys)
     if None not in found:
         return Errand(found, whole, lambda: Status("done"))
-    compute.RESULTS.drop(whole)  # of a run whose parts are gone since
+    cache.RESULTS.drop(whole)  # of a run whose parts are gone since
     return Errand(found, whole, ask)

@@ -32,7 +32,7 @@ from core.evaluation import (
 )
 from core.methods import METHODS
 from core.progress import Progress
-from explorer.compute import compute
+from explorer.compute import cache
 from explorer.compute.attributions import CAM, Made, attribute, contributions
 from explorer.compute.errands import Errand, Part, errand
 from explorer.compute.scene import Scene
@@ -153,7 +153,7 @@ def sensitivities(scene: Scene, found: Sequence[tuple[str, Made]], waiter: str) 
 
     def part(made: Made) -> Callable[[Progress], Sensitive]:
         def make(progress: Progress) -> Sensitive:
-            removed = compute.RESULTS.get(
+            removed = cache.RESULTS.get(
                 shared,
                 lambda: _Removed(
                     removals(scene.network, scene.image, scene.target, subsets=SUBSETS, progress=progress)

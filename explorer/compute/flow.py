@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from core.flow import BIAS, IMAGE, LOGIT, Links, channel_flow, link
 from core.pathways.ranking import Off
 from core.progress import Progress
-from explorer.compute import compute
+from explorer.compute import cache, jobs
 from explorer.compute.errands import Errand
-from explorer.compute.scene import Scene, Scored, Selection
+from explorer.compute.rankings import Scored, Selection
+from explorer.compute.scene import Scene
 from explorer.state.choices import Neuron
 
 __all__ = ["BIAS", "IMAGE", "LOGIT", "Edge", "Flow", "Place", "ask_flow", "kept"]
@@ -145,7 +146,7 @@ def ask_flow(scene: Scene, scored: Scored, sparsity: float, off: Off, waiter: st
         progress(1, 2, "flow between channels")
         return _flow(links, start)
 
-    return Errand((compute.RESULTS.peek(key),), key, lambda: compute.ERRANDS.ask(key, work, waiter))
+    return Errand((cache.RESULTS.peek(key),), key, lambda: jobs.ERRANDS.ask(key, work, waiter))
 
 
 def _flow(links: Links, start: float) -> Flow:
@@ -188,7 +189,7 @@ def kept(flow: Flow, selections: Sequence[Selection], sparsity: float) -> list[C
         sparsity: of both.
     """
     key = ("flow kept", flow.channels, *(s.key for s in selections), *(s.size(sparsity) for s in selections))
-    found: _Kept = compute.RESULTS.get(key, lambda: _kept(flow, selections, sparsity))
+    found: _Kept = cache.RESULTS.get(key, lambda: _kept(flow, selections, sparsity))
     return found.counts
 
 

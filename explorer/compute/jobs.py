@@ -8,6 +8,8 @@ shared ``Results``; an error is kept as text until somebody asks to try again.
 
 from __future__ import annotations
 
+import atexit
+import sys
 import threading
 import time
 from collections import OrderedDict
@@ -20,9 +22,21 @@ import torch
 from core.errors import Cancelled, PathwayError
 from core.progress import Progress
 from explorer.compute import malloc
-from explorer.compute.cache import Results
+from explorer.compute.cache import RESULTS, Results
 
-__all__ = ["NO_MEMORY", "Jobs", "Status", "Work", "best_key", "out_of_memory"]
+__all__ = [
+    "ERRANDS",
+    "JOBS",
+    "NO_MEMORY",
+    "Jobs",
+    "Status",
+    "Work",
+    "ask_who_left",
+    "best_key",
+    "forget_error",
+    "leave",
+    "out_of_memory",
+]
 
 Work = Callable[[Progress], Any]
 State = Literal["done", "running", "waiting", "failed"]
@@ -240,3 +254,32 @@ class Jobs:
     def _waits(self, waiter: str, asked: float) -> bool:
         patience = self._patience if self.connected(waiter) else min(self._patience, RETURN)
         return self._clock() - asked <= patience
+
+
+# A thread that computes gives up Python's lock in each of thousands of tensor operations. A page that draws meanwhile
+# would keep it for 5 ms every time, and a pass beside it take many times as long: python -m tests.benchmark --busy
+SWITCH = 0.0002  # seconds for which a thread may keep the lock while another waits
+sys.setswitchinterval(SWITCH)
+
+JOBS = Jobs(RESULTS)
+ERRANDS = Jobs(RESULTS)  # work of some passes, which need not wait behind that of a thousand
+for _line in (JOBS, ERRANDS):
+    atexit.register(_line.close)  # torch aborts the process if a thread is in it when Python goes
+
+
+def ask_who_left(connected: Callable[[str], bool]) -> None:
+    """Let both queues ask whether the browser of someone who waits is still there."""
+    for line in (JOBS, ERRANDS):
+        line.connected = connected
+
+
+def leave(key: Hashable, waiter: str) -> None:
+    """Stop waiting for a job, in whichever line it is."""
+    JOBS.leave(key, waiter)
+    ERRANDS.leave(key, waiter)
+
+
+def forget_error(key: Hashable) -> None:
+    """Let a job that failed be tried again."""
+    JOBS.forget_error(key)
+    ERRANDS.forget_error(key)

@@ -15,9 +15,10 @@ from core.linearity import EffectiveRadius, Line, LinearRadius, along, effective
 from core.pathways.ranking import Off, Pathway
 from core.progress import Progress
 from core.strategy import ORIGINAL
-from explorer.compute import compute
+from explorer.compute import catalogue, restriction
 from explorer.compute.errands import Errand, Part, errand
-from explorer.compute.scene import Reference, Scene, Selection
+from explorer.compute.rankings import Reference, Selection
+from explorer.compute.scene import Scene
 
 __all__ = [
     "DIRECTIONS",
@@ -153,7 +154,7 @@ def ask_line(
 
     def make(progress: Progress) -> Followed:
         pathway = _pathway(selection, sparsity)
-        answer = compute.answer(scene, selection, sparsity, off)
+        answer = restriction.answer(scene, selection, sparsity, off)
         step, end = _direction(scene, answer.restricted.gradient, ray)
         ts = [0.0, *np.geomspace(1e-8, end, POINTS).tolist()]
         case = (scene.network, scene.image, scene.target, pathway)
@@ -171,6 +172,6 @@ def _direction(scene: Scene, gradient: Tensor, ray: str) -> tuple[Tensor, float]
         generator = torch.Generator().manual_seed(0)
         step = torch.randn(scene.image.shape[1:], generator=generator, dtype=torch.float64).to(gradient.device)
     else:
-        step = (scene.network.preprocess(compute.sample(ray)) - scene.image)[0].double()
+        step = (scene.network.preprocess(catalogue.sample(ray)) - scene.image)[0].double()
     length = float(step.norm())
     return step / (length or 1.0), length if ray not in (GRADIENT, RANDOM) and length else 1e3

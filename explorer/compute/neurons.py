@@ -1,4 +1,4 @@
-"""Numbers read off a scene and its selections, for pictures and tables."""
+"""Numbers read off a scene and its selections, for pictures and tables; and which photos excite a channel most."""
 
 from __future__ import annotations
 
@@ -9,17 +9,27 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from core.data.preprocessing import Crop
+from core.data.samples import sample_images
+from core.network import Network
 from core.network.receptive_field import receptive_field
 from core.pathways.ranking import Ranking
 from core.pathways.restriction import Restricted, saliency_map
-from explorer.compute.scene import Scene, Scored, Selection
+from core.progress import Progress
+from explorer.compute import catalogue, jobs
+from explorer.compute.jobs import Status
+from explorer.compute.rankings import Scored, Selection
+from explorer.compute.scene import Scene
 
 __all__ = [
+    "Excitement",
     "NeuronRow",
     "SitePlanes",
     "all_masks",
+    "ask_excitement",
     "channel_activation",
     "channel_scores",
+    "excitement_key",
     "neuron_row",
     "on_pathway",
     "saliency",
@@ -137,3 +147,47 @@ def _rows(scene: Scene, by: Scored, others: Sequence[Scored], neurons: Sequence[
 def _places(ranking: Ranking, site: int, positions: list[int]) -> list[int | None]:
     places = ranking.ranks[site].flatten()[positions].tolist()
     return [place if place < len(ranking.scores) else None for place in places]
+
+
+@dataclass(frozen=True)
+class Excitement:
+    """The largest activation of every channel on every embedded photo.
+
+    Attributes:
+        photos: their names.
+        peaks: one a site, (photos, channels).
+    """
+
+    photos: tuple[str, ...]
+    peaks: tuple[NDArray[np.float32], ...]
+
+    @property
+    def nbytes(self) -> int:
+        """Return the bytes it holds."""
+        return sum(peaks.nbytes for peaks in self.peaks)
+
+    def strongest(self, site: int, channel: int) -> list[tuple[str, float]]:
+        """Return the photos with the channel's peak on each, strongest first."""
+        peaks = self.peaks[site][:, channel].tolist()
+        return sorted(zip(self.photos, peaks, strict=True), key=lambda pair: -pair[1])
+
+
+def excitement_key(network: Network) -> tuple[str, ...]:
+    """Return under what a network's excitement is shared."""
+    return ("excitement", network.name, network.weights_hash)
+
+
+def ask_excitement(network: Network, waiter: str) -> Status:
+    """Return where it stands; one forward pass a photo. See ``Jobs.ask``."""
+    return jobs.ERRANDS.ask(excitement_key(network), lambda progress: _excitement(network, progress), waiter)
+
+
+def _excitement(network: Network, progress: Progress) -> Excitement:
+    names, rows = tuple(sample_images()), []
+    for done, name in enumerate(names, 1):
+        with torch.no_grad():
+            activations = network.run(network.preprocess(catalogue.sample(name), Crop()), record=True).activations
+        rows.append([a[0].flatten(1).amax(1) if a.ndim == 4 else a[0] for a in activations])
+        progress(done, len(names), "photos")
+    peaks = [torch.stack(site).float().cpu().numpy() for site in zip(*rows, strict=True)]
+    return Excitement(names, tuple(peaks))

@@ -1,26 +1,24 @@
-"""What ``compute`` answers with: a scene, the selections made of its neurons, and what a pathway does to it."""
+"""One image in one network with one target: what all pages look at, made once and shared."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
 from PIL import Image
 from torch import Tensor
 
-from core.methods import Step
-from core.network import Network
-from core.pathways.fidelity import Fate, Standing
+from core.data.images import image_hash
+from core.data.preprocessing import Crop
+from core.network import Network, Run
 from core.pathways.overlap import dead_among
-from core.pathways.ranking import Pathway, Ranking
-from core.pathways.restriction import Restricted
-from core.pathways.scores import Sum
-from core.strategy import Strategy
-from explorer.state.knockout import KnockOut
+from core.pathways.restriction import Restricted, restrict
+from explorer.compute import cache
 
-__all__ = ["Answer", "Reference", "Scene", "Scored", "Selection", "left_by"]
+__all__ = ["Scene", "make_scene", "scene_again"]
 
 
 @dataclass(frozen=True)
@@ -69,138 +67,56 @@ class Scene:
         return sum(int(mask.count_nonzero()) for mask in self.dead) / self.network.neurons
 
 
-@dataclass(frozen=True)
-class Scored:
-    """A method's ranking of a scene's neurons.
+def make_scene(network: Network, photo: Image.Image, crop: Crop, target: int | None) -> Scene:
+    """Return a photo in a network; ``target=None`` is the predicted class.
 
-    Attributes:
-        key: what it was made from, by content.
-        strategy: what made it.
-        ranking: of all neurons.
-        trajectory: what the method went through.
-        seconds: what making it took.
-        complete: False for the best that cancelled work had found.
-        sums: of contributions at each site, and what is due; () where the method knows none.
+    Raises:
+        PathwayError: the network has no such class.
     """
-
-    key: tuple[Hashable, ...]
-    strategy: Strategy
-    ranking: Ranking
-    trajectory: tuple[Step, ...]
-    seconds: float
-    complete: bool = True
-    sums: tuple[Sum, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """Return the method's name."""
-        return self.strategy.name
-
-    @property
-    def ordinal(self) -> bool:
-        """Return whether scores are places, which say no more than the ranks."""
-        return self.strategy.method is not None and self.strategy.method.ordinal
-
-    @property
-    def nbytes(self) -> int:
-        """Return the bytes it holds."""
-        return self.ranking.nbytes
-
-    def size(self, sparsity: float) -> int:
-        """Return how many neurons stay at a sparsity."""
-        return self.ranking.size(sparsity)
-
-    def pathway(self, sparsity: float) -> Pathway:
-        """Return which neurons stay at a sparsity."""
-        return self.ranking.pathway(sparsity)
-
-    def site_mask(self, sparsity: float, site: int) -> Tensor:
-        """Return which neurons of one site stay."""
-        return self.ranking.ranks[site] < self.size(sparsity)
+    if target is not None:
+        network.check_target(target)
+    key = ("scene", network.name, network.weights_hash, image_hash(photo), crop, target)
+    return cache.RESULTS.get(_named(key, network), lambda: _scene(key, network, photo, crop, target))
 
 
-@dataclass(frozen=True)
-class Reference:
-    """Neurons that no method chose and no sparsity changes: all of them, or all that are active.
+def _named(key: tuple[Hashable, ...], network: Network) -> tuple[Hashable, ...]:
+    """A scene's key among results: the same weights may come with other names in another session."""
+    return (*key, network.class_names)
 
-    Attributes:
-        key: what it was made from, by content.
-        strategy: which it is.
-        chosen: its neurons.
+
+def _scene(key: tuple[Hashable, ...], network: Network, photo: Image.Image, crop: Crop, target: int | None) -> Scene:
+    start = time.perf_counter()
+    image = network.preprocess(photo, crop)
+    run = _recorded(network, image)
+    target = int(run.logits.argmax()) if target is None else target
+    original = restrict(network, image, target)
+    preprocessing = network.preprocessing
+    own = 0 if cache.RESULTS.peek(("network", network.name)) is network else network.nbytes
+    picture = preprocessing.crop(photo, crop) if preprocessing else photo
+    return Scene(key, network, picture, image, target, original, run.activations, time.perf_counter() - start, own)
+
+
+def _recorded(network: Network, image: Tensor) -> Run:
+    """Run the original network; its activations lie in one piece, which leaves no gaps in memory when it goes."""
+    with torch.no_grad():
+        run = network.run(image, record=True)
+    whole = torch.empty(sum(a.numel() for a in run.activations), dtype=image.dtype, device=image.device)
+    parts, start = [], 0
+    for activation in run.activations:
+        strides = torch.empty_like(activation, device="meta").stride()  # dense, in the order the network works in
+        parts.append(whole.as_strided(activation.shape, strides, start).copy_(activation))
+        start += activation.numel()
+    return replace(run, activations=tuple(parts))
+
+
+def scene_again(scene: Scene) -> Callable[[], Scene]:
+    """Return a function that finds or remakes a scene; meanwhile it keeps no activations from being dropped.
+
+    Buttons of every open page hold such functions, so these must not hold the activations themselves.
     """
+    rest = replace(scene, activations=())
 
-    key: tuple[Hashable, ...]
-    strategy: Strategy
-    chosen: Pathway
-    seconds: float = 0.0
-    complete: bool = True
+    def make() -> Scene:
+        return replace(rest, activations=_recorded(rest.network, rest.image).activations)
 
-    def size(self, _: float) -> int:
-        """Return how many neurons it has."""
-        return self.chosen.size
-
-    def pathway(self, _: float) -> Pathway:
-        """Return its neurons."""
-        return self.chosen
-
-    def site_mask(self, _: float, site: int) -> Tensor:
-        """Return its neurons of one site."""
-        return self.chosen.masks[site]
-
-
-Selection = Scored | Reference
-"""What a sparsity, or none, makes a pathway of."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A scene restricted to one pathway.
-
-    Attributes:
-        restricted: logits and pathway gradient.
-        sparsity: of the pathway.
-        sizes: neurons on the pathway, one number a site.
-        ties, ties_kept: neurons that are equals where the ranking was cut, and those of them on the pathway.
-        p_ratio: the target's probability over its original one.
-        fate: of the original network's prediction.
-        before, after: how the target stands in the original and in the restricted network.
-        dead_share: of the pathway.
-        seconds: what it took.
-    """
-
-    restricted: Restricted
-    sparsity: float
-    sizes: tuple[int, ...]
-    ties: int
-    ties_kept: int
-    p_ratio: float
-    fate: Fate
-    before: Standing
-    after: Standing
-    dead_share: float
-    seconds: float
-
-    @property
-    def prediction_kept(self) -> bool:
-        """Return whether the restricted network predicts what the original one does, be it near chance."""
-        return self.fate != "lost"
-
-    @property
-    def nbytes(self) -> int:
-        """Return the bytes it holds."""
-        return self.restricted.logits.nbytes + self.restricted.gradient.nbytes
-
-
-def left_by(knock: KnockOut, network: Network) -> Pathway:
-    """Return the neurons that a knock-out leaves."""
-    named = [torch.zeros(site.shape, dtype=torch.bool, device=network.device) for site in network.sites]
-    for part in knock.parts:
-        site = network.sites[part.site]
-        mask = named[part.site].view(site.planes) if part.whole else named[part.site].view(-1)
-        mask[part.place] = True
-    touched = {part.site for part in knock.parts}
-    left = (
-        mask if knock.only and site in touched else ~mask if site in touched else torch.ones_like(mask)
-        for site, mask in enumerate(named)
-    )
-    return Pathway(tuple(left))
+    return lambda: cache.RESULTS.get(_named(rest.key, rest.network), make)

@@ -18,8 +18,9 @@ from string import Template
 from urllib.parse import urlencode
 
 from core.pathways.restriction import Restricted
-from explorer.compute import comparison, compute, export, neurons
-from explorer.compute.scene import Scene, Scored, Selection
+from explorer.compute import catalogue, comparison, export, neurons
+from explorer.compute.rankings import Scored, Selection
+from explorer.compute.scene import Scene
 from explorer.plots import figures, palette
 from explorer.plots.palette import DARK, LIGHT, Theme
 from explorer.plots.scales import ColourScale, colour_scales
@@ -101,7 +102,7 @@ def _when(made: Mapping[str, object]) -> str:
 
 
 def _subject(scene: Scene, view: View) -> str:
-    sample = compute.sample_facts(view.image)
+    sample = catalogue.sample_facts(view.image)
     photo = sample.title if sample else "an uploaded picture"
     held = "at zero" if view.off == "zero" else "frozen at their own values"
     return f"{photo}, seen by {scene.network.name}; sparsity {percent(view.sparsity)}, neurons off the pathway {held}."
@@ -119,7 +120,7 @@ def _panels(scene: Scene, view: View, shown: Sequence[Shown]) -> str:
 
 
 def _photo(scene: Scene, view: View) -> str:
-    sample = compute.sample_facts(view.image)
+    sample = catalogue.sample_facts(view.image)
     credit = sample.credit if sample else "Uploaded."
     alt = f"The photo as {scene.network.name} sees it{f': {sample.alt}' if sample else '.'}"
     title = markup.panel_title("Photo", "the square the network sees")

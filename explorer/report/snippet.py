@@ -11,7 +11,7 @@ from string import Template
 from textwrap import fill
 
 from core.data.datasets import FASHION_MNIST, registered_image
-from explorer.compute import comparison, compute, export
+from explorer.compute import catalogue, comparison, export
 from explorer.compute.scene import Scene
 from explorer.state.view import View
 from explorer.ui import session, uploads
@@ -28,7 +28,7 @@ COMMON = "{first} and {second}: overlap {common:.6g}, {chance:.6g} by chance"
 
 def uploaded(view: View) -> bool:
     """Return whether the view looks at something that was uploaded."""
-    return compute.sample_facts(view.image) is None or view.network.startswith(session.CHECKPOINT)
+    return catalogue.sample_facts(view.image) is None or view.network.startswith(session.CHECKPOINT)
 
 
 SNIPPET = Template('''\
@@ -142,7 +142,7 @@ def _photo_source(view: View) -> _Source:
             constants += "  # for DATASET put the folder of the data set that the app calls so"
         code = "photo = open_image(open_dataset(DATASET).read(NUMBER))"
         return _Source(constants, code, ("open_dataset", "open_image"))
-    if compute.sample_facts(view.image):
+    if catalogue.sample_facts(view.image):
         name = f"PHOTO = {view.image!r}"
         return _Source(name, "photo = sample_images()[PHOTO].open()", ("sample_images",))
     constants = 'PHOTO_PATH = "photo.jpg"  # put the uploaded picture there, or name where it is'

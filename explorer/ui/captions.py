@@ -8,7 +8,9 @@ from core.network import Network
 from core.network.bends import covered, other_bends
 from core.pathways.fidelity import Standing
 from core.pathways.ranking import Off, Ranking
-from explorer.compute.scene import Answer, Scene, Scored, Selection
+from explorer.compute.rankings import Scored, Selection
+from explorer.compute.restriction import Answer
+from explorer.compute.scene import Scene
 from explorer.plots import figures
 from explorer.plots.scales import ColourScale
 from explorer.plots.words import FATES, duration, number, percent, ratio

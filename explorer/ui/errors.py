@@ -7,7 +7,7 @@ import logging
 import streamlit as st
 
 from core.errors import PathwayError
-from explorer.compute import compute
+from explorer.compute import cache
 from explorer.compute.jobs import NO_MEMORY, out_of_memory
 from explorer.plots.words import plain
 from explorer.state.view import View
@@ -28,7 +28,7 @@ def show_failure(problem: Exception) -> None:
     if isinstance(problem, PathwayError):
         said = str(problem)
     elif out_of_memory(problem):
-        compute.RESULTS.clear()
+        cache.RESULTS.clear()
         said = NO_MEMORY
     else:
         said = f"{UNFORESEEN} ({type(problem).__name__}). What you chose and uploaded is kept."

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from PIL import Image
 
 from core.network import Network
-from explorer.compute import compute, export
+from explorer.compute import export
 from explorer.compute.export import Provenance
-from explorer.compute.scene import Answer, Scene, Selection
+from explorer.compute.rankings import Selection
+from explorer.compute.restriction import Answer
+from explorer.compute.scene import Scene, make_scene
 from explorer.plots.palette import Theme
 from explorer.plots.words import plain
 from explorer.state.view import View
@@ -76,4 +78,4 @@ def find_scene(network: Network) -> SceneContext:
     session.fit(network)
     view = session.view()
     photo = session.pictures()[view.image]()
-    return SceneContext(view, session.theme(), compute.scene(network, photo, view.crop, view.target), photo)
+    return SceneContext(view, session.theme(), make_scene(network, photo, view.crop, view.target), photo)

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.compute import compute
+from explorer.compute import jobs
 from explorer.compute.errands import Errand
 from explorer.compute.jobs import Status
 from explorer.plots.words import duration, plain
@@ -44,7 +44,7 @@ def gathered(errand: Errand, name: str) -> tuple[Any, ...]:
     asked: dict[str, Hashable] = st.session_state.setdefault("errands", {})
     before = asked.get(name)
     if before is not None and before != errand.key:
-        compute.leave(before, session.waiter())
+        jobs.leave(before, session.waiter())
     asked[name] = errand.key
     if not errand.complete:
         _wait(errand.key, errand.ask, name, ("place", name))
@@ -92,7 +92,7 @@ def waiting(
     def cancel() -> None:
         nonlocal left
         left = True
-        compute.leave(key, session.waiter())
+        jobs.leave(key, session.waiter())
         on_cancel()
 
     @st.fragment(run_every=0.5)
@@ -109,7 +109,7 @@ def waiting(
     status = ask()
     if status.state == "failed":
         st.error(plain(f"That did not work: {status.error}"))
-        st.button("Try again", key=f"{name}_retry", on_click=lambda: compute.forget_error(key))
+        st.button("Try again", key=f"{name}_retry", on_click=lambda: jobs.forget_error(key))
     else:
         poll()
 

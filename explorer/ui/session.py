@@ -23,7 +23,7 @@ from core.data.datasets import registered_image
 from core.data.samples import sample_images
 from core.errors import PathwayError
 from core.network import Network
-from explorer.compute import compute
+from explorer.compute import catalogue
 from explorer.plots.palette import Theme
 from explorer.plots.words import plain
 from explorer.state.choices import Neuron
@@ -188,7 +188,7 @@ def pictures() -> dict[str, Callable[[], Image.Image]]:
     """
     own = {name: lambda data=data: Image.open(io.BytesIO(data)) for name, data in own_pictures().items()}
     names = [*sample_images(), *([view().image] if _is_numbered(view().image) else [])]
-    return own | {name: partial(compute.sample, name) for name in names}
+    return own | {name: partial(catalogue.sample, name) for name in names}
 
 
 def _is_numbered(name: str) -> bool:
@@ -203,7 +203,7 @@ def _is_numbered(name: str) -> bool:
 def networks() -> dict[str, str]:
     """Return every network this session may choose, and how it is labelled: its own first, then the zoo's."""
     own = {name: f"{loaded.name} · your checkpoint" for name, loaded in st.session_state.get("checkpoints", {}).items()}
-    return own | compute.network_labels()
+    return own | catalogue.network_labels()
 
 
 def network(name: str) -> Network:
@@ -213,7 +213,7 @@ def network(name: str) -> Network:
         PathwayError: see ``core.models.zoo.load_network``.
     """
     own = st.session_state.get("checkpoints", {})
-    return own[name] if name in own else compute.network(name)
+    return own[name] if name in own else catalogue.network(name)
 
 
 def mask() -> Image.Image | None:

@@ -9,9 +9,12 @@ from typing import Literal
 import streamlit as st
 
 from core.strategy import Strategy
-from explorer.compute import compute, export
+from explorer.compute import export, rankings, restriction
+from explorer.compute.cache import RESULTS
 from explorer.compute.export import Provenance
-from explorer.compute.scene import Answer, Scene, Scored, Selection
+from explorer.compute.rankings import Scored, Selection
+from explorer.compute.restriction import Answer
+from explorer.compute.scene import Scene, scene_again
 from explorer.ui import markup, session
 from explorer.ui.downloads import offer_table
 from explorer.ui.page import SceneContext
@@ -84,21 +87,21 @@ def _find(page: SceneContext, strategies: Sequence[Strategy], place: int, colour
     title = strategy.title if strategies.count(strategy) == 1 else f"{strategy.title} · {place + 1}"
     selection, state = find_selection(page.scene, strategy)
     if state == "cancelled":
-        selection = compute.best_so_far(page.scene, strategy)
+        selection = rankings.best_so_far(page.scene, strategy)
     if selection is None:
         return Column(place, strategy, title, colour, state=state)
     title += "" if selection.complete else " (stopped early)"
     return Column(
-        place, strategy, title, colour, selection, compute.answer(page.scene, selection, view.sparsity, view.off)
+        place, strategy, title, colour, selection, restriction.answer(page.scene, selection, view.sparsity, view.off)
     )
 
 
 def find_selection(scene: Scene, strategy: Strategy) -> tuple[Selection | None, State]:
     """Return a strategy's selection, or why it is missing; it is queued, unless this person cancelled it."""
-    key = compute.scores_key(scene, strategy)
-    if key in cancelled() and compute.RESULTS.peek(key) is None:
+    key = rankings.scores_key(scene, strategy)
+    if key in cancelled() and RESULTS.peek(key) is None:
         return None, "cancelled"
-    status = compute.ask_scores(scene, strategy, session.waiter())
+    status = rankings.ask_scores(scene, strategy, session.waiter())
     if status.result is not None:
         return status.result, "there"
     return None, "failed" if status.state == "failed" else "in line"
@@ -127,10 +130,10 @@ def selections(columns: Sequence[Column]) -> list[Selection]:
 
 
 def again(scene: Scene, columns: Sequence[Column]) -> Callable[[], tuple[Scene, list[Column]]]:
-    """Return a function that finds a scene and its columns again; see ``compute.scene_again``."""
-    find = compute.scene_again(scene)
+    """Return a function that finds a scene and its columns again; see ``scene.scene_again``."""
+    find = scene_again(scene)
     rest = [replace(column, selection=None) for column in columns]
-    choose = [compute.selection_again(column.selection) if column.selection else None for column in columns]
+    choose = [rankings.selection_again(column.selection) if column.selection else None for column in columns]
 
     def found() -> tuple[Scene, list[Column]]:
         scene = find()
@@ -162,7 +165,7 @@ def show_waiting(scene: Scene, column: Column) -> None:
     """Show a method's progress and a way to cancel it, or, cancelled, a way to start it again."""
     strategy = column.strategy
     st.html(markup.panel_title(column.title, strategy.summary, column.colour))
-    key = compute.scores_key(scene, strategy)
+    key = rankings.scores_key(scene, strategy)
     if column.state == "in line":
         st.skeleton(height=210)
-    wait(key, lambda: compute.ask_scores(scene, strategy, session.waiter()), name=f"column_{column.place}")
+    wait(key, lambda: rankings.ask_scores(scene, strategy, session.waiter()), name=f"column_{column.place}")

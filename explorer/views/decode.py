@@ -11,7 +11,8 @@ import streamlit as st
 from core.decoding import Decoded
 from core.methods import METHODS
 from core.strategy import STRATEGIES, Strategy
-from explorer.compute import compute, decoding
+from explorer.compute import decoding, restriction
+from explorer.compute.cache import RESULTS
 from explorer.compute.decoding import Painted
 from explorer.compute.export import Provenance
 from explorer.compute.jobs import Status, best_key
@@ -105,7 +106,7 @@ def _show_pathway(page: SceneContext, column: Column) -> Painted | None:
     st.html(markup.panel_title(column.title, detail, column.colour))
     key = decoding.painting_key(page.scene, selection, view)
     ask = lambda: decoding.ask_painting(page.scene, selection, view, session.waiter())  # noqa: E731
-    photo = compute.answer(page.scene, selection, view.painted_at, view.off).restricted.logits[0, page.scene.target]
+    photo = restriction.answer(page.scene, selection, view.painted_at, view.off).restricted.logits[0, page.scene.target]
     return _show_painting(page, key, ask, column.title, f"painting_{column.place}", float(photo))
 
 
@@ -113,11 +114,11 @@ def _show_painting(
     page: SceneContext, key: Hashable, ask: Callable[[], Status], title: str, name: str, photo: float | None = None
 ) -> Painted | None:
     """Show a painting with what the network says of it, or how far it is; ``photo`` is the objective of the photo."""
-    found: Painted | None = compute.RESULTS.peek(key)
+    found: Painted | None = RESULTS.peek(key)
     if found is None:
 
         def show() -> None:
-            best: Painted | None = compute.RESULTS.peek(best_key(key))
+            best: Painted | None = RESULTS.peek(best_key(key))
             so_far = decoding.latest(key)
             if best:
                 _draw(page, best, title, name, photo)

@@ -10,9 +10,11 @@ import streamlit as st
 from core.errors import PathwayError
 from core.network import Network
 from core.strategy import Strategy
-from explorer.compute import compute, neurons
+from explorer.compute import neurons, rankings, restriction
 from explorer.compute.export import Provenance
-from explorer.compute.scene import Answer, Reference, Scene
+from explorer.compute.rankings import Reference
+from explorer.compute.restriction import Answer
+from explorer.compute.scene import Scene, scene_again
 from explorer.plots import figures
 from explorer.plots.scales import colour_scales
 from explorer.plots.words import FATES, counted, number, percent, plain, ratio
@@ -101,7 +103,7 @@ def show_knockout(page: SceneContext) -> None:
 
 def _show_tools(page: SceneContext) -> None:
     """Draw what changes the set as a whole: add, undo, redo, empty, save and load."""
-    network, find, site = page.network, compute.scene_again(page.scene), page.view.site_in(page.network)
+    network, find, site = page.network, scene_again(page.scene), page.view.site_in(page.network)
     with st.container(key="methods"):
         left, middle, right = st.columns([1.3, 1, 1], vertical_alignment="bottom")
         with left:
@@ -144,7 +146,7 @@ def _emptied(knock: KnockOut) -> KnockOut:
 
 
 def _strongest(scene: Scene, site: int, count: int) -> list[Part]:
-    scored = compute.ask_scores(scene, Strategy("NeuronMCT"), session.waiter()).result
+    scored = rankings.ask_scores(scene, Strategy("NeuronMCT"), session.waiter()).result
     return [Part(site, channel, whole=True) for channel in neurons.strongest_channels(scored, scene, site, count)]
 
 
@@ -170,8 +172,8 @@ def _loader(network: Network) -> None:
 def _show_before_and_after(page: SceneContext) -> None:
     """Show gradient, top-5 and numbers of the original network beside those without the set."""
     knock = page.view.knock
-    reference = compute.knocked(page.scene, knock)
-    answer = compute.answer(page.scene, reference, 0.0, "zero")
+    reference = rankings.knocked(page.scene, knock)
+    answer = restriction.answer(page.scene, reference, 0.0, "zero")
     before, after = neurons.saliency(page.scene.original), neurons.saliency(answer.restricted)
     scales = colour_scales(("Before", "After"), (before, after), shared=True)
     with st.container(key="panels"):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from explorer.compute import comparison, compute, neurons
+from explorer.compute import catalogue, comparison, neurons, rankings
 from explorer.compute.export import Provenance
-from explorer.compute.scene import Answer, Scene, Selection
+from explorer.compute.rankings import Selection
+from explorer.compute.restriction import Answer
+from explorer.compute.scene import Scene
 from explorer.plots import figures
 from explorer.plots.scales import ColourScale, colour_scales
 from explorer.plots.words import duration, number, percent
@@ -69,7 +71,7 @@ def _show_photo(page: SceneContext) -> None:
     view = page.view
     st.html(markup.panel_title("Photo", "the square the network sees"))
     st.image(figures.jpeg(page.scene.picture, 92), width="stretch", alt=f"The photo as {page.network.name} sees it.")
-    sample = compute.sample_facts(view.image)
+    sample = catalogue.sample_facts(view.image)
     if sample:
         st.html(markup.made_from({"": sample.credit}))
     st.html(
@@ -118,7 +120,7 @@ def _show_making(page: SceneContext, column: Column, selection: Selection, answe
         st.caption("These scores do not depend on the target class.")
     if not selection.complete:
         st.info("Cancelled: this is the best it had found.")
-        offer_start(compute.scores_key(page.scene, column.strategy), f"column_{column.place}")
+        offer_start(rankings.scores_key(page.scene, column.strategy), f"column_{column.place}")
 
 
 def offer_map(

@@ -14,7 +14,7 @@ from PIL import Image
 from core.data.samples import sample_images
 from core.errors import ImageError, PathwayError, WeightsMissing
 from core.network import Network
-from explorer.compute import compute
+from explorer.compute import catalogue
 from explorer.plots import figures
 from explorer.plots.words import percent, plain
 from explorer.state.view import View
@@ -90,7 +90,7 @@ def _network(view: View) -> None:
 def _checkpoint_form() -> None:
     limit = uploads.MAX_CHECKPOINT // 2**20
     loads = st.session_state.setdefault("loads", 0)
-    architecture = st.selectbox("Architecture", list(compute.network_labels()), key="checkpoint_architecture")
+    architecture = st.selectbox("Architecture", list(catalogue.network_labels()), key="checkpoint_architecture")
     file = st.file_uploader(
         "Weights",
         ["safetensors", "pth", "pt"],
@@ -135,7 +135,7 @@ def _offer_download(missing: WeightsMissing) -> None:
         return
     waiting(
         ("download", missing.name),
-        lambda: compute.ask_download(missing.name, session.waiter()),
+        lambda: catalogue.ask_download(missing.name, session.waiter()),
         name="download",
         on_cancel=lambda: wanted.discard(missing.name),
     )
@@ -147,7 +147,7 @@ def _back_to_default() -> None:
 
 
 def _title(name: str) -> str:
-    facts = compute.sample_facts(name)
+    facts = catalogue.sample_facts(name)
     return facts.title if facts else "Your picture"
 
 

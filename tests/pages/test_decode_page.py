@@ -23,7 +23,8 @@ from core.network import Network
 from core.pathways.overlap import dead_neurons
 from core.pathways.ranking import Pathway, rank
 from core.pathways.restriction import response
-from explorer.compute import compute, decoding
+from explorer.compute import decoding, jobs, rankings
+from explorer.compute.scene import make_scene
 from explorer.plots.words import number, percent
 from explorer.state.view import View
 from tests.app import button, html, link, opened, ran, until_done, until_shown, view
@@ -91,7 +92,7 @@ def test_each_painting_is_cores(known, nothing_made):
 def test_nothing_is_painted_unasked(nothing_made):
     at = decoded(QUICK)
     assert not facts(at)
-    assert compute.ERRANDS.pending == 0
+    assert jobs.ERRANDS.pending == 0
     assert [b.label for b in buttons(at, "Paint")] == ["Paint 4 images, 2 steps each", "Paint 2 channels"]
 
 
@@ -111,8 +112,8 @@ def test_the_recipe_is_what_the_view_says(params, expected):
 def test_what_changes_a_painting_changes_its_key(known):
     photo = sample_images()["chelsea"].open()
     base = View()
-    scene = compute.scene(known.network, photo, base.crop, None)
-    selection = compute.ready_scores(scene, base.strategy("NeuronMCT"))
+    scene = make_scene(known.network, photo, base.crop, None)
+    selection = rankings.ready_scores(scene, base.strategy("NeuronMCT"))
     assert selection is not None
 
     def key(view: View) -> object:
@@ -163,7 +164,7 @@ def test_it_is_shown_as_it_comes_and_can_be_cancelled(nothing_made, monkeypatch)
     assert [i.proto.imgs[0].alt for i in at.image if "after 8 steps" in i.proto.imgs[0].alt]
     buttons(at, "Cancel")[0].click()
     at = ran(at)
-    until(lambda: not compute.ERRANDS.pending)
+    until(lambda: not jobs.ERRANDS.pending)
     at = ran(at)
     assert any("Cancelled" in i.value for i in at.info)
     assert [f for f in facts(at) if "Objective" in f]  # as far as it came
@@ -192,7 +193,7 @@ def test_a_cancelled_neuron_is_shown_as_far_as_it_came(nothing_made, monkeypatch
     at = until_shown(ran(at), lambda at: [i for i in at.image if "after 8 steps" in i.proto.imgs[0].alt])
     buttons(at, "Cancel")[0].click()
     at = ran(at)
-    until(lambda: not compute.ERRANDS.pending)
+    until(lambda: not jobs.ERRANDS.pending)
     at = ran(at)
     assert [f for f in facts(at) if "Objective" in f]
     monkeypatch.setattr(decoding, "decode_neuron", slow)

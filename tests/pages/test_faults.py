@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 from core.data import samples
 from core.methods import METHODS
 from core.models import weights
-from explorer.compute import compute
+from explorer.compute import cache, catalogue, restriction
 from explorer.compute.jobs import NO_MEMORY
 from explorer.ui.errors import UNFORESEEN
 from explorer.ui.render_slots import TURNS, Turns
@@ -41,11 +41,11 @@ def broken(problem: Exception) -> Any:
 @pytest.mark.parametrize("problem", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")])
 def test_a_page_that_runs_out_of_memory_gives_up_what_is_cached_and_can_be_tried_again(problem, monkeypatch):
     at = opened(QUICK)
-    assert compute.RESULTS.nbytes > 0
-    monkeypatch.setattr(compute, "_answer", broken(problem))
+    assert cache.RESULTS.nbytes > 0
+    monkeypatch.setattr(restriction, "_answer", broken(problem))
     at.select_slider(key="view_sparsity").set_value(0.95).run()
     assert errors(at) == NO_MEMORY
-    assert compute.RESULTS.nbytes == 0
+    assert cache.RESULTS.nbytes == 0
     assert view(at).sparsity == 0.95
     monkeypatch.undo()
     at = ran(button(at, "Try again").click())
@@ -56,7 +56,7 @@ def test_a_page_that_runs_out_of_memory_gives_up_what_is_cached_and_can_be_tried
 
 def test_what_nobody_foresaw_is_said_without_a_traceback_and_leads_back(monkeypatch, caplog):
     at = opened({**QUICK, "sparsity": "0.95"})
-    monkeypatch.setattr(compute, "_answer", broken(KeyError("/home/somebody/secret")))
+    monkeypatch.setattr(restriction, "_answer", broken(KeyError("/home/somebody/secret")))
     at.select_slider(key="view_sparsity").set_value(0.96).run()
     assert errors(at).startswith(f"{UNFORESEEN} (KeyError). ")
     assert "secret" not in errors(at)
@@ -92,7 +92,7 @@ def test_a_changed_photo_is_named_and_the_others_work(tmp_path, monkeypatch):
     whole = (folder / "coffee.png").read_bytes()
     (folder / "coffee.png").write_bytes(whole[:-1])
     monkeypatch.setattr(samples, "FOLDER", folder)
-    compute.sample.cache_clear()
+    catalogue.sample.cache_clear()
     sidebar._sample_thumbnail.cache_clear()
     at = opened({**QUICK, "image": "coffee"})
     assert f"The photo {folder / 'coffee.png'} was changed: SHA-256" in errors(at)
@@ -104,7 +104,7 @@ def test_a_changed_photo_is_named_and_the_others_work(tmp_path, monkeypatch):
     (folder / "coffee.png").write_bytes(whole)
     at.query_params["image"] = "coffee"
     assert not ran(at).error
-    compute.sample.cache_clear()
+    catalogue.sample.cache_clear()
 
 
 def test_changed_weights_are_named_and_the_other_networks_work(tmp_path, monkeypatch):
@@ -137,7 +137,7 @@ def test_a_page_gives_its_turn_back_whatever_happens(monkeypatch):
     turns = TURNS.free
     assert turns >= 2
     at = opened(QUICK)
-    monkeypatch.setattr(compute, "_answer", broken(KeyError("no")))
+    monkeypatch.setattr(restriction, "_answer", broken(KeyError("no")))
     at.select_slider(key="view_sparsity").set_value(0.95).run()
     assert UNFORESEEN in errors(at)
     assert TURNS.free == turns

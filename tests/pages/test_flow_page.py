@@ -16,7 +16,7 @@ from core.flow import BIAS, IMAGE, LOGIT, channel_flow, link
 from core.methods import METHODS
 from core.models.zoo import load_network
 from core.pathways.ranking import rank
-from explorer.compute import compute
+from explorer.compute import cache
 from explorer.compute import flow as flows
 from explorer.compute.flow import Flow
 from explorer.views import flow as flow_view
@@ -49,7 +49,7 @@ def nodes(at: AppTest) -> dict[tuple[int, int], tuple[str, str]]:
 
 def held() -> list[object]:
     """What there is among the results."""
-    return [entry.value for entry in compute.RESULTS._entries.values()]
+    return [entry.value for entry in cache.RESULTS._entries.values()]
 
 
 def found_flow() -> Flow:

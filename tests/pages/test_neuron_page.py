@@ -18,8 +18,8 @@ from core.models.zoo import load_network
 from core.network import Network, trace
 from core.network.receptive_field import receptive_field
 from core.pathways.ranking import Ranking, rank
-from explorer.compute import compute, excitement
-from explorer.compute.excitement import Excitement
+from explorer.compute import catalogue, jobs, neurons
+from explorer.compute.neurons import Excitement
 from explorer.plots.words import number, percent
 from explorer.state.view import View
 from tests.app import PAGES, button, html, link, opened, ran, until_done, until_shown, view, warnings
@@ -351,7 +351,7 @@ def test_slow_strategies_are_not_asked_for_until_a_person_says_so(nothing_made, 
     assert list(rows) == ["NeuronMCT", *SLOW, "Random"]
     for title in SLOW:
         assert rows[title] == {"rank": "not made yet", "score": "", "on the pathway": ""}
-    assert compute.JOBS.pending == 0
+    assert jobs.JOBS.pending == 0
     assert button(at, "Rank it under the others too").help.startswith(", ".join(SLOW))
 
 
@@ -362,7 +362,7 @@ def test_slow_strategies_fill_in_when_a_person_asks_for_them(nothing_made, go_on
     at = until_done(looked(QUICK | written(neuron)))  # edges and photos
     at = ran(button(at, "Rank it under").click())
     assert not [b for b in at.button if b.label.startswith("Rank it under")]
-    assert compute.JOBS.pending == 4
+    assert jobs.JOBS.pending == 4
     assert len(at.progress) == 4
     at = until_shown(at, lambda at: places(at)[SLOW[0]]["rank"] != "not made yet")  # while the second is held
     assert [places(at)[title]["rank"] == "not made yet" for title in SLOW] == [False, True, True, True]
@@ -382,7 +382,7 @@ def test_slow_strategies_fill_in_when_a_person_asks_for_them(nothing_made, go_on
         }
     assert rows["DGR(init=r)"]["rank"] == "not made yet"
     assert "no luck with gates" in at.error[0].value  # and the others are there all the same
-    assert compute.JOBS.pending == 0
+    assert jobs.JOBS.pending == 0
 
 
 @pytest.mark.thorough
@@ -404,7 +404,7 @@ def excited(network: Network) -> Excitement:
     """Ask until it is there, as a page does."""
 
     def ask() -> Excitement | None:
-        status = excitement.ask_excitement(network, "test")
+        status = neurons.ask_excitement(network, "test")
         assert status.state != "failed", status.error
         return status.result
 
@@ -488,9 +488,9 @@ def vectors_model() -> tuple[nn.Module, tuple[int, ...]]:
 def vectors(monkeypatch: pytest.MonkeyPatch) -> Network:
     """A small network that a link may name: four channels of 6 x 6, then a vector of six."""
     network = trace(*vectors_model(), name="vectors", preprocessing=PREPROCESSING, weights_hash="vectors")
-    labels, of_the_zoo = compute.network_labels(), compute.network
-    monkeypatch.setattr(compute, "network_labels", lambda: labels | {"vectors": "vectors · toy"})
-    monkeypatch.setattr(compute, "network", lambda name: network if name == "vectors" else of_the_zoo(name))
+    labels, of_the_zoo = catalogue.network_labels(), catalogue.network
+    monkeypatch.setattr(catalogue, "network_labels", lambda: labels | {"vectors": "vectors · toy"})
+    monkeypatch.setattr(catalogue, "network", lambda name: network if name == "vectors" else of_the_zoo(name))
     return network
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from core.pathways.overlap import Membership
 from core.pathways.ranking import Off
 from core.strategy import ACTIVE, ORIGINAL, Strategy
-from explorer.compute.scene import Answer, Scene
+from explorer.compute.restriction import Answer
+from explorer.compute.scene import Scene
 from explorer.plots.words import number, percent, ratio
 from explorer.state.choices import Scale
 from explorer.state.view import View

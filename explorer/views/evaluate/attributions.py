@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from core.methods import METHODS
-from explorer.compute import compute
+from explorer.compute import rankings
 from explorer.compute.attributions import CAM, Made, baseline, if_quick, pathway_gradient, weighted
 from explorer.compute.export import Provenance
-from explorer.compute.jobs import Status
+from explorer.compute.jobs import ERRANDS, Status
 from explorer.plots.words import percent
 from explorer.ui import session
 from explorer.ui.downloads import offer_table
@@ -59,8 +59,8 @@ def find_attributions(page: SceneContext) -> list[Attributed]:
 def _pathway(page: SceneContext, name: str, place: int, colour: str) -> Attributed:
     view = page.view
     strategy = view.strategy(name)
-    key = compute.scores_key(page.scene, strategy)
-    ask = partial(compute.ask_scores, page.scene, strategy, session.waiter())
+    key = rankings.scores_key(page.scene, strategy)
+    ask = partial(rankings.ask_scores, page.scene, strategy, session.waiter())
     selection, _ = find_selection(page.scene, strategy)
     there = pathway_gradient(page.scene, selection, view) if selection else None
     title, detail = f"{strategy.title} {percent(view.sparsity)}", f"pathway gradient, {strategy.family}"
@@ -70,7 +70,7 @@ def _pathway(page: SceneContext, name: str, place: int, colour: str) -> Attribut
 def _baseline(page: SceneContext, name: str, place: int, colour: str) -> Attributed:
     view = page.view
     key, make = baseline(page.scene, name, view)
-    ask = partial(compute.ERRANDS.ask, key, make, session.waiter())
+    ask = partial(ERRANDS.ask, key, make, session.waiter())
     there = if_quick(page.scene, name, key, make)
     if there is None and key not in cancelled():
         there = ask().result

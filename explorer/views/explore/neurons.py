@@ -8,9 +8,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from explorer.compute import compute, neurons
+from explorer.compute import neurons
+from explorer.compute.cache import RESULTS
 from explorer.compute.neurons import NeuronRow
-from explorer.compute.scene import Scene, Scored
+from explorer.compute.rankings import Scored
+from explorer.compute.scene import Scene
 from explorer.plots import figures
 from explorer.plots.words import number, position_name
 from explorer.ui import controls, markup, navigation, session
@@ -43,7 +45,7 @@ def show_neurons(page: SceneContext, columns: list[Column]) -> None:
     view = page.view
     controls.ranking_scope()
     site = view.site_in(page.network) if view.only_site else None
-    top = compute.RESULTS.get(
+    top = RESULTS.get(
         ("top neurons", page.scene.key, tuple(each.key for each in scored), site),
         lambda: _Top(neurons.top_neurons(page.scene, scored[0], scored[1:], site, TOP_NEURONS)),
     )

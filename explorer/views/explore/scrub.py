@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from core.pathways.fidelity import Fate, chance_line, standing
-from explorer.compute import comparison, compute
+from explorer.compute import cache, comparison
 from explorer.compute.comparison import SWEEP, Swept
-from explorer.compute.scene import Scene, Scored
+from explorer.compute.rankings import Scored
+from explorer.compute.scene import Scene
 from explorer.plots import figures, palette
 from explorer.plots.words import FATES, number, percent, ratio
 from explorer.state.choices import SPARSITIES, Style, nearest_sparsity
@@ -83,7 +84,7 @@ def _draw(page: SceneContext, there: Sequence[tuple[Column, Scored, Swept]]) -> 
 
 def _packed(scene: Scene, scored: Scored, swept: Swept, view: View) -> dict[str, Any]:
     key = ("scrub", scene.target, view.off, view.style, scored.key, scene.network.class_names)
-    packed = compute.RESULTS.get(key, lambda: _Packed(method_payload(scene, swept, view.style)))
+    packed = cache.RESULTS.get(key, lambda: _Packed(method_payload(scene, swept, view.style)))
     return packed.part
 
 

@@ -12,9 +12,10 @@ import streamlit as st
 from core.flow import BIAS, IMAGE, LOGIT, Edges, link
 from core.pathways.ranking import Off
 from core.progress import Progress
-from explorer.compute import compute
-from explorer.compute.jobs import Status
-from explorer.compute.scene import Scene, Scored
+from explorer.compute import rankings
+from explorer.compute.jobs import ERRANDS, Status
+from explorer.compute.rankings import Scored
+from explorer.compute.scene import Scene
 from explorer.plots.words import number, percent
 from explorer.state.choices import Neuron
 from explorer.ui import captions, markup, session
@@ -85,7 +86,7 @@ def _ask_connections(
         passed = sum(float(edges.flow.sum()) for edges in outgoing)
         return Connections(_strongest(incoming), _strongest(outgoing), given, passed)
 
-    return compute.ERRANDS.ask(_connections_key(scene, scored, sparsity, off, neuron, whole), work, waiter)
+    return ERRANDS.ask(_connections_key(scene, scored, sparsity, off, neuron, whole), work, waiter)
 
 
 def _strongest(sides: Sequence[Edges]) -> tuple[Connection, ...]:
@@ -108,7 +109,7 @@ def show_connections(page: SceneContext, neuron: Neuron) -> None:
     view = page.view
     strategy = view.strategy(view.first)
     st.markdown("## What feeds it, and what it feeds")
-    scored = compute.ask_scores(page.scene, strategy, session.waiter()).result
+    scored = rankings.ask_scores(page.scene, strategy, session.waiter()).result
     if scored is None:
         st.info(f"Edges run within {strategy.title}'s pathway, whose ranking is still in line.")
         return

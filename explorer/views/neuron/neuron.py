@@ -9,8 +9,9 @@ import streamlit as st
 
 from core.methods import METHODS
 from core.strategy import Strategy
-from explorer.compute import compute, excitement, neurons
-from explorer.compute.scene import Scene, Scored
+from explorer.compute import catalogue, neurons, rankings
+from explorer.compute.rankings import Scored
+from explorer.compute.scene import Scene
 from explorer.plots import figures
 from explorer.plots.words import number, percent, position_name
 from explorer.state.choices import Neuron
@@ -41,7 +42,7 @@ def _chosen_neuron(page: SceneContext) -> Neuron:
     selected = page.view.neuron
     if selected is not None:
         return selected
-    scored = compute.ask_scores(page.scene, Strategy("NeuronMCT"), session.waiter()).result
+    scored = rankings.ask_scores(page.scene, Strategy("NeuronMCT"), session.waiter()).result
     return next(iter(scored.ranking.top(1)), (0, 0))
 
 
@@ -80,11 +81,11 @@ def _show_map(scene: Scene, title: str, detail: str, values: figures.Floats, col
 
 def _show_scores(page: SceneContext, neuron: Neuron) -> None:
     strategy = page.view.strategy(page.view.first)
-    scored = compute.ask_scores(page.scene, strategy, session.waiter()).result
+    scored = rankings.ask_scores(page.scene, strategy, session.waiter()).result
     if scored is None:
         st.html(markup.panel_title("Score", f"{strategy.title}, still in line"))
-        key = compute.scores_key(page.scene, strategy)
-        wait(key, lambda: compute.ask_scores(page.scene, strategy, session.waiter()), name="score")
+        key = rankings.scores_key(page.scene, strategy)
+        wait(key, lambda: rankings.ask_scores(page.scene, strategy, session.waiter()), name="score")
         return
     _show_map(page.scene, "Score", strategy.title, neurons.channel_scores(page.scene, scored, neuron))
 
@@ -113,7 +114,7 @@ def _show_places(page: SceneContext, neuron: Neuron) -> None:
     st.markdown(f"## Where strategies rank {f'the neurons of channel {channel}' if page.view.whole else 'it'}")
     controls.sparsity()
     strategies = [page.view.strategy(method) for method in METHODS]
-    found = {strategy: compute.ready_scores(page.scene, strategy) for strategy in strategies}
+    found = {strategy: rankings.ready_scores(page.scene, strategy) for strategy in strategies}
     rows = [_place(page, strategy, scored, neuron) for strategy, scored in found.items()]
     st.table(rows)
     missing = [strategy for strategy, scored in found.items() if scored is None]
@@ -124,8 +125,8 @@ def _show_places(page: SceneContext, neuron: Neuron) -> None:
         return
     for place, strategy in enumerate(missing):
         st.html(markup.panel_title(strategy.title, strategy.summary))
-        key = compute.scores_key(page.scene, strategy)
-        wait(key, partial(compute.ask_scores, page.scene, strategy, session.waiter()), name=f"place_{place}")
+        key = rankings.scores_key(page.scene, strategy)
+        wait(key, partial(rankings.ask_scores, page.scene, strategy, session.waiter()), name=f"place_{place}")
 
 
 def _place(page: SceneContext, strategy: Strategy, scored: Scored | None, neuron: Neuron) -> dict[str, str]:
@@ -171,18 +172,18 @@ def _show_excitement(scene: Scene, neuron: Neuron) -> None:
     site = scene.network.sites[neuron[0]]
     channel = site.place(neuron[1])[0]
     st.markdown(f"## Which photos excite channel {channel} of {site.name}")
-    status = excitement.ask_excitement(scene.network, session.waiter())
+    status = neurons.ask_excitement(scene.network, session.waiter())
     if status.result is None:
-        key = excitement.excitement_key(scene.network)
-        wait(key, lambda: excitement.ask_excitement(scene.network, session.waiter()), name="excitement")
+        key = neurons.excitement_key(scene.network)
+        wait(key, lambda: neurons.ask_excitement(scene.network, session.waiter()), name="excitement")
         return
     strongest = status.result.strongest(neuron[0], channel)[:6]
     with st.container(key="photos"):
         for place, (panel, (name, peak)) in enumerate(zip(st.columns(6), strongest, strict=False)):
-            facts = compute.sample_facts(name)
+            facts = catalogue.sample_facts(name)
             title = facts.title if facts else name
             with panel:
-                thumbnail = figures.thumbnail(compute.sample(name), 160)
+                thumbnail = figures.thumbnail(catalogue.sample(name), 160)
                 st.image(figures.jpeg(thumbnail), width="stretch", alt=f"{title}: largest activation {number(peak)}.")
                 st.html(markup.facts({title: number(peak)}))
                 st.button("Look", key=f"look_{place}", on_click=lambda name=name: _look(name, neuron))

@@ -19,7 +19,7 @@ from core.errors import PathwayError
 from core.methods import METHODS
 from core.pathways.ranking import Off
 from core.strategy import Strategy, written
-from explorer.compute import compute
+from explorer.compute import catalogue
 from explorer.plots import figures
 from explorer.plots.words import plain
 from explorer.state.choices import nearest_sparsity
@@ -50,7 +50,7 @@ def picture_name(run: Run, index: int, image: str) -> str | None:
         image: its name there; another image of that number is another data set.
     """
     if run.dataset == PHOTOS:
-        return image if compute.sample_facts(image) else None
+        return image if catalogue.sample_facts(image) else None
     name = f"{run.dataset}:{index}"
     try:
         found = registered_image(name)
@@ -106,7 +106,7 @@ def _show_small(name: str | None, side: int) -> None:
     """Draw an image, nothing where it is not known or damaged."""
     if name is not None:
         with suppress(PathwayError):
-            st.image(figures.png(figures.thumbnail(compute.sample(name), side)), width=side, alt=f"Image {name}.")
+            st.image(figures.png(figures.thumbnail(catalogue.sample(name), side)), width=side, alt=f"Image {name}.")
 
 
 def _open_button(

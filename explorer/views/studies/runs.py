@@ -19,7 +19,7 @@ import pandas as pd
 from core.errors import PathwayError
 from core.strategy import Strategy, written
 from core.studies import Store
-from explorer.compute import compute
+from explorer.compute import cache
 
 __all__ = ["ORIGINAL", "Census", "Run", "census", "find_runs", "read", "titled"]
 
@@ -213,7 +213,7 @@ def _free(name: str, taken: Mapping[str, object]) -> str:
 
 def census(run: Run) -> Census:
     """Return which images a run has; errors as for ``read``."""
-    return compute.RESULTS.get(("census", run.folder, run.stamp), lambda: _census(run))
+    return cache.RESULTS.get(("census", run.folder, run.stamp), lambda: _census(run))
 
 
 def _census(run: Run) -> Census:
@@ -242,7 +242,7 @@ def read(run: Run, measures: Sequence[str], *, overall: bool = True) -> pd.DataF
         PathwayError: a file is damaged; names it.
     """
     key = ("rows", run.folder, run.stamp, tuple(measures), overall)
-    kept = compute.RESULTS.get(key, lambda: _kept(run, measures, overall))
+    kept = cache.RESULTS.get(key, lambda: _kept(run, measures, overall))
     return kept.table
 
 

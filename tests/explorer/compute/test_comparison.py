@@ -23,11 +23,12 @@ from core.pathways.ranking import rank
 from core.pathways.restriction import pathway_gradient, saliency_map
 from core.pathways.scores import Scores
 from core.strategy import Strategy
-from explorer.compute import comparison, compute
+from explorer.compute import cache, comparison, jobs, rankings, restriction
 from explorer.compute.comparison import CURVE, STRIP, Curve
 from explorer.compute.errands import Errand
 from explorer.compute.jobs import Status
-from explorer.compute.scene import Scene, Scored, Selection
+from explorer.compute.rankings import Scored, Selection
+from explorer.compute.scene import Scene, make_scene
 from tests.networks import SHAPE, TOYS, seeded
 from tests.waiting import until
 
@@ -39,7 +40,7 @@ pytestmark = pytest.mark.usefixtures("nothing_made")
 def scene_of(kind: str, target: int | None = 1) -> Scene:
     preprocessing = Preprocessing(size=8, resize=9)
     network = trace(seeded(TOYS[kind]()), SHAPE, name=kind, preprocessing=preprocessing, weights_hash="toy")
-    return compute.scene(network, PHOTO, Crop(), target)
+    return make_scene(network, PHOTO, Crop(), target)
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def scene() -> Scene:
 def scored(scene: Scene, name: str, **options: int) -> Scored:
     strategy = Strategy.of(name, **options)
     scores = METHODS[name](scene.network, scene.image, scene.target, **strategy.chosen)
-    return Scored(compute.scores_key(scene, strategy), strategy, rank(scores), scores.trajectory, 0.0)
+    return Scored(rankings.scores_key(scene, strategy), strategy, rank(scores), scores.trajectory, 0.0)
 
 
 def three(scene: Scene) -> list[Scored]:
@@ -88,7 +89,7 @@ def test_members_are_what_sets_of_neurons_say(kind, sparsity):
     dead = neurons_of(tuple(activation[0] == 0 for activation in scene.activations))
     on = [everything, everything - dead, *(neurons_of(m.ranking.pathway(sparsity).masks) for m in methods)]
     names = ("Original", "ActiveSubnet")
-    selections = [*(compute.reference(scene, Strategy(name)) for name in names), *methods]
+    selections = [*(rankings.reference(scene, Strategy(name)) for name in names), *methods]
 
     found = comparison.members(scene, selections, sparsity)
     n = len(everything)
@@ -109,7 +110,7 @@ def test_members_are_what_sets_of_neurons_say(kind, sparsity):
 
 def test_members_are_in_the_order_asked_for(scene):
     mct, random, _ = three(scene)
-    active = compute.reference(scene, Strategy("ActiveSubnet"))
+    active = rankings.reference(scene, Strategy("ActiveSubnet"))
     found = comparison.members(scene, [random, active, mct], 0.8)
     turned = comparison.members(scene, [mct, random, active], 0.8)
     sizes = {"random": round(0.2 * 512), "mct": mct.size(0.8), "active": active.chosen.size}
@@ -140,10 +141,10 @@ def test_the_overlap_of_nothing_with_nothing_is_not_a_number(scene):
 
 def test_members_are_made_once_for_the_same_neurons(scene):
     mct, random, _ = three(scene)
-    active = compute.reference(scene, Strategy("ActiveSubnet"))
+    active = rankings.reference(scene, Strategy("ActiveSubnet"))
     made = comparison.members(scene, [mct, random, active], 0.8)
     assert comparison.members(scene, [mct, random, active], 0.8) is made
-    again = compute.reference(scene, Strategy("ActiveSubnet"))
+    again = rankings.reference(scene, Strategy("ActiveSubnet"))
     assert comparison.members(scene, (scored(scene, "NeuronMCT"), random, again), 0.8) is made
     assert comparison.members(scene, [mct, random, active], 0.7) is not made
     assert comparison.members(scene, [random, mct, active], 0.8) is not made
@@ -152,7 +153,7 @@ def test_members_are_made_once_for_the_same_neurons(scene):
 
 
 def test_members_at_sparsities_that_keep_the_same_neurons_are_one(scene):
-    mct, active = scored(scene, "NeuronMCT"), compute.reference(scene, Strategy("ActiveSubnet"))
+    mct, active = scored(scene, "NeuronMCT"), rankings.reference(scene, Strategy("ActiveSubnet"))
     made = comparison.members(scene, [mct, active], 0.8)
     assert mct.size(0.8) == mct.size(0.8001) == mct.size(0.8 + 0.3 / scene.network.neurons)
     assert comparison.members(scene, [mct, active], 0.8001) is made
@@ -160,9 +161,9 @@ def test_members_at_sparsities_that_keep_the_same_neurons_are_one(scene):
 
 
 def test_members_of_another_photo_are_their_own(scene):
-    flipped = compute.scene(scene.network, PHOTO.transpose(Image.Transpose.FLIP_LEFT_RIGHT), Crop(), 1)
+    flipped = make_scene(scene.network, PHOTO.transpose(Image.Transpose.FLIP_LEFT_RIGHT), Crop(), 1)
     names = [Strategy("Original"), Strategy("ActiveSubnet")]
-    found, other = (comparison.members(s, [compute.reference(s, n) for n in names], 0.5) for s in (scene, flipped))
+    found, other = (comparison.members(s, [rankings.reference(s, n) for n in names], 0.5) for s in (scene, flipped))
     for table, own in ((found, scene), (other, flipped)):
         assert table.dead_shares().tolist() == [own.dead_share, 0.0]
     assert scene.dead_share != flipped.dead_share
@@ -175,11 +176,11 @@ def test_members_of_another_photo_are_their_own(scene):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_curve_is_the_fidelity_at_every_sparsity(kind, off):
     scene = scene_of(kind)
-    rankings = three(scene)
-    assert finish(comparison.curves(scene, rankings, off, "me")).state == "done"
-    found = comparison.curves(scene, rankings, off, "me")
+    ranked = three(scene)
+    assert finish(comparison.curves(scene, ranked, off, "me")).state == "done"
+    found = comparison.curves(scene, ranked, off, "me")
     assert found.complete
-    for part, one in zip(found.parts, rankings, strict=True):
+    for part, one in zip(found.parts, ranked, strict=True):
         assert len(part.points) == len(CURVE) == 16
         for point, sparsity in zip(part.points, CURVE, strict=True):
             wanted = fidelity(scene.network, scene.image, 1, one.ranking.pathway(sparsity), off=off)
@@ -212,9 +213,9 @@ def test_a_ranking_shared_between_targets_has_a_curve_and_a_row_for_each(target)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_strip_is_the_pathway_gradient_at_every_sparsity(kind, off):
     scene = scene_of(kind)
-    rankings = three(scene)
-    assert finish(comparison.strip(scene, rankings, off, "me")).state == "done"
-    for row, one in zip(comparison.strip(scene, rankings, off, "me").parts, rankings, strict=True):
+    ranked = three(scene)
+    assert finish(comparison.strip(scene, ranked, off, "me")).state == "done"
+    for row, one in zip(comparison.strip(scene, ranked, off, "me").parts, ranked, strict=True):
         assert row.maps.shape == (8, 8, 8)
         assert (row.maps.dtype, row.nbytes) == (np.float32, 8 * 8 * 8 * 4)
         assert len(row.p_ratios) == len(row.fates) == len(STRIP) == 8
@@ -238,17 +239,17 @@ def test_the_papers_sparsities_and_99_percent():
 
 @ERRANDS
 def test_nothing_is_there_at_first_then_all_of_it_and_the_same_each_time(scene, ask):
-    rankings = three(scene)
-    first = ask(scene, rankings, "zero", "me")
+    ranked = three(scene)
+    first = ask(scene, ranked, "zero", "me")
     assert (first.parts, first.complete) == ((None, None, None), False)
-    assert compute.ERRANDS.pending == 0  # it waits to be asked
+    assert jobs.ERRANDS.pending == 0  # it waits to be asked
     assert finish(first).state == "done"
-    once, twice = (ask(scene, rankings, "zero", "me") for _ in range(2))
+    once, twice = (ask(scene, ranked, "zero", "me") for _ in range(2))
     assert once.complete
     assert [id(part) for part in once.parts] == [id(part) for part in twice.parts]
     assert once.key == first.key
     assert once.ask().state == "done"
-    assert compute.ERRANDS.pending == compute.JOBS.pending == 0
+    assert jobs.ERRANDS.pending == jobs.JOBS.pending == 0
 
 
 @ERRANDS
@@ -281,7 +282,7 @@ def test_without_rankings_there_is_nothing_to_wait_for(scene, ask):
     found = ask(scene, [], "zero", "me")
     assert (found.parts, found.complete) == ((), True)
     assert found.ask() == Status("done")
-    assert compute.ERRANDS._thread is None
+    assert jobs.ERRANDS._thread is None
 
 
 class AtOnce:
@@ -292,14 +293,14 @@ class AtOnce:
 
     def ask(self, key: Any, work: Callable[..., Any], waiter: str) -> Status:
         made = work(lambda *told: self.told.append(told))
-        compute.RESULTS.put(key, made)
+        cache.RESULTS.put(key, made)
         return Status("done", made)
 
 
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> AtOnce:
     queue = AtOnce()
-    monkeypatch.setattr(compute, "ERRANDS", queue)
+    monkeypatch.setattr(jobs, "ERRANDS", queue)
     return queue
 
 
@@ -333,7 +334,7 @@ def test_progress_comes_to_its_end_where_a_strategy_stands_twice(scene, at_once,
 
 def refuse(monkeypatch: pytest.MonkeyPatch, unwanted: Scored, problem: Exception) -> None:
     """Let everything about one ranking go wrong."""
-    curve, answer = comparison.fidelity_curve, compute.answer
+    curve, answer = comparison.fidelity_curve, restriction.answer
 
     def curve_or_error(network, image, target, ranking, *args, **kwargs):
         if ranking is unwanted.ranking:
@@ -346,7 +347,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch, unwanted: Scored, problem: Exception
         return answer(scene, selection, *args)
 
     monkeypatch.setattr(comparison, "fidelity_curve", curve_or_error)
-    monkeypatch.setattr(compute, "answer", answer_or_error)
+    monkeypatch.setattr(restriction, "answer", answer_or_error)
 
 
 @ERRANDS
@@ -364,17 +365,17 @@ def test_a_part_that_fails_is_said_and_those_before_it_stay(scene, monkeypatch, 
     assert found.parts[0] is not None
     assert found.parts[1] is None
     assert found.ask().state == "failed"  # until somebody asks to try again
-    compute.forget_error(found.key)
+    jobs.forget_error(found.key)
     assert finish(found).state == "done"
     assert ask(scene, [mct, random, intgrad], "zero", "me").complete
 
 
 class Gate:
-    """Holds work back at a call of ``compute.answer`` or between two sparsities, until it is opened."""
+    """Holds work back at a call of ``restriction.answer`` or between two sparsities, until it is opened."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, held: Scored) -> None:
         self.reached, self.opened = Event(), Event()
-        curve, answer = comparison.fidelity_curve, compute.answer
+        curve, answer = comparison.fidelity_curve, restriction.answer
 
         def curve_later(network, image, target, ranking, sparsities, *, off, progress):
             def told(*args):
@@ -388,7 +389,7 @@ class Gate:
             return answer(scene, selection, *args)
 
         monkeypatch.setattr(comparison, "fidelity_curve", curve_later)
-        monkeypatch.setattr(compute, "answer", answer_later)
+        monkeypatch.setattr(restriction, "answer", answer_later)
 
     def _wait_at(self, held: bool) -> None:
         if held:
@@ -419,10 +420,10 @@ def test_leaving_stops_it_and_keeps_the_parts_that_were_made(scene, monkeypatch,
     errand = ask(scene, [mct, random, intgrad], "zero", "me")
     errand.ask()
     assert gate.reached.wait(60)
-    compute.leave(errand.key, "me")
+    jobs.leave(errand.key, "me")
     gate.opened.set()
-    until(lambda: compute.ERRANDS.pending == 0)
-    assert compute.RESULTS.peek(errand.key) is None
+    until(lambda: jobs.ERRANDS.pending == 0)
+    assert cache.RESULTS.peek(errand.key) is None
     left = ask(scene, [mct, random, intgrad], "zero", "me")
     assert [part is not None for part in left.parts] == [True, False, False]
     assert finish(left).state == "done"  # asked again, it starts again
@@ -436,11 +437,11 @@ def test_who_leaves_does_not_take_it_from_another(scene, monkeypatch, ask):
     mine, yours = (ask(scene, [mct], "zero", waiter) for waiter in ("me", "you"))
     mine.ask()
     yours.ask()
-    assert compute.ERRANDS.pending == 1
+    assert jobs.ERRANDS.pending == 1
     assert gate.reached.wait(60)
-    compute.leave(mine.key, "me")
+    jobs.leave(mine.key, "me")
     gate.opened.set()
-    until(lambda: compute.RESULTS.peek(yours.key) is not None)
+    until(lambda: cache.RESULTS.peek(yours.key) is not None)
     assert ask(scene, [mct], "zero", "you").complete
 
 
@@ -448,7 +449,7 @@ def test_curves_and_strip_are_two_errands_that_do_not_wait_for_methods(scene):
     curves, strip = (ask(scene, three(scene), "zero", "me") for ask in (comparison.curves, comparison.strip))
     assert curves.key != strip.key
     go = Event()
-    compute.JOBS.ask("method", lambda progress: Curve((), int(go.wait(60))), "me")
+    jobs.JOBS.ask("method", lambda progress: Curve((), int(go.wait(60))), "me")
     assert finish(curves).state == finish(strip).state == "done"
-    assert compute.JOBS.pending == 1
+    assert jobs.JOBS.pending == 1
     go.set()

@@ -25,9 +25,10 @@ from core.pathways.overlap import dead_neurons, dead_share
 from core.pathways.ranking import rank
 from core.pathways.restriction import pathway_gradient, response, restrict, saliency_map
 from core.strategy import STRATEGIES, Strategy
-from explorer.compute import compute, neurons
+from explorer.compute import cache, catalogue, jobs, neurons, rankings, restriction
 from explorer.compute.jobs import Jobs, Status
-from explorer.compute.scene import Scene, Scored
+from explorer.compute.rankings import Scored
+from explorer.compute.scene import Scene, make_scene, scene_again
 from tests.networks import SHAPE, TOYS, seeded
 from tests.waiting import until
 
@@ -56,14 +57,14 @@ def network() -> Network:
 
 @pytest.fixture
 def scene(network: Network) -> Scene:
-    return compute.scene(network, PHOTO, Crop(), None)
+    return make_scene(network, PHOTO, Crop(), None)
 
 
 def scored(scene: Scene, method: str, **options: int) -> Scored:
     """Ask until it is there, as a page does."""
 
     def ask() -> Scored | None:
-        status = compute.ask_scores(scene, Strategy.of(method, **options), "test")
+        status = rankings.ask_scores(scene, Strategy.of(method, **options), "test")
         assert status.state != "failed", status.error
         return status.result
 
@@ -75,7 +76,7 @@ def scored(scene: Scene, method: str, **options: int) -> Scored:
 
 def test_a_scene_is_the_photo_in_the_original_network(network):
     crop = Crop(0.25, 0.5, 2.0)
-    scene = compute.scene(network, PHOTO, crop, None)
+    scene = make_scene(network, PHOTO, crop, None)
     image = network.preprocess(PHOTO, crop)
     run = network.run(image, record=True)
     assert torch.equal(scene.image, image)
@@ -93,7 +94,7 @@ def test_a_scene_is_the_photo_in_the_original_network(network):
 
 def test_a_target_is_explained_and_the_prediction_stays_known(network, scene):
     other = (scene.prediction + 1) % network.classes
-    asked = compute.scene(network, PHOTO, Crop(), other)
+    asked = make_scene(network, PHOTO, Crop(), other)
     assert (asked.target, asked.prediction) == (other, scene.prediction)
     assert not torch.equal(asked.original.gradient, scene.original.gradient)
     torch.testing.assert_close(asked.original.gradient, pathway_gradient(network, scene.image, other))
@@ -102,17 +103,17 @@ def test_a_target_is_explained_and_the_prediction_stays_known(network, scene):
 @pytest.mark.parametrize("target", [4, 999])
 def test_a_target_that_the_network_lacks_is_refused(network, target):
     with pytest.raises(PathwayError, match="from 0 to 3"):
-        compute.scene(network, PHOTO, Crop(), target)
+        make_scene(network, PHOTO, Crop(), target)
 
 
 def test_what_was_dropped_is_found_again_as_it_was_and_holds_no_page_up(nothing_made, network):
-    scene = compute.scene(network, PHOTO, Crop(), None)
+    scene = make_scene(network, PHOTO, Crop(), None)
     selection = scored(scene, "NeuronIntGrad")
-    find, choose = compute.scene_again(scene), compute.selection_again(selection)
+    find, choose = scene_again(scene), rankings.selection_again(selection)
     assert find() is scene
     assert choose(scene) is selection
-    compute.RESULTS.clear()
-    with ThreadPoolExecutor(1) as pool, compute._SCORING:  # pages score; making something costly again may take minutes
+    cache.RESULTS.clear()
+    with ThreadPoolExecutor(1) as pool, rankings._SCORING:  # pages score meanwhile, which may take minutes
         again, ranked = pool.submit(lambda: (find(), choose(scene))).result(30)
     assert again is not scene
     assert ranked is not selection
@@ -123,7 +124,7 @@ def test_what_was_dropped_is_found_again_as_it_was_and_holds_no_page_up(nothing_
 
 def test_a_scenes_bytes_are_at_least_its_tensors(scene):
     assert scene.nbytes >= sum(activation.nbytes for activation in scene.activations)
-    assert compute.RESULTS.nbytes >= scene.nbytes
+    assert cache.RESULTS.nbytes >= scene.nbytes
 
 
 # ------------------------------------------------------------------------------------------------------------ answers
@@ -133,10 +134,10 @@ def test_a_scenes_bytes_are_at_least_its_tensors(scene):
 @pytest.mark.parametrize("sparsity", [0.0, 0.5, 0.9])
 @pytest.mark.parametrize("target", [None, 1])
 def test_an_answer_is_the_restricted_network(network, off, sparsity, target):
-    scene = compute.scene(network, PHOTO, Crop(), target)
+    scene = make_scene(network, PHOTO, Crop(), target)
     ranking = rank(METHODS["NeuronMCT"](network, scene.image, scene.target))
     pathway = ranking.pathway(sparsity)
-    answer = compute.answer(scene, scored(scene, "NeuronMCT"), sparsity, off)
+    answer = restriction.answer(scene, scored(scene, "NeuronMCT"), sparsity, off)
     torch.testing.assert_close(answer.restricted.logits, response(network, scene.image, pathway, off=off))
     torch.testing.assert_close(
         answer.restricted.gradient, pathway_gradient(network, scene.image, scene.target, pathway, off=off)
@@ -156,12 +157,12 @@ KINDS = ["Straight", "Residual", "Functional", "Split", "Branches", "Saturating"
 @pytest.mark.parametrize("off", ["zero", "frozen"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_original_is_all_neurons_and_answers_as_the_unrestricted_network(kind, off):
-    scene = compute.scene(toy(kind), PHOTO, Crop(), 1)
-    original = compute.reference(scene, Strategy("Original"))
+    scene = make_scene(toy(kind), PHOTO, Crop(), 1)
+    original = rankings.reference(scene, Strategy("Original"))
     assert [tuple(mask.shape) for mask in original.chosen.masks] == [site.shape for site in scene.network.sites]
     assert all(bool(mask.all()) for mask in original.chosen.masks)
     assert original.size(0.9) == scene.network.neurons
-    answer = compute.answer(scene, original, 0.9, off)
+    answer = restriction.answer(scene, original, 0.9, off)
     assert torch.equal(answer.restricted.logits, scene.original.logits)
     assert torch.equal(answer.restricted.gradient, scene.original.gradient)
     assert (answer.sparsity, answer.p_ratio, answer.prediction_kept, answer.ties) == (0.0, 1.0, True, 0)
@@ -172,12 +173,12 @@ def test_the_original_is_all_neurons_and_answers_as_the_unrestricted_network(kin
 @pytest.mark.parametrize("off", ["zero", "frozen"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_active_subnet_is_the_neurons_above_zero_and_none_of_them_is_dead(kind, off):
-    scene = compute.scene(toy(kind), PHOTO, Crop(), 1)
-    active = compute.reference(scene, Strategy("ActiveSubnet"))
+    scene = make_scene(toy(kind), PHOTO, Crop(), 1)
+    active = rankings.reference(scene, Strategy("ActiveSubnet"))
     above = [activation[0] > 0 for activation in scene.activations]
     assert all(torch.equal(mask, a) for mask, a in zip(active.chosen.masks, above, strict=True))
     assert active.size(0.9) == sum(int(a.sum()) for a in above)
-    answer = compute.answer(scene, active, 0.9, off)
+    answer = restriction.answer(scene, active, 0.9, off)
     assert answer.dead_share == 0.0
     assert answer.sparsity == pytest.approx(scene.dead_share)
     assert answer.sizes == tuple(int(a.sum()) for a in above)
@@ -187,12 +188,12 @@ def test_the_active_subnet_is_the_neurons_above_zero_and_none_of_them_is_dead(ki
 
 @pytest.mark.parametrize("name", ["Original", "ActiveSubnet"])
 def test_a_reference_is_there_at_once_and_reads_like_any_selection(network, scene, name):
-    status = compute.ask_scores(scene, Strategy(name), "me")
+    status = rankings.ask_scores(scene, Strategy(name), "me")
     assert status.state == "done"
-    assert compute.JOBS._thread is None
+    assert jobs.JOBS._thread is None
     found = status.result
     assert (found.strategy, found.complete) == (Strategy(name), True)
-    assert found.key == compute.scores_key(scene, Strategy(name))
+    assert found.key == rankings.scores_key(scene, Strategy(name))
     masks = neurons.all_masks(scene, found, 0.9)
     for site in network.sites:
         mask = np.ones(site.shape, bool) if name == "Original" else scene.activations[site.index][0].numpy() > 0
@@ -205,51 +206,51 @@ def test_a_reference_is_there_at_once_and_reads_like_any_selection(network, scen
 
 
 def test_equal_requests_give_the_identical_object(network, scene):
-    assert compute.scene(network, PHOTO.copy(), Crop(), None) is scene
+    assert make_scene(network, PHOTO.copy(), Crop(), None) is scene
     one = scored(scene, "NeuronMCT")
     assert scored(scene, "NeuronMCT") is one
-    answer = compute.answer(scene, one, 0.5, "zero")
-    assert compute.answer(scene, one, 0.5, "zero") is answer
+    answer = restriction.answer(scene, one, 0.5, "zero")
+    assert restriction.answer(scene, one, 0.5, "zero") is answer
 
 
 def test_what_differs_is_not_shared(network, scene):
     brighter = PHOTO.point(lambda v: min(255, v + 1))
     scenes = [
         scene,
-        compute.scene(network, brighter, Crop(), None),
-        compute.scene(network, PHOTO, Crop(0.2), None),
-        compute.scene(network, PHOTO, Crop(), (scene.target + 1) % 4),
-        compute.scene(toy("Straight"), PHOTO, Crop(), None),
-        compute.scene(toy(weights_hash="other"), PHOTO, Crop(), None),
+        make_scene(network, brighter, Crop(), None),
+        make_scene(network, PHOTO, Crop(0.2), None),
+        make_scene(network, PHOTO, Crop(), (scene.target + 1) % 4),
+        make_scene(toy("Straight"), PHOTO, Crop(), None),
+        make_scene(toy(weights_hash="other"), PHOTO, Crop(), None),
     ]
-    rankings = [scored(s, "NeuronMCT") for s in scenes] + [scored(scene, "Random", seed=s) for s in (0, 1)]
+    ranked = [scored(s, "NeuronMCT") for s in scenes] + [scored(scene, "Random", seed=s) for s in (0, 1)]
     assert len({id(s) for s in scenes}) == len(scenes)
-    assert len({id(r) for r in rankings}) == len(rankings)
-    answers = [compute.answer(scene, rankings[0], s, off) for s in (0.5, 0.6) for off in ("zero", "frozen")]
+    assert len({id(r) for r in ranked}) == len(ranked)
+    answers = [restriction.answer(scene, ranked[0], s, off) for s in (0.5, 0.6) for off in ("zero", "frozen")]
     assert len({id(a) for a in answers}) == 4
 
 
 def test_the_predicted_target_and_the_same_one_named_share_scores(network, scene):
-    named = compute.scene(network, PHOTO, Crop(), scene.target)
+    named = make_scene(network, PHOTO, Crop(), scene.target)
     assert scored(named, "NeuronMCT") is scored(scene, "NeuronMCT")
-    other = compute.scene(network, PHOTO, Crop(), (scene.target + 1) % 4)
+    other = make_scene(network, PHOTO, Crop(), (scene.target + 1) % 4)
     assert scored(other, "NeuronMCT") is not scored(scene, "NeuronMCT")
 
 
 def test_sparsities_that_keep_the_same_neurons_share_an_answer(network, scene):
     mct, random = scored(scene, "NeuronMCT"), scored(scene, "Random")
     step = 1 / network.neurons
-    one, same, next_one = (compute.answer(scene, mct, 0.5 + k * step, "zero") for k in (0.0, 0.3, 1.0))
+    one, same, next_one = (restriction.answer(scene, mct, 0.5 + k * step, "zero") for k in (0.0, 0.3, 1.0))
     assert one is same
     assert one.sparsity == 0.5
     assert (next_one is not one, sum(next_one.sizes)) == (True, sum(one.sizes) - 1)
-    assert compute.answer(scene, mct, 0.5, "frozen") is not one
-    assert compute.answer(scene, random, 0.5, "zero") is not one
+    assert restriction.answer(scene, mct, 0.5, "frozen") is not one
+    assert restriction.answer(scene, random, 0.5, "zero") is not one
 
 
 def test_a_references_answer_is_one_at_any_sparsity(scene):
     answers = {
-        id(compute.answer(scene, compute.reference(scene, Strategy(name)), sparsity, "zero"))
+        id(restriction.answer(scene, rankings.reference(scene, Strategy(name)), sparsity, "zero"))
         for name in ("Original", "ActiveSubnet")
         for sparsity in (0.0, 0.5, 0.99)
     }
@@ -259,9 +260,9 @@ def test_a_references_answer_is_one_at_any_sparsity(scene):
 def test_the_same_weights_under_other_class_names_keep_their_own(network, scene):
     """Two sessions may bring the same file with different names, or one session names its classes later."""
     renamed = toy(names=["a", "b", "c", "d"])
-    other = compute.scene(renamed, PHOTO, Crop(), None)
+    other = make_scene(renamed, PHOTO, Crop(), None)
     assert other.network.class_names == ("a", "b", "c", "d")
-    assert compute.scene(network, PHOTO, Crop(), None).network.class_names == tuple(NAMES)
+    assert make_scene(network, PHOTO, Crop(), None).network.class_names == tuple(NAMES)
     assert scored(other, "NeuronMCT") is scored(scene, "NeuronMCT")
 
 
@@ -270,10 +271,10 @@ def test_the_same_weights_under_other_class_names_keep_their_own(network, scene)
 
 def test_cheap_methods_answer_at_once_without_the_queue(scene):
     for method in ("NeuronMCT", "Random"):
-        status = compute.ask_scores(scene, Strategy(method), "me")
+        status = rankings.ask_scores(scene, Strategy(method), "me")
         assert status.state == "done"
-    assert compute.JOBS.pending == 0
-    assert compute.JOBS._thread is None
+    assert jobs.JOBS.pending == 0
+    assert jobs.JOBS._thread is None
 
 
 @pytest.mark.parametrize(
@@ -303,7 +304,7 @@ def test_costly_methods_wait_in_line_and_say_how_far_they_are(scene):
     statuses: list[Status] = []
 
     def done() -> bool:
-        statuses.append(compute.ask_scores(scene, Strategy.of("GreedyPruning", steps=200), "me"))
+        statuses.append(rankings.ask_scores(scene, Strategy.of("GreedyPruning", steps=200), "me"))
         return statuses[-1].state == "done"
 
     until(done, every=0.001)
@@ -317,39 +318,39 @@ def test_costly_methods_wait_in_line_and_say_how_far_they_are(scene):
 
 def test_cancelled_dgr_leaves_the_best_it_had_found(scene):
     strategy = Strategy.of("DGR(init=1)", iterations=5000)
-    key = compute.scores_key(scene, strategy)
-    assert compute.best_so_far(scene, strategy) is None
-    until(lambda: compute.ask_scores(scene, strategy, "me").done >= 3, every=0.001)
-    compute.JOBS.leave(key, "me")
-    until(lambda: not compute.JOBS.pending)
-    best = compute.best_so_far(scene, strategy)
+    key = rankings.scores_key(scene, strategy)
+    assert rankings.best_so_far(scene, strategy) is None
+    until(lambda: rankings.ask_scores(scene, strategy, "me").done >= 3, every=0.001)
+    jobs.JOBS.leave(key, "me")
+    until(lambda: not jobs.JOBS.pending)
+    best = rankings.best_so_far(scene, strategy)
     assert not best.complete
     assert best.key != key
-    assert compute.RESULTS.peek(key) is None
-    assert compute.answer(scene, best, 0.5, "zero").sparsity == pytest.approx(0.5, abs=0.01)
+    assert cache.RESULTS.peek(key) is None
+    assert restriction.answer(scene, best, 0.5, "zero").sparsity == pytest.approx(0.5, abs=0.01)
 
 
 def test_scores_that_ignore_the_target_are_shared_between_targets_and_answers_are_not(network):
-    one, other = (compute.scene(network, PHOTO, Crop(), target) for target in (0, 1))
+    one, other = (make_scene(network, PHOTO, Crop(), target) for target in (0, 1))
     random, mct = Strategy("Random"), Strategy("NeuronMCT")
-    assert compute.scores_key(one, random) == compute.scores_key(other, random)
-    assert compute.scores_key(one, mct) != compute.scores_key(other, mct)
-    scored = compute.ask_scores(one, random, "me").result
-    first, second = (compute.answer(scene, scored, 0.5, "zero") for scene in (one, other))
+    assert rankings.scores_key(one, random) == rankings.scores_key(other, random)
+    assert rankings.scores_key(one, mct) != rankings.scores_key(other, mct)
+    scored = rankings.ask_scores(one, random, "me").result
+    first, second = (restriction.answer(scene, scored, 0.5, "zero") for scene in (one, other))
     assert not torch.equal(first.restricted.gradient, second.restricted.gradient)
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_what_ignores_the_target_has_one_key_for_all_targets(network, name):
-    one, other = (compute.scene(network, PHOTO, Crop(), target) for target in (0, 1))
-    keys = [compute.scores_key(scene, Strategy(name)) for scene in (one, other)]
+    one, other = (make_scene(network, PHOTO, Crop(), target) for target in (0, 1))
+    keys = [rankings.scores_key(scene, Strategy(name)) for scene in (one, other)]
     assert (keys[0] == keys[1]) == (name not in ("NeuronMCT", "NeuronIntGrad", "GreedyPruning"))
 
 
 def test_keys_tell_strategies_and_their_options_apart(scene):
     strategies = [*map(Strategy, STRATEGIES), Strategy.of("Random", seed=1), Strategy.of("Random", seed=2)]
-    assert len({compute.scores_key(scene, strategy) for strategy in strategies}) == len(strategies) == 10
-    assert compute.scores_key(scene, Strategy.of("Random", seed=0)) == compute.scores_key(scene, Strategy("Random"))
+    assert len({rankings.scores_key(scene, strategy) for strategy in strategies}) == len(strategies) == 10
+    assert rankings.scores_key(scene, Strategy.of("Random", seed=0)) == rankings.scores_key(scene, Strategy("Random"))
 
 
 @dataclass(frozen=True)
@@ -369,17 +370,17 @@ def settled(line: Jobs, key: str) -> Status:
 
 @pytest.mark.parametrize("queue", ["JOBS", "ERRANDS"])
 def test_leaving_reaches_a_job_in_whichever_line_it_is(queue):
-    line, go = getattr(compute, queue), Event()
+    line, go = getattr(jobs, queue), Event()
     line.ask("before", lambda progress: Made(int(go.wait(60))), "another")
     assert line.ask("left", lambda progress: Made(), "me").state == "waiting"
     assert line.pending == 2
-    compute.leave("left", "another")
+    jobs.leave("left", "another")
     assert line.pending == 2
-    compute.leave("left", "me")
+    jobs.leave("left", "me")
     assert line.pending == 1
     go.set()
     assert settled(line, "before").state == "done"
-    assert compute.RESULTS.peek("left") is None
+    assert cache.RESULTS.peek("left") is None
 
 
 @pytest.mark.parametrize("queue", ["JOBS", "ERRANDS"])
@@ -387,11 +388,11 @@ def test_an_error_is_forgotten_in_whichever_line_it_is(queue):
     def fail(progress):
         raise PathwayError("no luck")
 
-    line = getattr(compute, queue)
+    line = getattr(jobs, queue)
     line.ask("key", fail, "me")
     assert settled(line, "key").error == "no luck"
     assert settled(line, "key").state == "failed"
-    compute.forget_error("key")
+    jobs.forget_error("key")
     assert settled(line, "key").result == Made()
 
 
@@ -462,7 +463,7 @@ def test_a_vector_is_planes_of_one_pixel():
         name="vectors",
         preprocessing=Preprocessing(size=8, resize=8),
     )
-    scene = compute.scene(vectors, PHOTO, Crop(), None)
+    scene = make_scene(vectors, PHOTO, Crop(), None)
     planes = neurons.site_planes(scene, scored(scene, "Random"), 0.5, 0)
     assert planes.mask.shape == (6, 1, 1)
     assert planes.mask.sum() == 3
@@ -476,28 +477,28 @@ def test_a_vector_is_planes_of_one_pixel():
 
 
 def test_warming_makes_the_default_view():
-    compute.warm()
-    network = compute.network("squeezenet1_1")
-    made = compute.RESULTS.nbytes
-    scene = compute.scene(network, compute.sample("chelsea"), Crop(), None)
-    ranking = compute.ask_scores(scene, Strategy("NeuronMCT"), "me").result
-    compute.answer(scene, ranking, 0.9, "zero")
-    assert compute.RESULTS.nbytes == made
+    restriction.warm()
+    network = catalogue.network("squeezenet1_1")
+    made = cache.RESULTS.nbytes
+    scene = make_scene(network, catalogue.sample("chelsea"), Crop(), None)
+    ranking = rankings.ask_scores(scene, Strategy("NeuronMCT"), "me").result
+    restriction.answer(scene, ranking, 0.9, "zero")
+    assert cache.RESULTS.nbytes == made
     assert scene.network.class_names[scene.target] == "tiger cat"
 
 
 def test_networks_are_loaded_once_and_labelled():
-    assert compute.network("squeezenet1_1") is compute.network("squeezenet1_1")
-    labels = compute.network_labels()
+    assert catalogue.network("squeezenet1_1") is catalogue.network("squeezenet1_1")
+    labels = catalogue.network_labels()
     assert labels["squeezenet1_1"] == "squeezenet1_1 · embedded"
     assert labels["alexnet"] == "alexnet · 233 MB"
     assert "vit_b_16" not in labels
 
 
 def test_facts_of_photos():
-    facts = compute.sample_facts("chelsea")
+    facts = catalogue.sample_facts("chelsea")
     assert facts is sample_images()["chelsea"]
-    assert compute.sample_facts("upload-0123") is None
+    assert catalogue.sample_facts("upload-0123") is None
 
 
 @pytest.mark.thorough

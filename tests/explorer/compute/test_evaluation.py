@@ -27,10 +27,10 @@ from core.methods import METHODS
 from core.network import Network, trace
 from core.pathways.ranking import rank
 from core.pathways.restriction import pathway_gradient
-from explorer.compute import compute, evaluation
+from explorer.compute import evaluation
 from explorer.compute.attributions import Made, attribute, contributions
 from explorer.compute.errands import Errand
-from explorer.compute.scene import Scene
+from explorer.compute.scene import Scene, make_scene
 from explorer.state.view import View
 from tests.networks import SHAPE, TOYS, seeded
 from tests.waiting import until
@@ -43,7 +43,7 @@ pytestmark = pytest.mark.usefixtures("nothing_made")
 def scene() -> Scene:
     preprocessing = Preprocessing(size=8, resize=9)
     network = trace(seeded(TOYS["Residual"]()), SHAPE, name="toy", preprocessing=preprocessing, weights_hash="toy")
-    return compute.scene(network, PHOTO, Crop(), 1)
+    return make_scene(network, PHOTO, Crop(), 1)
 
 
 def made(scene: Scene, name: str) -> tuple[str, Made]:

@@ -21,8 +21,10 @@ from core.network import Network, trace
 from core.pathways.ranking import rank
 from core.pathways.scores import Scores
 from core.strategy import Strategy
-from explorer.compute import compute, export
-from explorer.compute.scene import Answer, Scene, Scored, Selection
+from explorer.compute import export, rankings, restriction
+from explorer.compute.rankings import Scored, Selection
+from explorer.compute.restriction import Answer
+from explorer.compute.scene import Scene, make_scene
 from explorer.state.view import View
 from tests.networks import SHAPE, TOYS, seeded
 
@@ -109,9 +111,9 @@ def test_no_file_name_holds_what_some_system_forbids(parts):
 def test_provenance_names_everything_it_takes_to_make_it_again(network):
     photo = Image.effect_noise((10, 8), 80).convert("RGB")
     view = View(image="noise", target=2, sparsity=0.5, off="frozen", x=0.25)
-    scene = compute.scene(network, photo, view.crop, 2)
-    scored = compute.ask_scores(scene, Strategy.of("Random", seed=3), "test").result
-    answer = compute.answer(scene, scored, view.sparsity, view.off)
+    scene = make_scene(network, photo, view.crop, 2)
+    scored = rankings.ask_scores(scene, Strategy.of("Random", seed=3), "test").result
+    answer = restriction.answer(scene, scored, view.sparsity, view.off)
     made = export.provenance(scene, view, scored, answer).facts
     assert json.loads(json.dumps(made)) == made
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", str(made.pop("made")))
@@ -158,15 +160,15 @@ Answered = tuple[Selection, Answer]
 
 @pytest.fixture(scope="module")
 def scene(network: Network) -> Scene:
-    return compute.scene(network, PHOTO, View().crop, 2)
+    return make_scene(network, PHOTO, View().crop, 2)
 
 
 def answered(scene: Scene, selection: Selection, sparsity: float = 0.5) -> Answered:
-    return selection, compute.answer(scene, selection, sparsity, "zero")
+    return selection, restriction.answer(scene, selection, sparsity, "zero")
 
 
 def asked(scene: Scene, strategy: Strategy) -> Answered:
-    return answered(scene, compute.ask_scores(scene, strategy, "test").result)
+    return answered(scene, rankings.ask_scores(scene, strategy, "test").result)
 
 
 def nothing(scene: Scene) -> Answered:

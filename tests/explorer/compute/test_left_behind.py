@@ -9,8 +9,9 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from explorer.compute import compute
-from explorer.compute.scene import Scene, Scored
+from explorer.compute import cache
+from explorer.compute.rankings import Scored
+from explorer.compute.scene import Scene
 from tests.app import button, opened, ran, until_done
 
 PAIR = {"columns": "NeuronMCT~Random"}
@@ -64,7 +65,7 @@ def test_neither_activations_nor_rankings_are_held_and_every_file_can_still_be_m
     before = list(alive())
     known = {id(thing) for thing in before}
     at = shown(page)
-    compute.RESULTS.clear()
+    cache.RESULTS.clear()
     held = [type(thing).__name__ for thing in alive() if id(thing) not in known]
     assert at.main is not None
     assert held == []

@@ -24,8 +24,9 @@ from core.data.samples import sample_images
 from core.models.zoo import load_checkpoint
 from core.network import trace
 from core.strategy import Strategy
-from explorer.compute import compute, neurons
-from explorer.compute.scene import Scene, Scored
+from explorer.compute import catalogue, neurons, rankings, restriction
+from explorer.compute.rankings import Scored
+from explorer.compute.scene import Scene, make_scene
 from explorer.plots.figures import jpeg
 from explorer.plots.palette import LIGHT
 from explorer.plots.words import percent, ratio
@@ -57,7 +58,7 @@ VOID = {"meta", "img", "source", "br", "hr", "link"}
 
 
 def scored(scene: Scene, strategy: Strategy) -> Scored | None:
-    return compute.ask_scores(scene, strategy, "report").result
+    return rankings.ask_scores(scene, strategy, "report").result
 
 
 def columns_of(scene: Scene, view: View) -> list[Column]:
@@ -67,13 +68,13 @@ def columns_of(scene: Scene, view: View) -> list[Column]:
     columns = []
     for place, (strategy, colour) in enumerate(zip(strategies, colours, strict=True)):
         selection = until(partial(scored, scene, strategy))
-        answer = compute.answer(scene, selection, view.sparsity, view.off)
+        answer = restriction.answer(scene, selection, view.sparsity, view.off)
         columns.append(Column(place, strategy, strategy.title, colour, selection, answer))
     return columns
 
 
 def made(view: View) -> tuple[Scene, list[Column], str]:
-    scene = compute.scene(compute.network(view.network), compute.sample(view.image), view.crop, view.target)
+    scene = make_scene(catalogue.network(view.network), catalogue.sample(view.image), view.crop, view.target)
     columns = columns_of(scene, view)
     return scene, columns, report.make(scene, view, columns).decode("utf-8")
 
@@ -187,7 +188,7 @@ def test_it_is_well_formed_and_asks_nobody_for_anything(which, request):
 
 def test_what_is_still_in_line_is_named():
     view = View()
-    scene = compute.scene(compute.network(view.network), compute.sample(view.image), view.crop, view.target)
+    scene = make_scene(catalogue.network(view.network), catalogue.sample(view.image), view.crop, view.target)
     strategies = [view.strategy(view.first), view.strategy(view.second)]
     waiting = [Column(i, s, s.title, "#123456", state="in line") for i, s in enumerate(strategies)]
     page = Page(report.make(scene, view, waiting).decode())
@@ -210,7 +211,7 @@ def hostile() -> tuple[View, str]:
     )
     view = View(network="checkpoint-x", image="upload-x", second="Random", sparsity=0.5, target=1)
     photo = Image.effect_noise((10, 8), 80).convert("RGB")
-    scene = compute.scene(network, photo, view.crop, view.target)
+    scene = make_scene(network, photo, view.crop, view.target)
     return view, report.make(scene, view, columns_of(scene, view)).decode("utf-8")
 
 
@@ -289,7 +290,7 @@ def test_the_snippet_of_uploads_says_which_file_to_put_where(tmp_path):
     kept = Image.open(io.BytesIO(jpeg(downscale(picture, 1024), quality=95)))  # as the session does
     network = load_checkpoint(weights, "squeezenet1_1", filename="mine.safetensors")
     view = View(network=f"checkpoint-{network.weights_hash}", image="upload-ab12", second="Random")
-    scene = compute.scene(network, kept, view.crop, None)
+    scene = make_scene(network, kept, view.crop, None)
     text = report.make(scene, view, columns_of(scene, view)).decode()
     assert "which file to put where" in text
     code = pre(text, "snippet")

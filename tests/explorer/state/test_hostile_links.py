@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from core.errors import printable
 from core.methods import METHODS
 from explorer.compute.export import csv_file, file_name
-from explorer.compute.scene import left_by
+from explorer.compute.rankings import left_by
 from explorer.plots.layout import literal, wrapped
 from explorer.plots.words import plain
 from explorer.state.knockout import MOST_PARTS, KnockOut

@@ -19,8 +19,9 @@ from core.errors import PathwayError
 from core.network import Network, trace
 from core.pathways.ranking import rank
 from core.strategy import Strategy
-from explorer.compute import compute, neurons
-from explorer.compute.scene import Scene, Scored, left_by
+from explorer.compute import catalogue, neurons, rankings, restriction
+from explorer.compute.rankings import Scored, left_by
+from explorer.compute.scene import Scene, make_scene
 from explorer.state.knockout import MAX_BYTES, MOST_PARTS, KnockOut, Part
 from tests.networks import SHAPE, seeded, toy
 
@@ -62,7 +63,7 @@ def network() -> Network:
 
 @pytest.fixture
 def scene(nothing_made: None, network: Network) -> Scene:
-    return compute.scene(network, PHOTO, Crop(), 1)
+    return make_scene(network, PHOTO, Crop(), 1)
 
 
 def channel(site: int, place: int) -> Part:
@@ -266,7 +267,7 @@ def literal(scene: Scene, knock: KnockOut) -> tuple[Tensor, Tensor]:
 @pytest.mark.parametrize("kind", SETS)
 def test_an_answer_is_the_pass_with_those_activations_multiplied_by_zero(kind, only, scene):
     knock = KnockOut(SETS[kind], only)
-    answer = compute.answer(scene, compute.knocked(scene, knock), 0.0, "zero")
+    answer = restriction.answer(scene, rankings.knocked(scene, knock), 0.0, "zero")
     logits, gradient = literal(scene, knock)
     torch.testing.assert_close(answer.restricted.logits, logits)
     torch.testing.assert_close(answer.restricted.gradient, gradient)
@@ -287,8 +288,8 @@ def test_silencing_changes_something(scene):
 
 @pytest.mark.parametrize("only", [False, True], ids=["silenced", "kept alone"])
 def test_the_empty_set_is_the_original_network(only, scene):
-    reference = compute.knocked(scene, KnockOut((), only))
-    answer = compute.answer(scene, reference, 0.0, "zero")
+    reference = rankings.knocked(scene, KnockOut((), only))
+    answer = restriction.answer(scene, reference, 0.0, "zero")
     assert torch.equal(answer.restricted.logits, scene.original.logits)
     assert torch.equal(answer.restricted.gradient, scene.original.gradient)
     assert (answer.sparsity, answer.p_ratio, answer.prediction_kept) == (0.0, 1.0, True)
@@ -296,25 +297,25 @@ def test_the_empty_set_is_the_original_network(only, scene):
 
 
 def test_sets_of_one_size_and_targets_have_their_own_answers(network, scene):
-    other = compute.scene(network, PHOTO, Crop(), 2)
+    other = make_scene(network, PHOTO, Crop(), 2)
     asked = [
         (s, KnockOut((part,), only))
         for s in (scene, other)
         for part in (channel(0, 0), channel(0, 1))
         for only in (False, True)
     ]
-    answers = [compute.answer(s, compute.knocked(s, knock), 0.0, "zero") for s, knock in asked]
+    answers = [restriction.answer(s, rankings.knocked(s, knock), 0.0, "zero") for s, knock in asked]
     assert len({id(answer) for answer in answers}) == 8
     for (s, knock), answer in zip(asked, answers, strict=True):
         torch.testing.assert_close(answer.restricted.gradient, literal(s, knock)[1])
-        assert compute.answer(s, compute.knocked(s, knock), 0.9, "zero") is answer  # no sparsity changes it
+        assert restriction.answer(s, rankings.knocked(s, knock), 0.9, "zero") is answer  # no sparsity changes it
 
 
 def test_photos_have_their_own_answers(network, scene):
     knock = KnockOut((channel(0, 0),))
-    brighter = compute.scene(network, PHOTO.point(lambda v: min(255, v + 40)), Crop(), 1)
+    brighter = make_scene(network, PHOTO.point(lambda v: min(255, v + 40)), Crop(), 1)
     for s in (scene, brighter):
-        answer = compute.answer(s, compute.knocked(s, knock), 0.0, "zero")
+        answer = restriction.answer(s, rankings.knocked(s, knock), 0.0, "zero")
         torch.testing.assert_close(answer.restricted.logits, literal(s, knock)[0])
 
 
@@ -342,7 +343,7 @@ def test_strongest_channels_by_hand(scene, network):
 
 @pytest.mark.parametrize("method", ["NeuronMCT", "Random"])
 def test_strongest_channels_are_those_of_a_slow_sum(method, scene, network):
-    scored = compute.ask_scores(scene, Strategy(method), "me").result
+    scored = rankings.ask_scores(scene, Strategy(method), "me").result
     for site in network.sites:
         area = site.neurons // site.planes[0]
         sums = [
@@ -355,7 +356,7 @@ def test_strongest_channels_are_those_of_a_slow_sum(method, scene, network):
 
 
 def test_scores_of_a_channel_are_those_of_its_neurons(scene, network):
-    scored = compute.ask_scores(scene, Strategy("NeuronMCT"), "me").result
+    scored = rankings.ask_scores(scene, Strategy("NeuronMCT"), "me").result
     for site in network.sites:
         _, height, width = site.planes
         position = site.neurons - 1
@@ -369,7 +370,7 @@ def test_scores_of_a_channel_are_those_of_its_neurons(scene, network):
 
 @pytest.mark.parametrize("sparsity", [0.0, 0.5, 0.9])
 def test_a_neuron_is_on_the_pathway_where_its_mask_says_so(sparsity, scene, network):
-    scored = compute.ask_scores(scene, Strategy("NeuronMCT"), "me").result
+    scored = rankings.ask_scores(scene, Strategy("NeuronMCT"), "me").result
     masks = scored.ranking.pathway(sparsity).masks
     for site in network.sites:
         on = [neurons.on_pathway(scored, sparsity, (site.index, position)) for position in range(site.neurons)]
@@ -387,7 +388,7 @@ def test_a_set_is_opened_as_it_was_saved(kind, only, network):
 
 
 def test_the_largest_set_can_be_saved_and_opened():
-    network = compute.network("squeezenet1_1")
+    network = catalogue.network("squeezenet1_1")
     knock = KnockOut().adding(neuron(12, 93_311 - i) for i in range(MOST_PARTS))
     assert KnockOut.open(knock.file(network), network) == knock
 

@@ -19,8 +19,10 @@ from core.pathways.ranking import Pathway, rank
 from core.pathways.restriction import Restricted, response
 from core.pathways.scores import Scores
 from core.strategy import Strategy
-from explorer.compute import compute
-from explorer.compute.scene import Answer, Scene, Scored
+from explorer.compute import rankings, restriction
+from explorer.compute.rankings import Scored
+from explorer.compute.restriction import Answer
+from explorer.compute.scene import Scene, make_scene
 from explorer.state.choices import SPARSITIES
 from explorer.state.view import View
 from explorer.views.compare.presets import PRESETS, Findings, asked
@@ -113,7 +115,7 @@ Neurons = set[tuple[int, int]]  # site, flat position
 def scene_of(kind: str) -> Scene:
     preprocessing = Preprocessing(size=8, resize=9)
     network = trace(seeded(TOYS[kind]()), SHAPE, name=kind, preprocessing=preprocessing, weights_hash="presets")
-    return compute.scene(network, PHOTO, Crop(), None)
+    return make_scene(network, PHOTO, Crop(), None)
 
 
 def pathways_of(scene: Scene, sparsity: float) -> dict[str, Pathway]:
@@ -175,8 +177,8 @@ def test_the_answer_about_survival_is_cores_fidelity(kind):
     for name, options in NEEDED.items():
         strategy = Strategy.of(name, **options)
         ranking = rank(METHODS[name](scene.network, scene.image, scene.target, **options))
-        scored = Scored(compute.scores_key(scene, strategy), strategy, ranking, (), 0.0)
-        answers[name] = compute.answer(scene, scored, 0.99, "zero")
+        scored = Scored(rankings.scores_key(scene, strategy), strategy, ranking, (), 0.0)
+        answers[name] = restriction.answer(scene, scored, 0.99, "zero")
         found = fidelity(scene.network, scene.image, scene.target, ranking.pathway(0.99))
         number = f"{found.p_ratio:.2f}" if found.p_ratio >= 0.1 else f"{found.p_ratio:.2g}"
         logits = response(scene.network, scene.image, ranking.pathway(0.99))
@@ -263,7 +265,7 @@ def test_a_method_whose_pathway_is_empty_leaves_nothing(residual):
     strategy = Strategy.of("NeuronMCT")
     zeros = [torch.zeros(site.shape) for site in residual.network.sites]
     none = rank(Scores(zeros, keeps_zeros=False))  # as a released rule may leave it
-    empty = compute.answer(residual, Scored(("none",), strategy, none, (), 0.0), 0.99, "zero")
+    empty = restriction.answer(residual, Scored(("none",), strategy, none, (), 0.0), 0.99, "zero")
     assert sum(empty.sizes) == 0
     answers = {"NeuronMCT": empty, "NeuronIntGrad": fate(0.5, "kept", 0.2), "GreedyPruning": fate(0.5, "kept", 0.2)}
     found = replace(by_hand(residual, marked([], []), NeuronMCT=marked([], [])), answers=answers)

@@ -25,10 +25,11 @@ from core.pathways.ranking import rank
 from core.pathways.restriction import pathway_gradient, response, saliency_map
 from core.pathways.scores import Scores
 from core.strategy import Strategy
-from explorer.compute import comparison, compute
+from explorer.compute import cache, comparison, jobs, rankings
 from explorer.compute.comparison import STRIP, SWEEP, Swept
 from explorer.compute.errands import Errand
-from explorer.compute.scene import Scene, Scored
+from explorer.compute.rankings import Scored
+from explorer.compute.scene import Scene, make_scene
 from explorer.plots import figures
 from explorer.plots.words import number, percent, ratio
 from explorer.state.choices import SPARSITIES
@@ -44,7 +45,7 @@ QUICK = {"second": "Random"}  # both methods answer at once
 def scene_of(kind: str, target: int | None = 1) -> Scene:
     preprocessing = Preprocessing(size=8, resize=9)
     network = trace(seeded(TOYS[kind]()), SHAPE, name=kind, preprocessing=preprocessing, weights_hash="toy")
-    return compute.scene(network, PHOTO, Crop(), target)
+    return make_scene(network, PHOTO, Crop(), target)
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def scene(nothing_made) -> Scene:
 def scored(scene: Scene, name: str = "NeuronMCT") -> Scored:
     strategy = Strategy.of(name)
     scores = METHODS[name](scene.network, scene.image, scene.target)
-    return Scored(compute.scores_key(scene, strategy), strategy, rank(scores), scores.trajectory, 0.0)
+    return Scored(rankings.scores_key(scene, strategy), strategy, rank(scores), scores.trajectory, 0.0)
 
 
 def made(errand: Errand) -> None:
@@ -148,9 +149,9 @@ def test_a_sweep_holds_what_it_says_and_tells_its_progress(scene, monkeypatch):
     told: list[tuple[int, int, str]] = []
 
     def ask(key, work, waiter):
-        compute.RESULTS.put(key, work(lambda *step: told.append(step)))
+        cache.RESULTS.put(key, work(lambda *step: told.append(step)))
 
-    monkeypatch.setattr(compute.ERRANDS, "ask", ask)
+    monkeypatch.setattr(jobs.ERRANDS, "ask", ask)
     comparison.sweeps(scene, [scored(scene)], "zero", "me").ask()
     (part,) = comparison.sweeps(scene, [scored(scene)], "zero", "me").parts
     assert part.nbytes == 25 * 8 * 8 * 4 + 25 * 4 * 4 + 2 * 25 * len(scene.network.sites) * 8

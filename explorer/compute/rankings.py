@@ -1,0 +1,217 @@
+"""The selections made of a scene's neurons: methods' rankings, queued where they are costly, and references."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from threading import Lock
+
+import torch
+from torch import Tensor
+
+from core.errors import Cancelled
+from core.methods import Method, Scores, Step
+from core.network import Network
+from core.pathways.ranking import Pathway, Ranking, rank
+from core.pathways.scores import Sum
+from core.progress import Progress, silent
+from core.strategy import ACTIVE, ORIGINAL, Strategy
+from explorer.compute import cache, jobs, malloc
+from explorer.compute.jobs import Status, best_key
+from explorer.compute.scene import Scene
+from explorer.state.knockout import KnockOut
+
+__all__ = [
+    "INLINE_PASSES",
+    "Reference",
+    "Scored",
+    "Selection",
+    "ask_scores",
+    "best_so_far",
+    "knocked",
+    "left_by",
+    "ready_scores",
+    "reference",
+    "scores_key",
+    "selection_again",
+]
+
+_SCORING = Lock()  # of millions of neurons scores and ranks take 200 MB while they are made: one page at a time
+INLINE_PASSES = 2.0  # a method this cheap is not worth a place in the queue
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A method's ranking of a scene's neurons.
+
+    Attributes:
+        key: what it was made from, by content.
+        strategy: what made it.
+        ranking: of all neurons.
+        trajectory: what the method went through.
+        seconds: what making it took.
+        complete: False for the best that cancelled work had found.
+        sums: of contributions at each site, and what is due; () where the method knows none.
+    """
+
+    key: tuple[Hashable, ...]
+    strategy: Strategy
+    ranking: Ranking
+    trajectory: tuple[Step, ...]
+    seconds: float
+    complete: bool = True
+    sums: tuple[Sum, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Return the method's name."""
+        return self.strategy.name
+
+    @property
+    def ordinal(self) -> bool:
+        """Return whether scores are places, which say no more than the ranks."""
+        return self.strategy.method is not None and self.strategy.method.ordinal
+
+    @property
+    def nbytes(self) -> int:
+        """Return the bytes it holds."""
+        return self.ranking.nbytes
+
+    def size(self, sparsity: float) -> int:
+        """Return how many neurons stay at a sparsity."""
+        return self.ranking.size(sparsity)
+
+    def pathway(self, sparsity: float) -> Pathway:
+        """Return which neurons stay at a sparsity."""
+        return self.ranking.pathway(sparsity)
+
+    def site_mask(self, sparsity: float, site: int) -> Tensor:
+        """Return which neurons of one site stay."""
+        return self.ranking.ranks[site] < self.size(sparsity)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Neurons that no method chose and no sparsity changes: all of them, or all that are active.
+
+    Attributes:
+        key: what it was made from, by content.
+        strategy: which it is.
+        chosen: its neurons.
+    """
+
+    key: tuple[Hashable, ...]
+    strategy: Strategy
+    chosen: Pathway
+    seconds: float = 0.0
+    complete: bool = True
+
+    def size(self, _: float) -> int:
+        """Return how many neurons it has."""
+        return self.chosen.size
+
+    def pathway(self, _: float) -> Pathway:
+        """Return its neurons."""
+        return self.chosen
+
+    def site_mask(self, _: float, site: int) -> Tensor:
+        """Return its neurons of one site."""
+        return self.chosen.masks[site]
+
+
+Selection = Scored | Reference
+"""What a sparsity, or none, makes a pathway of."""
+
+
+def scores_key(scene: Scene, strategy: Strategy) -> tuple[Hashable, ...]:
+    """Return under what a selection is shared; a target that is predicted and the same one named are one."""
+    return ("scores", *scene.key[1:-1], scene.target if strategy.uses_target else None, strategy)
+
+
+def ask_scores(scene: Scene, strategy: Strategy, waiter: str) -> Status:
+    """Return where a strategy's selection stands; see ``Jobs.ask``. A cheap one is done when this returns."""
+    method = strategy.method
+    if method is None:
+        return Status("done", reference(scene, strategy))
+    ready = ready_scores(scene, strategy)
+    if ready is not None:
+        return Status("done", ready)
+    key = scores_key(scene, strategy)
+    return jobs.JOBS.ask(key, lambda progress: _score(scene, strategy, method, progress), waiter)
+
+
+def ready_scores(scene: Scene, strategy: Strategy) -> Scored | None:
+    """Return a method's ranking if it is there or quick to make; a costly one is not asked for."""
+    method, ready = strategy.method, cache.RESULTS.peek(scores_key(scene, strategy))
+    if ready is None and method is not None and method.passes(scene.network, **strategy.chosen) <= INLINE_PASSES:
+        with _SCORING:
+            ready = _scored(scene, strategy, method)
+    return ready
+
+
+def _scored(scene: Scene, strategy: Strategy, method: Method) -> Scored:
+    return cache.RESULTS.get(scores_key(scene, strategy), lambda: _score(scene, strategy, method))
+
+
+def _score(scene: Scene, strategy: Strategy, method: Method, progress: Progress = silent) -> Scored:
+    key, start = scores_key(scene, strategy), time.perf_counter()
+    try:
+        scores = method(scene.network, scene.image, scene.target, progress=progress, **strategy.chosen)
+    except Cancelled as stop:
+        if isinstance(stop.best, Scores):
+            partial = (*key, "cancelled", time.monotonic_ns())  # no two are alike
+            seconds = time.perf_counter() - start
+            stop.best = Scored(partial, strategy, rank(stop.best), (), seconds, complete=False)
+        raise
+    malloc.give_back()  # what the method took and left; ranking millions of neurons takes as much again
+    return Scored(key, strategy, rank(scores), scores.trajectory, time.perf_counter() - start, sums=scores.sums)
+
+
+def best_so_far(scene: Scene, strategy: Strategy) -> Scored | None:
+    """Return the best that a cancelled method had found, None where it had nothing."""
+    return cache.RESULTS.peek(best_key(scores_key(scene, strategy)))
+
+
+def selection_again(selection: Selection) -> Callable[[Scene], Selection]:
+    """Return a function that finds or remakes a scene's selection; meanwhile it keeps no ranking from being dropped.
+
+    The best that a cancelled method had found stays, for nobody can make it again.
+    """
+    if isinstance(selection, Reference) or not selection.complete:
+        return lambda _: selection
+    strategy, method = selection.strategy, selection.strategy.method
+    if method is None:
+        raise TypeError(f"{strategy.name} has no method, and yet a ranking.")
+    return lambda scene: _scored(scene, strategy, method)
+
+
+def reference(scene: Scene, strategy: Strategy) -> Reference:
+    """Return the neurons of the original network or of its active subnet."""
+    if strategy.name == ACTIVE:
+        masks = tuple(~dead for dead in scene.dead)
+    else:
+        true = torch.ones((), dtype=torch.bool, device=scene.network.device)
+        masks = tuple(true.expand(dead.shape) for dead in scene.dead)  # takes no room
+    return Reference(scores_key(scene, strategy), strategy, Pathway(masks))
+
+
+def knocked(scene: Scene, knock: KnockOut) -> Reference:
+    """Return the neurons that a knock-out leaves."""
+    key = ("knocked", *scene.key[1:-1], knock)
+    return Reference(key, Strategy(ORIGINAL), left_by(knock, scene.network))
+
+
+def left_by(knock: KnockOut, network: Network) -> Pathway:
+    """Return the neurons that a knock-out leaves."""
+    named = [torch.zeros(site.shape, dtype=torch.bool, device=network.device) for site in network.sites]
+    for part in knock.parts:
+        site = network.sites[part.site]
+        mask = named[part.site].view(site.planes) if part.whole else named[part.site].view(-1)
+        mask[part.place] = True
+    touched = {part.site for part in knock.parts}
+    left = (
+        mask if knock.only and site in touched else ~mask if site in touched else torch.ones_like(mask)
+        for site, mask in enumerate(named)
+    )
+    return Pathway(tuple(left))
