@@ -109,7 +109,7 @@ def test_no_file_name_holds_what_some_system_forbids(parts):
 
 
 def test_provenance_names_everything_it_takes_to_make_it_again(network):
-    photo = Image.effect_noise((10, 8), 80).convert("RGB")
+    photo = Image.fromarray(np.random.default_rng(1).integers(0, 256, (8, 10, 3), np.uint8))
     view = View(image="noise", target=2, sparsity=0.5, off="frozen", x=0.25)
     scene = make_scene(network, photo, view.crop, 2)
     scored = rankings.ask_scores(scene, Strategy.of("Random", seed=3), "test").result
