@@ -70,12 +70,11 @@ def find_page() -> PageContext:
 
 
 def find_scene(network: Network) -> SceneContext:
-    """Return what a page about one photo is drawn from; what the view has and the network has not is taken out of it.
+    """Return what a page about one photo is drawn from.
 
     Args:
-        network: the view's.
+        network: the view's, to which the view is fitted already, see ``session.fit``.
     """
-    session.fit(network)
     view = session.view()
     photo = session.pictures()[view.image]()
     return SceneContext(view, session.theme(), make_scene(network, photo, view.crop, view.target), photo)

@@ -50,6 +50,7 @@ def render_page(
     if network is None:
         _show_sidebar(find_page(), options)
         return
+    session.fit(network)
     page = find_scene(network)
     about = lead(page)
     TURNS.let_others()
