@@ -103,10 +103,9 @@ def prepare(threads: int) -> str:
 
 
 def _settle() -> None:
-    """Take what is loaded now out of the garbage collector's sight; it stays as long as the process.
+    """Exclude what is loaded now, which stays as long as the process, from garbage collection.
 
-    To look through all that torch, plotly and a traced network consist of, 440,000 objects, takes 0.2 s, during which
-    no thread computes.
+    Going through the 440,000 objects of torch, plotly and a traced network takes 0.2 s, in which no thread computes.
     """
     import pandas  # noqa: F401
     import plotly.graph_objects  # noqa: F401

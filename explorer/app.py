@@ -20,7 +20,7 @@ STYLE, LOGO = (Path(__file__).with_name(name) for name in ("style.css", "logo.sv
 
 
 def main() -> None:
-    """Draw the page that the address names, between what all pages share."""
+    """Draw the page that the address names, with the parts that all pages share."""
     st.set_page_config(page_title="Pathway Explorer", page_icon=str(LOGO), layout="wide", initial_sidebar_state="auto")
     page = st.navigation(navigation.pages(), position="top")
     navigation.follow()
@@ -32,7 +32,7 @@ def main() -> None:
     lesson.show_lesson(session.view())
     try:
         page.run()
-    except Exception as problem:  # stopping and running again are no Exceptions to Streamlit
+    except Exception as problem:  # stopping and rerunning a page raise no Exception in Streamlit
         errors.show_failure(problem)
 
 

@@ -214,7 +214,7 @@ def _study(chosen: argparse.Namespace, command: str) -> int:
 
 
 def _engine(chosen: argparse.Namespace, load: Load, here: Load | None = None) -> Engine:
-    """Return who works, with what ``load`` makes; in this process with what ``here`` gives, if it is there already."""
+    """Return the engine: its workers use what ``load`` makes, this process what ``here`` gives, if it is there."""
     from core.errors import PathwayError
     from core.studies import DaskEngine, Serial
 
@@ -238,12 +238,12 @@ def _told(bar: tqdm[Any]) -> Progress:
     """Return a function that moves a progress bar."""
 
     def progress(done: int, total: int, _: str) -> None:
-        if not bar.n:  # what was there already says nothing about the pace
+        if not bar.n:  # finished parts say nothing about the pace
             bar.total = total
             bar.initial = bar.n = done
         bar.update(done - bar.n)
         if done == total:
-            bar.close()  # its time stands still, whatever follows
+            bar.close()  # so that its time stops here
 
     return progress
 

@@ -1,4 +1,4 @@
-"""What ``python -m explorer study`` prints of a finished study: means, and how methods differ on the same images."""
+"""The summary that ``python -m explorer study`` prints: means, and paired differences between methods."""
 
 from __future__ import annotations
 

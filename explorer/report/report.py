@@ -1,7 +1,8 @@
 """One HTML file that holds what Explore shows, what it was made from, and the Python that makes it again.
 
 Everything is in the file: pictures as data URLs, styles inline, no script; it asks no host for anything, and a content
-security policy says so. It follows the reader's light or theme, and prints. All text is escaped, here or in ``markup``.
+security policy says so. It follows the reader's light or dark theme, and prints. All text is escaped, here or in
+``markup``.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ TOP = 5
 
 
 def offer_report(page: SceneContext, columns: Sequence[Column]) -> None:
-    """Offer the report on what the page shows now; it is made when somebody takes it."""
+    """Offer the report on what the page shows now; it is made when it is downloaded."""
     view = page.view
     find = again(page.scene, columns)
 
@@ -164,7 +165,7 @@ def _answers(scene: Scene, restricted: Restricted) -> str:
 
 
 def _said(scene: Scene, view: View, columns: Sequence[Column]) -> str:
-    """How much two pathways share, and which methods are still to come."""
+    """Return in words how much two pathways share, and which methods are still to come."""
     shown = ready(columns)
     said = [lacking(columns)]
     if len(shown) == 2:
@@ -180,7 +181,7 @@ def _said(scene: Scene, view: View, columns: Sequence[Column]) -> str:
 
 
 def _neuron(scene: Scene, shown: Sequence[Shown], neuron: Neuron) -> str:
-    """The selected neuron: what it sees, what it does here, and its place under each method."""
+    """Return the selected neuron: its receptive field, its activation, and its rank under each method."""
     site, box = scene.network.sites[neuron[0]], neurons.sees(scene, neuron)
     where = f"{site.name}, {position_name(site, neuron[1])}"
     activation = float(scene.activations[site.index].flatten()[neuron[1]])
@@ -235,7 +236,7 @@ def _made_from(made: Mapping[str, object], view: View) -> str:
 
 
 def _how(scene: Scene, view: View, shown: Sequence[Shown]) -> str:
-    """How to run the snippet, and what it cannot know."""
+    """Return how to run the snippet, and what it cannot know."""
     how = ["Save this as snippet.py in the repository's root and run it there: python snippet.py"]
     if uploaded(view):
         how.append("What was uploaded is not in this file: the first lines say which file to put where.")

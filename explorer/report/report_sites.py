@@ -1,4 +1,4 @@
-"""Where pathways run, as the report has it: bars in SVG, a table, and masks, each as one picture for light and dark."""
+"""The course of pathways in the report: bars in SVG, a table, and masks, each a picture for light and one for dark."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _shares(scene: Scene, column: Shown) -> list[float]:
 
 
 def _strip(scene: Scene, view: View, shown: Sequence[Shown]) -> str:
-    """The share kept at every site as bars; the chosen site is framed."""
+    """Return the share kept at every site as bars; the chosen site is framed."""
     sites, shares = scene.network.sites, {column.title: _shares(scene, column) for column in shown}
     most = {title: max(range(len(values)), key=values.__getitem__) for title, values in shares.items()}
     top = next(stop for stop in STOPS if stop >= max(map(max, shares.values())))
@@ -68,7 +68,7 @@ def _strip(scene: Scene, view: View, shown: Sequence[Shown]) -> str:
 
 
 def _bars(scene: Scene, column: Shown, place: int, width: float, top: float) -> list[str]:
-    """One method's bars; those of the second are hatched, so that colour alone tells nothing."""
+    """Return one method's bars; those of the second are hatched, so that they differ by more than colour."""
     sites, bars = scene.network.sites, []
     for site, share in zip(sites, _shares(scene, column), strict=True):
         x = LEFT + (site.index + 0.09) * (RIGHT - LEFT) / len(sites) + place * width
@@ -130,7 +130,7 @@ def _share_cell(share: float, most: float, colour: str) -> str:
 
 
 def _masks(scene: Scene, view: View, column: Shown) -> str:
-    """Which neurons of the chosen site stay: by position, and every channel."""
+    """Return the masks at the chosen site: by position, and of every channel."""
     site = scene.network.sites[view.site_in(scene.network)]
     planes = neurons.site_planes(scene, column.selection, view.sparsity, view.site_in(scene.network))
     kept, dead = int(planes.mask.sum()), int((planes.mask & planes.dead).sum())

@@ -86,7 +86,7 @@ def prints(scene: Scene, view: View, columns: Sequence[Column]) -> str:
 def snippet(scene: Scene, view: View, columns: Sequence[Column]) -> str:
     """Return Python that makes numbers and maps again with ``core`` alone.
 
-    Nobody's words are in it but as literals. What was uploaded it reads from a path at its top.
+    Names given by people stand in it as literals only. An upload is read from a path at its top.
     """
     photo, network = _photo_source(view), _network_source(scene, view)
     values = {
@@ -111,7 +111,7 @@ def snippet(scene: Scene, view: View, columns: Sequence[Column]) -> str:
 
 @dataclass(frozen=True)
 class _Source:
-    """How the snippet comes by the network or the photo: lines at its top, lines that load, and what they import."""
+    """The lines that load the network or the photo: those at the top, those that load, and their imports."""
 
     constants: str
     code: str
@@ -166,7 +166,7 @@ def _imports(*sources: _Source) -> str:
 
 
 def _import_order(name: str) -> tuple[bool, bool, str]:
-    """Constants, then classes, then functions, as formatters have it."""
+    """Return the order of imported names: constants, then classes, then functions, as formatters sort them."""
     return not name.isupper(), name.islower(), name
 
 

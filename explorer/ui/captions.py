@@ -1,4 +1,4 @@
-"""What is said under a picture, the same on the page and in the report: of a scene, a map, an answer."""
+"""Captions of scenes, maps and answers, the same on the page and in the report."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def logits(scene: Scene, before: Standing, after: Standing) -> dict[str, str]:
 
 
 def making(selection: Selection, answer: Answer, off: Off) -> dict[str, object]:
-    """Return how the others are held, how many were taken of those that score alike at the cut, and what it took."""
+    """Return how an answer was made: how the other neurons are held, the ties at the cut, and the seconds taken."""
     parts: dict[str, object] = {"off the pathway": held(off)}
     if isinstance(selection, Scored):
         if answer.ties:
@@ -79,7 +79,7 @@ def making(selection: Selection, answer: Answer, off: Off) -> dict[str, object]:
 
 
 def runs_out(title: str, ranking: Ranking) -> tuple[float, str, str]:
-    """Return where along the slider a method's scores run out, that in words, and what it means."""
+    """Return where along the slider a method's scores run out: the place in [0, 1], a sentence, and its explanation."""
     at = percent(ranking.runs_out)
     place = sum(stop < ranking.runs_out for stop in SPARSITIES) / (len(SPARSITIES) - 1)
     kept = "a pathway never has more neurons than those"
@@ -101,7 +101,7 @@ def held(off: Off) -> str:
 def likeliest(scene: Scene, probabilities: Sequence[float], top: int) -> tuple[list[tuple[str, float, bool]], str]:
     """Return the likeliest classes as (name, probability, is the target), and in words how many are left out alike.
 
-    Those as likely as the first that is not shown are in no order, and only counted.
+    Classes as likely as the first one left out have no order among them; they are counted only.
     """
     names, order = scene.network.class_names, sorted(range(len(probabilities)), key=lambda i: -probabilities[i])
     shown, rest = order[:top], ""

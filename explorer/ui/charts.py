@@ -20,12 +20,12 @@ def show_chart(figure: go.Figure, key: str, alt: str) -> None:
 
 
 def show_site_chart(figure: go.Figure, key: str, alt: str) -> None:
-    """Show a chart with a bar a site; a click on one looks into that site."""
+    """Show a chart with one bar per site; a click on a bar selects its site."""
 
     def clicked() -> None:
         points = st.session_state[key].selection.points
         if points:
-            site = int(points[0]["point_index"])  # not x, which is the bar's own place beside its neighbour
+            site = int(points[0]["point_index"])  # not x: bars of two methods stand beside each other
             session.change(lambda v: replace(v, site=site))
 
     st.plotly_chart(_presented(figure), key=key, on_select=clicked, selection_mode="points", config=CALM, alt=alt)

@@ -1,4 +1,4 @@
-"""Controls for how one looks: one each, set from the view; using one replaces the view. See ``explorer.ui.session``."""
+"""Controls of the view: each is set from the view, and using it replaces the view. See ``explorer.ui.session``."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def sparsity() -> None:
 
 
 def how_shown() -> None:
-    """Draw, folded, how neurons off the pathway are held and how maps are shown; its title says what is chosen."""
+    """Draw, folded, how neurons off the pathway are held and how maps are shown; the title names the choice."""
     v = view()
     opacity = "" if v.opacity == 100 else f" · {v.opacity} % over the photo"
     shown = f"off the pathway {captions.held(v.off)} · {v.style} · {v.scale} scale{opacity}"
@@ -88,7 +88,7 @@ def how_shown() -> None:
 
 
 def restriction() -> None:
-    """Draw how neurons off the pathway are held."""
+    """Draw the choice of how neurons off the pathway are held."""
     st.segmented_control(
         "Off the pathway",
         ["zero", "frozen"],
@@ -101,7 +101,7 @@ def restriction() -> None:
 
 
 def _maps() -> None:
-    """Draw how maps are shown: value, colour scale, over the photo or alone."""
+    """Draw the choice of how maps are shown: value, colour scale, over the photo or alone."""
     columns = st.columns([1, 1, 1.2])
     with columns[0]:
         st.segmented_control("Map shows", ["magnitude", "signed"], required=True, **field("style", "default"))
@@ -125,7 +125,7 @@ def _maps() -> None:
 
 
 def site(chosen: Network) -> None:
-    """Draw the choice of site, for those who do not click the strip."""
+    """Draw the choice of site, for people who do not click the strip."""
     key = f"site_{chosen.name}"  # its labels are this network's; Streamlit tells options apart by label
     st.selectbox(
         "Site",
@@ -139,7 +139,7 @@ def site(chosen: Network) -> None:
 
 
 def ranking_scope() -> None:
-    """Draw whether the ranking lists all sites or the chosen one."""
+    """Draw the choice whether the ranking lists all sites or the chosen one."""
     st.segmented_control(
         "Ranking over",
         [False, True],
@@ -163,7 +163,7 @@ def reset() -> None:
 
 
 def near() -> None:
-    """Draw whether curves show all pixels, or the first tenth of them."""
+    """Draw the choice whether curves show all pixels or the first tenth of them."""
     st.segmented_control(
         "Pixels",
         [True, False],

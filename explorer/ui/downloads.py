@@ -1,4 +1,4 @@
-"""The one way pages offer files: named after their provenance, with it inside, and made only when taken."""
+"""Files to download, named after their provenance, which is in them, and made when the button is clicked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said of a failure that nobody foresaw: to a person in words and with a way out, to the log in full."""
+"""The message about an unexpected failure: a way out on the page, the traceback in the log."""
 
 from __future__ import annotations
 

@@ -21,9 +21,9 @@ Value = TypeVar("Value")
 def settle(key: str, value: Value) -> Value:
     """Set a widget from the view, and return the value, which is to be the widget's default as well.
 
-    What it shows already is left alone: the person may have moved it on meanwhile. The default is for a browser so slow
-    that the page ran again before it drew the widget: it never sees the run that set it, and would answer with the
-    first of its options.
+    A widget that shows the value already is left alone: the person may have moved it on meanwhile. The default is for a
+    slow browser, for which the page runs again before it has drawn the widget: such a browser never sees the run that
+    set the widget, and would answer with the first option.
     """
     if session.turned() or key not in st.session_state or st.session_state[key] != value:
         st.session_state[key] = value
@@ -68,7 +68,7 @@ def several(
         known: all names.
         chosen: those that the view has.
         on_change: called when a name is added or taken away.
-        name: how one is shown.
+        name: how a name is shown.
         help: behind the question mark.
     """
     shown = settle(key, [each for each in known if each in chosen])

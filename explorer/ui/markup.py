@@ -1,4 +1,4 @@
-"""Small pieces of HTML that Streamlit has no element for; all text is escaped here."""
+"""Small pieces of HTML for which Streamlit has no element; all text is escaped here."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def facts(pairs: Mapping[str, str]) -> str:
 
 
 def answers(top: Sequence[tuple[str, float, bool]], rows: int, rest: str = "") -> str:
-    """Return classes with their probabilities as bars; each is (name, probability, is the target); then a line.
+    """Return classes with their probabilities as bars, each given as (name, probability, is the target), then a line.
 
-    It is as high as ``rows`` of them, so that what stands below lines up from panel to panel.
+    The result is as high as ``rows`` classes, so that what stands below lines up from panel to panel.
     """
     items = "".join(
         f'<li class="{"target" if target else ""}" style="--share:{100 * share:.1f}%">'
@@ -79,7 +79,7 @@ def runs_out(place: float, text: str, card: str, colour: str) -> str:
 
 
 def colour_bar(low: str, high: str, words: str, colours: Sequence[str], note: str = "") -> str:
-    """Return a colour scale with what its ends mean, whose it is, and what it does not tell."""
+    """Return a colour scale with the values at its ends, whose scale it is, and a note."""
     bar = f'<i style="background:linear-gradient(90deg, {", ".join(colours)})"></i>'
     text = " · ".join(part for part in (words, note) if part)
     said = f"<small>{escape(text)}</small>" if text else ""

@@ -1,4 +1,4 @@
-"""The one way pages show a mosaic of masks: as a picture in which a click opens a neuron."""
+"""A mosaic of masks, shown as a picture in which a click opens a neuron."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which pages there are, and ways from one to another; all pages share one view."""
+"""The pages and the links between them; all pages share one view."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def open_picture(name: str, network: str, make: Callable[[View], View]) -> None:
 
 
 def follow() -> None:
-    """Turn to the page that a callback asked for, if one did: callbacks cannot turn pages themselves."""
+    """Switch to the page that a callback asked for, if one did: callbacks cannot switch pages themselves."""
     name = st.session_state.pop("go_to", None)
     if name is not None:
         st.switch_page(_page(name))

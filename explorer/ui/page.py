@@ -1,7 +1,7 @@
-"""What a page is drawn from: the view in the colours of the page, and the scene that most pages look at.
+"""The context that a page is drawn from: the view, the colours of the page, and on most pages a scene.
 
-A page is found once at the start of a run and handed to whatever draws a part of it. Callbacks run before the next
-one is found: they change the view by ``session.change`` and hold no page, whose scene would stay in memory with them.
+The context is made once per run and passed to every function that draws a part of the page. Callbacks run before the
+next one is made: they change the view by ``session.change``, and hold no context, which would keep its scene in memory.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["PageContext", "SceneContext", "find_page", "find_scene"]
 
 @dataclass(frozen=True)
 class PageContext:
-    """What every page is drawn from.
+    """The context of every page.
 
     Attributes:
         view: what the person chose.
@@ -39,7 +39,7 @@ class PageContext:
 
 @dataclass(frozen=True)
 class SceneContext(PageContext):
-    """What a page about one photo in one network is drawn from.
+    """The context of a page about one photo in one network.
 
     Attributes:
         scene: the photo in the network.
@@ -55,7 +55,7 @@ class SceneContext(PageContext):
         return self.scene.network
 
     def made_from(self, selection: Selection | None = None, answer: Answer | None = None) -> Provenance:
-        """Return the provenance of what is shown of the scene, of a selection, and of its answer."""
+        """Return the provenance of the scene, and of a selection and its answer if they are given."""
         return export.provenance(self.scene, self.view, selection, answer)
 
     @property
@@ -65,15 +65,15 @@ class SceneContext(PageContext):
 
 
 def find_page() -> PageContext:
-    """Return what every page is drawn from."""
+    """Return the context of this run."""
     return PageContext(session.view(), session.theme())
 
 
 def find_scene(network: Network) -> SceneContext:
-    """Return what a page about one photo is drawn from.
+    """Return the context of this run, with the scene that the view names.
 
     Args:
-        network: the view's, to which the view is fitted already, see ``session.fit``.
+        network: the view's network; the view is fitted to it already, see ``session.fit``.
     """
     view = session.view()
     photo = session.pictures()[view.image]()

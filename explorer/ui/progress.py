@@ -1,4 +1,4 @@
-"""The one way pages show long work: its place in line, its progress, and a way to cancel it."""
+"""Long work on a page: its place in line, its progress, and a way to cancel it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""How many pages are drawn at once, and who is next.
+"""Slots in which pages are drawn: a few at once, the others in the order of their arrival.
 
-Python runs one thread at a time, so thirty pages that are drawn at once are all ready when the last of them would have
-been; and they hold each other up at every lock on the way. In turns each has the machine nearly to itself.
+Python runs one thread at a time, so thirty pages drawn at once would all be ready at the time of the last one, and
+would wait for each other at every lock. In turns, each has the machine nearly to itself.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ __all__ = ["TURNS", "Turns"]
 
 
 class Turns:
-    """Let a number of threads run at once, and the others in the order of their arrival; a context manager.
+    """A context manager that lets a number of threads run at once, and the others in the order of their arrival.
 
     Args:
-        at_once: how many go on at once.
+        at_once: how many threads run at once.
     """
 
     def __init__(self, at_once: int) -> None:
@@ -26,7 +26,7 @@ class Turns:
 
     @property
     def free(self) -> int:
-        """Return how many could go on now."""
+        """Return how many more threads could run now."""
         return self._free
 
     def __enter__(self) -> None:
@@ -60,4 +60,4 @@ class Turns:
 
 
 TURNS = Turns(2)
-"""Whoever draws a page has one of these; more than one, as a page may wait for what another thread computes."""
+"""Every page is drawn in one of these slots. There are two, as a page may wait for a result of another thread."""

@@ -1,9 +1,9 @@
-"""One person's session: the view and its way to and from the address bar, what they may choose, what to tell them.
+"""One person's session: the view, its way to and from the address bar, uploads, and messages.
 
-The view is the one truth. Widgets are set from it before they are drawn, and their callbacks replace it; a callback
-runs before the page does, so while a page runs the view stands still. The address bar is read when a session starts
-and when it changed without a widget having acted (an edited address, a link, the back button), and written at the
-start of every run.
+The view is the only state of the page. Widgets are set from it before they are drawn, and their callbacks replace it;
+a callback runs before the page does, so while a page runs the view stands still. The address bar is read when a
+session starts and when it changed without a widget having acted (an edited address, a link, the back button), and
+written at the start of every run.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ __all__ = [
 ]
 
 KEPT_MESSAGES = 3
-LATE = 1.5  # seconds for which a browser may not have heard of the address written last
-LATE_ON_TURNING = 15.0  # the same after a page was turned: its address was empty, as hardly any other is soon after
+LATE = 1.5  # seconds in which a browser may still send the address before the last
+LATE_ON_TURNING = 15.0  # the same after a change of page: then the address before was empty, as few others are
 UPLOAD, CHECKPOINT = "upload-", "checkpoint-"
 
 
@@ -68,10 +68,10 @@ def view() -> View:
 
 
 def change(make: Callable[[View], View]) -> None:
-    """Replace the view, from a widget's callback; what was told before it has been read.
+    """Replace the view, from a widget's callback, and drop the messages shown before.
 
-    A poll brings the values that the browser's widgets had when it left, and so may seem to move those that the page
-    has set meanwhile. Nothing a person does to the view comes with a poll: such changes are dropped.
+    A fragment that polls sends the widgets' values as they were when the poll started, which may differ from what the
+    page has set since. No person changes the view by a poll, so such changes are dropped.
     """
     if streamlit_compat.is_fragment_rerun():
         return
@@ -81,7 +81,7 @@ def change(make: Callable[[View], View]) -> None:
 
 
 def waiter() -> str:
-    """Return who asks, for the job queue: Streamlit's name of the session, and one that no other session ever had."""
+    """Return this session's name for the job queue: Streamlit's own, and one that no other session ever had."""
     return f"{streamlit_compat.session_id()} {st.session_state.setdefault('waiter', uuid4().hex)}"
 
 
@@ -91,7 +91,7 @@ def is_connected(waiter: str) -> bool:
 
 
 def fit(network: Network) -> None:
-    """Take out of the view what a link asks for and this network does not have, and say so."""
+    """Reset the fields of the view that this network does not have, say which, and rerun the page."""
     v, sites = view(), network.sites
     fitted = replace(
         v,
@@ -152,9 +152,9 @@ def start(page: str) -> None:
 
 
 def _moved(params: dict[str, str]) -> bool:
-    """Whether the address bar changed by itself: it does not hold what was written, nor what that just replaced.
+    """Return whether the address bar changed by itself: it holds neither what was written nor what that just replaced.
 
-    A run that the browser asked for before it heard of the last address still brings the one before.
+    A run that the browser asked for before it received the last address still sends the one before.
     """
     before, until = st.session_state.get("overwritten", (None, 0.0))
     late = params == before and time.monotonic() < until
@@ -192,7 +192,7 @@ def pictures() -> dict[str, Callable[[], Image.Image]]:
 
 
 def _is_numbered(name: str) -> bool:
-    """Whether a name is that of an image of a registered data set; say so where these cannot be opened."""
+    """Return whether a name is that of an image of a registered data set; tell of a data set that cannot be opened."""
     try:
         return registered_image(name) is not None
     except PathwayError as problem:
@@ -229,7 +229,7 @@ def own_masks() -> dict[str, bytes]:
 
 
 def looks() -> int:
-    """Return how often the person began anew: another picture, another network, or Reset."""
+    """Return how often the person started over: with another picture, another network, or Reset."""
     return int(st.session_state.get("looks", 0))
 
 
@@ -250,7 +250,7 @@ def look_at(name: str) -> None:
 
 
 def pick(name: str) -> None:
-    """Look at a picture that the browser names, if it is one of those it was shown."""
+    """Look at a picture that the browser names, if it is one that this session may choose."""
     if name in pictures():
         look_at(name)
 

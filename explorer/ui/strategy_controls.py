@@ -1,4 +1,4 @@
-"""Controls for the selection methods: which are looked at or compared, and their options."""
+"""Controls of the selection methods: which are shown or compared, and their options."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def more_columns() -> None:
 
 
 def pair_side(side: int) -> None:
-    """Draw the choice of one of the two columns that are set against each other; its other one swaps the two."""
+    """Draw the choice of one of the two columns set against each other; choosing the other one swaps the two."""
     titles = [strategy.title for strategy in view().columns]
     key = f"pair_{side}_{hash(tuple(titles))}"  # Streamlit tells options apart by label
     st.selectbox(

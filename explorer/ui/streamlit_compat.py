@@ -1,4 +1,4 @@
-"""What the app needs of Streamlit that Streamlit does not promise to keep, in one place.
+"""All use of Streamlit's private API, in one place.
 
 Each function has a fallback for a version that no longer has what it uses; its test checks that the installed one has
 it. ``Page`` and ``Place`` are types only: import them under ``TYPE_CHECKING``.
@@ -17,12 +17,12 @@ __all__ = ["Page", "Place", "has_browser", "is_fragment_rerun", "load_server", "
 
 
 def session_id() -> str:
-    """Return Streamlit's name of this session; "" where it tells none."""
+    """Return Streamlit's name of this session; "" where there is none."""
     return getattr(_context(), "session_id", "")
 
 
 def is_fragment_rerun() -> bool:
-    """Return whether a fragment runs again by itself, without the rest of its page; False where nothing tells."""
+    """Return whether this run is of a fragment alone, without the rest of its page; False where that is unknown."""
     return bool(getattr(_context(), "fragment_ids_this_run", None))
 
 
@@ -36,7 +36,7 @@ def _context() -> Any:
 
 
 def has_browser(session: str) -> bool:
-    """Return whether a session still has its browser; True where nothing tells, as without a server.
+    """Return whether a session still has its browser; True where that is unknown, as without a server.
 
     Args:
         session: its ``session_id``.
@@ -56,7 +56,7 @@ def load_server() -> None:
 
 
 def look_up_no_address() -> None:
-    """Keep a server for other machines from asking a host on the internet for its own address, which it would print."""
+    """Keep a server for other machines from asking a host on the internet for its outside address."""
     with suppress(ImportError):
         from streamlit import net_util
 

@@ -1,4 +1,4 @@
-"""What a person brings: pictures, object masks and checkpoints, kept in their session alone.
+"""Uploads: pictures, object masks and checkpoints, kept in their session alone.
 
 Pictures are kept as JPEG bytes, at most ``KEPT_PICTURES``, and one checkpoint. A file that cannot be used changes
 nothing, and the person is told why.
@@ -28,11 +28,11 @@ KEPT_PICTURES = 4
 KEPT_MASKS = 8
 MAX_CHECKPOINT = 300 * 2**20
 MAX_PICTURE = 20 * 2**20
-_DECODING = Lock()  # one picture or checkpoint after the other: opening a large one takes many times its memory
+_DECODING = Lock()  # one picture or checkpoint at a time: opening a large one takes many times its size in memory
 
 
 def add_picture(data: bytes) -> None:
-    """Take an uploaded picture into the session and look at it; keep what was there if it cannot be used."""
+    """Add an uploaded picture to the session and look at it; a picture that cannot be used changes nothing."""
     try:
         _check_size(data)
         with _DECODING:
@@ -48,13 +48,13 @@ def add_picture(data: bytes) -> None:
 
 
 def _check_size(data: bytes) -> None:
-    """Refuse what the uploader of a browser that keeps to the rules does not send."""
+    """Refuse a file above the limit, which the uploader itself would not send."""
     if len(data) > MAX_PICTURE:
         raise ImageError(f"The picture's file is larger than {MAX_PICTURE >> 20} MB; scale it down first.")
 
 
 def add_mask(data: bytes, photo: Image.Image) -> None:
-    """Take a picture's transparency as the object mask of the photo looked at; keep what was there if it has none."""
+    """Use a picture's transparency as the object mask of the photo; a picture without one changes nothing."""
     try:
         _check_size(data)
         with _DECODING:
@@ -81,7 +81,7 @@ def _keep_mask(name: str, found: Image.Image) -> None:
 
 
 def _keep(own: dict[str, bytes], name: str, data: bytes, most: int) -> None:
-    """Put what is newest last, and let what is oldest go."""
+    """Add an item as the newest, and drop the oldest ones."""
     own.pop(name, None)
     own[name] = data
     while len(own) > most:
@@ -89,7 +89,7 @@ def _keep(own: dict[str, bytes], name: str, data: bytes, most: int) -> None:
 
 
 def add_pasted(url: str) -> None:
-    """Take a picture that the browser sends as a data URL."""
+    """Add a pasted picture, which the browser sends as a data URL."""
     if len(url) > 1.4 * MAX_PICTURE:  # base64 takes four letters for three bytes
         tell(f"What was pasted is larger than {MAX_PICTURE >> 20} MB. What you looked at is unchanged.")
         return
@@ -101,7 +101,7 @@ def add_pasted(url: str) -> None:
 
 
 def add_checkpoint(data: bytes, architecture: str, filename: str, class_names: list[str] | None) -> None:
-    """Load own weights for this session alone and look through them; keep what was there if they do not fit."""
+    """Load a checkpoint for this session alone and look through it; one that does not fit changes nothing."""
     try:
         with _DECODING:
             loaded = load_checkpoint(

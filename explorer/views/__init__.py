@@ -1,1 +1,1 @@
-"""What stands on the pages; a folder where a page has parts of its own."""
+"""The parts of the pages; a page with many parts has a folder of its own."""

@@ -1,4 +1,4 @@
-"""A strategy on a page: its answer, or its place in line."""
+"""Columns: the strategies on a page, each with its answer or its place in line."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ State = Literal["there", "in line", "cancelled", "failed"]
 
 @dataclass(frozen=True)
 class Column:
-    """A strategy with its answer; without, while it is still in line.
+    """A strategy with its answer, which is missing while it is still in line.
 
     Attributes:
         place: among the page's columns, from 0.
         strategy: what is shown.
-        title: what it is called, unlike any other column; says where a result is not complete.
+        title: its name, different from every other column's; says if a result is not complete.
         colour: its own, on this page.
         selection, answer: what it chose, and what that does; None while it is not there.
         state: why it is not there, if so.
@@ -67,7 +67,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Shown:
-    """A column that is there."""
+    """A column whose answer is there."""
 
     strategy: Strategy
     title: str
@@ -120,7 +120,7 @@ def there(columns: Sequence[Column]) -> list[Column]:
 
 
 def ready(columns: Iterable[Column]) -> list[Shown]:
-    """Return the columns that are there, as what they show."""
+    """Return the columns whose answers are there, with selection and answer."""
     return [Shown(c.strategy, c.title, c.colour, c.selection, c.answer) for c in columns if c.selection and c.answer]
 
 
@@ -157,7 +157,7 @@ def offer_rows(
     *,
     answered: bool = True,
 ) -> None:
-    """Offer rows about some columns as a table and as CSV; ``what`` names them, once a page."""
+    """Offer rows about some columns as a table and as CSV; ``what`` names them, and is used once per page."""
     offer_table(rows, made_from_all(page, columns, answered=answered).about(what), what)
 
 

@@ -1,4 +1,4 @@
-"""Paintings on a page: what pathways encode, and what their strongest neurons answer to."""
+"""The Decode page: images that maximise the target within each pathway, and those that excite its strongest neurons."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = ["show_paintings"]
 
 
 def show_paintings(page: SceneContext) -> None:
-    """Show what each pathway would like to see, and each method's strongest neuron."""
+    """Show the image that each pathway answers to most, and the one that each method's strongest neuron does."""
     st.markdown(f"## What would each pathway like to see as *{page.target}*?")
     _choose_painting(page)
     _show_pathways(page)

@@ -1,4 +1,4 @@
-"""The flow through a pathway on a page: its graph, the channel selected in it, and its links as a table."""
+"""The Flow page: the graph of a pathway, the channel selected in it, and its links as a table."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def _edge_words(scene: Scene, flow: Flow, edge: Edge) -> str:
 
 
 def _reading(page: PageContext, columns: list[Column], flow: Flow, edges: list[Edge]) -> str:
-    """Return how the picture is to be read, and what is not in it."""
+    """Return how to read the graph, and what it leaves out."""
     view, left = page.view, len(flow.edges) - len(edges)
     lost = 1 - sum(abs(e.flow) for e in edges) / (sum(abs(e.flow) for e in flow.edges) or 1.0)
     chosen = ", and all of the selected node" if view.neuron else ""
@@ -185,7 +185,7 @@ def _reading(page: PageContext, columns: list[Column], flow: Flow, edges: list[E
 
 
 def _said(scene: Scene, flow: Flow, edges: list[Edge]) -> str:
-    """Return the picture in words."""
+    """Return the graph in words."""
     strongest = "; ".join(
         f"{_node_name(scene, flow, e.start)} to {_node_name(scene, flow, e.end)} {number(e.flow)}" for e in edges[:3]
     )
@@ -197,7 +197,7 @@ def _said(scene: Scene, flow: Flow, edges: list[Edge]) -> str:
 
 
 def _show_selected(page: SceneContext, flow: Flow, columns: list[Column], selected: Place | None) -> None:
-    """Show the choice of a channel for those who do not click, and what the selected one does."""
+    """Show the choice of a channel, for people who do not click, and the numbers of the selected one."""
     places = [(site, n) for site, own in enumerate(flow.channels) for n in range(len(own))]
     labels = {place: f"{place[0]} · {_node_name(page.scene, flow, place)}" for place in places}
     key = f"flow_channel_{hash(flow.channels)}"  # its labels are this graph's
@@ -228,7 +228,7 @@ def _show_selected(page: SceneContext, flow: Flow, columns: list[Column], select
 
 
 def _show_sums(scene: Scene, flow: Flow) -> None:
-    """Show that nothing is lost: flow into the logit and what biases bring are the response."""
+    """Show that flow is conserved: the flow into the logit and from biases sums to the response."""
     st.html(
         markup.facts(
             {
@@ -247,7 +247,7 @@ def _show_sums(scene: Scene, flow: Flow) -> None:
 
 
 def _exact(value: float) -> str:
-    """Return a sum with as many digits as it holds good for; what rounds to nothing has no sign."""
+    """Return a sum with as many digits as are accurate; a sum that rounds to zero has no sign."""
     return f"{round(value, 4) + 0.0:.4f}"
 
 

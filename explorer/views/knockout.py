@@ -1,4 +1,4 @@
-"""What silencing a set of neurons does: the set and its history, the answer before and after."""
+"""The Knock-out page: a set of silenced neurons with its history, and the answer before and after."""
 
 from __future__ import annotations
 
@@ -244,7 +244,7 @@ def _show_set(page: SceneContext) -> None:
                 on_click=lambda part=part: _open(network, part),
             )
             st.button(
-                f"Take out {plain(part.title(network))}",  # the style sheet leaves it to those who listen
+                f"Take out {plain(part.title(network))}",  # the style sheet shows it to screen readers only
                 key=f"drop_{part}",
                 type="tertiary",
                 icon=":material/close:",

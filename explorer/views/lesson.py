@@ -1,4 +1,4 @@
-"""Lessons on the page: the step that one is at, above the view it sets; and presenter mode."""
+"""Lessons: the current step, shown above the view that it sets; and presenter mode."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ PRESENT = Path(__file__).with_name("present.css")
 
 
 def _open_step(lesson: Lesson, place: int) -> None:
-    """Go to a step, counted from 1, from a callback: its page, and the view it sets."""
+    """Open a step, counted from 1, from a callback: its page, with the view it sets."""
     step = lesson.steps[place - 1]
     session.look_anew(lambda v: step.view(lesson.name, place, present=v.present))
     st.session_state["go_to"] = step.page
 
 
 def show_lesson(view: View) -> None:
-    """Show the step that the view is at, if it is at one."""
+    """Show the step of a lesson that the view names, if it names one."""
     if not view.lesson:
         return
     lesson = lessons().get(view.lesson)
@@ -45,7 +45,7 @@ def show_lesson(view: View) -> None:
 
 
 def _show_way(lesson: Lesson, view: View, step: Step) -> None:
-    """Show where one is, and the ways from there."""
+    """Show the place in the lesson, and the buttons that lead on."""
     place, last = view.step, len(lesson.steps)
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="lesson_way"):
         st.markdown(f"**{lesson.title}** · step {place} of {last}", width="stretch")
@@ -73,7 +73,7 @@ def _close() -> None:
 
 
 def show_lessons() -> None:
-    """Show every lesson with its steps, each a way into it."""
+    """Show every lesson with its steps; a click opens one."""
     names = list(lessons().values())
     with st.container(key="panels"):
         for place, lesson in in_rows(names, 2):

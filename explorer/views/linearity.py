@@ -86,7 +86,7 @@ def show_radii(page: SceneContext, columns: list[Column]) -> None:
 
 
 def _show_limits(scene: Scene, found: list[tuple[Column, Radii]]) -> None:
-    """What ends each exact ball, how sure that is, and what sampling says of it."""
+    """Show what ends each exact ball, how sure that is, and what sampling says of it."""
     with st.container(key="panels"):
         for place, (column, radius) in zip(st.columns(max(4, len(found))), found, strict=False):
             with place:
@@ -192,12 +192,12 @@ def show_over_sparsity(page: SceneContext, columns: list[Column]) -> None:
 
 
 def _stops(parts: Sequence[Radii | None]) -> dict[float, Radii]:
-    """What is there of one column, by sparsity."""
+    """Return the results of one column that are there, by sparsity."""
     return {sparsity: part for sparsity, part in zip(linearity.SPARSITIES, parts, strict=True) if part}
 
 
 def _radii_lines(column: Column, measured: dict[float, Radii]) -> tuple[Line, Line]:
-    """The exact radius, which a logarithmic axis takes no 0 of, and the effective one where it is finite."""
+    """Return the lines of exact radii, without zeros (the axis is logarithmic), and of finite effective ones."""
     x, values = tuple(measured), measured.values()
     effective = [r.effective.along_gradient if r.effective.along_gradient < inf else nan for r in values]
     return (

@@ -1,4 +1,4 @@
-"""Pictures side by side: the photo, the plain gradient, pathway gradients, each with what it says and was made from."""
+"""Panels side by side: the photo, the plain gradient, and pathway gradients, each with its answer and provenance."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ def scales_of(page: PageContext, columns: list[Column]) -> dict[int, ColourScale
 
 
 def show_column(page: SceneContext, column: Column, scale: ColourScale | None, top: int) -> None:
-    """Show a column's pathway gradient with what it says and was made from, or the column's place in line.
+    """Show a column's pathway gradient with its answer and provenance, or the column's place in line.
 
     Args:
-        scene: what is looked at.
+        page: where it stands.
         column: what is shown.
         scale: of its colours.
         top: how many classes are listed.
@@ -109,7 +109,7 @@ def show_map(
 
 
 def show_answer(scene: Scene, probabilities: list[float], top: int) -> None:
-    """Show the most probable classes; those as likely as many others are in no order and only counted."""
+    """Show the most probable classes; equally likely ones beyond the last place are only counted."""
     shown, rest = captions.likeliest(scene, probabilities, top)
     st.html(markup.answers(shown, top, rest))
 

@@ -1,4 +1,4 @@
-"""Controls for what one looks at and through: network, checkpoint, photo, crop, target."""
+"""The sidebar, which chooses network, checkpoint, photo, crop and target; and how a page about them is rendered."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def render_page(
     *parts: Callable[[SceneContext, T], None],
     options: Callable[[], None] | None = None,
 ) -> None:
-    """Render a page about one photo in one network; where the network cannot be had, say why and what to do.
+    """Render a page about one photo in one network; where the network cannot be loaded, say why and what to do.
 
     What the page's controls change is drawn first; the sidebar, which they do not change, after it.
 
@@ -60,7 +60,7 @@ def render_page(
 
 
 def _show_sidebar(page: PageContext, options: Callable[[], None] | None) -> None:
-    """Draw every control of what one looks at; without a network, those that lead to another."""
+    """Draw every control of the sidebar; without a network, only those that lead to another."""
     with st.sidebar:
         _network(page.view)
         _photo(page.view)
@@ -111,7 +111,7 @@ def _checkpoint_form() -> None:
 
 
 def _load_network(name: str) -> Network | None:
-    """Return a network; where it cannot be had, say why and what to do, and return None."""
+    """Load a network; where that fails, show why and what to do, and return None."""
     try:
         with st.spinner(f"Loading {name} ..."):
             return session.network(name)

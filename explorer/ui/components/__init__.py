@@ -1,4 +1,4 @@
-"""The app's own pieces of JavaScript: what has to happen in the browser. Their sources lie beside this file."""
+"""The app's own JavaScript components; their sources lie beside this file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SOURCES = Path(__file__).parent
 
 @cache
 def _component(name: str, html: str) -> Callable[..., Any]:
-    """Return a component; what has no name before its JavaScript has run is ``hidden`` in its HTML until then."""
+    """Return a component. Elements that get their accessible name from JavaScript are ``hidden`` until it has run."""
     css = (_SOURCES / f"{name}.css").read_text("utf-8")
     return st.components.v2.component(name, html=html, css=css, js=_javascript(name))
 
@@ -144,7 +144,7 @@ def scrub(data: Mapping[str, Any], *, on_sparsity: Callable[[float], None]) -> N
     Args:
         data: see ``explorer.views.explore.scrub.payload``. The browser keeps it until it changes, so the page's
             sparsity is not in it, but in the ``data-sparsity`` of an element beside this one.
-        on_sparsity: given the sparsity at which a person let go.
+        on_sparsity: given the sparsity at which the bar was released.
     """
     bar = '<div class="bar" role="slider" tabindex="0" aria-label="Live sparsity"></div>'
     _component("scrub", f'<div class="scrub">{bar}<div class="methods"></div></div>')(

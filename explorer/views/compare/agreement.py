@@ -104,7 +104,7 @@ def show_dead(page: SceneContext, columns: list[Column]) -> None:
 
 
 def _pair(page: PageContext, columns: list[Column]) -> tuple[int, int]:
-    """Where the pair stands among these columns; the first ones where it is not among them."""
+    """Return the places of the pair among these columns; the first two columns if it is not among them."""
     places = [column.place for column in columns]
     found = [places.index(place) for place in page.view.pair if place in places]
     found += [i for i in range(len(places)) if i not in found]

@@ -19,11 +19,11 @@ __all__ = ["PRESETS", "Findings", "Preset", "asked"]
 
 @dataclass(frozen=True)
 class Findings:
-    """What is known of the columns that are there.
+    """The numbers about the columns whose answers are there.
 
     Attributes:
         scene: what is looked at.
-        table: who keeps what, in the order of ``places``.
+        table: which neurons each keeps, in the order of ``places``.
         places: of the strategies in the table, by name.
         answers: what each does to the scene, by name.
         off: how neurons off the pathways are held.
@@ -52,7 +52,7 @@ class Preset:
         question: as people ask it.
         columns, pair, sparsity, scale: what the view then has.
         needs: names of the strategies the answer is about.
-        answer: puts it in a sentence.
+        answer: puts the answer in a sentence.
     """
 
     question: str

@@ -1,4 +1,4 @@
-"""What survives as pathways grow sparser: the answer, the dead, and the pathway gradient."""
+"""Fidelity, dead share and pathway gradient as pathways grow sparser."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def show_fidelity(page: SceneContext, columns: list[Column]) -> None:
 
 
 def _found(page: SceneContext, columns: list[Column], ask: Ask, name: str) -> list[tuple[Column, Any]]:
-    """What there is of each ranked column, while the rest is still to come; say why where there is nothing at all."""
+    """Return the results that are there, by ranked column, and show the progress of the others."""
     ranked = [(column, column.scored) for column in columns if column.scored]
     errand = ask(page.scene, [scored for _, scored in ranked], page.view.off, session.waiter())
     found = [(column, part) for (column, _), part in zip(ranked, gathered(errand, name), strict=True) if part]
@@ -102,18 +102,18 @@ def _fidelity_lines(
 
 
 def _chance(scene: Scene) -> float:
-    """The p ratio at or below which the target is near chance."""
+    """Return the p ratio at or below which the target is near chance."""
     p = float(scene.original.logits.softmax(1)[0, scene.target])
     return chance_line(scene.network.classes) / p if p else nan
 
 
 def _references(columns: list[Column]) -> list[tuple[Column, Answer]]:
-    """The columns that no sparsity changes, with what they do."""
+    """Return the columns that no sparsity changes, with their answers."""
     return [(column, column.answer) for column in columns if column.answer and not column.scored]
 
 
 def _said(columns: list[Column], found: list[tuple[Column, Curve]], what: str, at: float) -> str:
-    """What the curves say at the stop next to a sparsity."""
+    """Return in words the values of the curves at the stop nearest to a sparsity."""
     nearest = min(range(len(CURVE)), key=lambda i: abs(CURVE[i] - at))
     points: list[tuple[Column, Any]] = [(column, curve.points[nearest]) for column, curve in found]
     values = []
@@ -183,7 +183,7 @@ def _draw(found: list[tuple[str, str, Row]], style: Style, footer: str, theme: T
 
 
 def _footer(scene: Scene, view: View) -> str:
-    """What a strip was made from, all of it but its rows."""
+    """Return in words what a strip was made from, without its rows."""
     target = scene.network.class_names[scene.target]
     return (
         f"Pathway Explorer: {view.style} of the pathway gradient of {target!r} in {scene.network.name}, photo "

@@ -81,17 +81,17 @@ def _baseline(page: SceneContext, name: str, place: int, colour: str) -> Attribu
 
 
 def made(attributed: list[Attributed]) -> list[tuple[Attributed, Made]]:
-    """Return those that are there."""
+    """Return the attributions whose results are there."""
     return [(each, each.made) for each in attributed if each.made]
 
 
 def titled(found: list[tuple[Attributed, Made]]) -> list[tuple[str, Made]]:
-    """Return each attribution with its title, as what is measured of it is called."""
+    """Return each attribution with its title, which names its measurements."""
     return [(each.title, made) for each, made in found]
 
 
 def lacking(attributed: list[Attributed]) -> str:
-    """Return in words which are not there; "" if all are."""
+    """Return in words which attributions are not there; "" if all are."""
     titles = [each.title for each in attributed if not each.made]
     return f"Not there yet: {', '.join(titles)}." if titles else ""
 
@@ -121,10 +121,10 @@ def offer_rows(
     """Offer rows about some attributions as a table and as CSV.
 
     Args:
-        scene: what was looked at.
-        attributed: what the rows are about.
-        rows: one a line.
-        what: names them, once a page.
-        more: what else they were made from.
+        page: where they stand.
+        attributed: the attributions that the rows are about.
+        rows: the table's lines.
+        what: names them, and is used once per page.
+        more: further provenance.
     """
     offer_table(rows, (made_from_all(page, attributed) | more).about(what), what)

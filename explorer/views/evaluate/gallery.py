@@ -43,7 +43,7 @@ def show_attributions(page: SceneContext) -> list[Attributed]:
 
 
 def _choose_attributions(page: PageContext) -> None:
-    """Draw the choice of attributions; one at least stays."""
+    """Draw the choice of attributions; at least one stays chosen."""
     chosen = page.view.attributions
     keys = ("attributions_main", "attributions_more")
 
@@ -140,6 +140,6 @@ def _show_waiting(each: Attributed) -> None:
 
 
 def _shares(found: Made) -> figures.Floats:
-    """A saliency map in thousandths of the sum of its magnitudes; all zeros stay so."""
+    """Return a saliency map in thousandths of the sum of its magnitudes; a map of zeros stays one."""
     values = saliency(found)
     return values * (1000 / (float(np.abs(values).sum()) or 1.0))

@@ -31,7 +31,7 @@ REPLACEMENTS = {"mean": "the mean colour", "black": "black", "blur": "a blurred 
 
 
 def show_degradation(page: SceneContext, attributed: list[Attributed]) -> None:
-    """Show what becomes of the answer as pixels are replaced in the order of their relevance."""
+    """Show how the answer changes as pixels are replaced in the order of their relevance."""
     st.markdown("## What if the pixels that matter, or do not, are replaced?")
     _choose_degradation()
     view, found = page.view, attributions.made(attributed)
@@ -107,7 +107,7 @@ def _area(measured: Measured, of_change: bool, end: float) -> float:
 
 
 def show_sensitivity(page: SceneContext, attributed: list[Attributed]) -> None:
-    """Show how well sums of attributions foretell what the response loses without those pixels."""
+    """Show how well sums of attributions predict what the response loses without those pixels."""
     st.markdown("## Do attributions add up to what the response loses?")
     found = attributions.made(attributed)
     passes = number(evaluation.passes(page.scene))
@@ -147,7 +147,7 @@ def _mean(measured: Sensitive) -> str:
 
 
 def _undefined(measured: list[tuple[Attributed, Sensitive]]) -> str:
-    """What is not drawn, and why."""
+    """Return in words what is not drawn, and why."""
     reasons: dict[str, list[str]] = {}
     for each, m in measured:
         for n, why in zip(m.curve.sizes, m.curve.reasons, strict=True):
@@ -177,7 +177,7 @@ def show_localisation(page: SceneContext, attributed: list[Attributed]) -> None:
 
 
 def _mask(page: SceneContext) -> Mask | None:
-    """Which pixels lie on the object, if anything says so."""
+    """Return the pixels on the object; None where neither a box nor a mask says which."""
     own, preprocessing = session.mask(), page.network.preprocessing
     alpha = preprocessing.mask(own, page.view.crop) if own and preprocessing else None
     return evaluation.object_mask(page.scene, page.view.box, alpha)

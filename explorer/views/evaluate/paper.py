@@ -63,7 +63,7 @@ def _show_lerf(page: SceneContext, known: list[Attributed]) -> None:
 
 
 def _areas(page: SceneContext, known: list[Attributed]) -> dict[int, float]:
-    """The areas of the LeRF curves that are there, by place."""
+    """Return the areas of the LeRF curves that are there, by place."""
     found = attributions.made(known)
     view = evaluation.as_the_paper(page.view)
     errand = evaluation.curves(page.scene, attributions.titled(found), view, session.waiter())
@@ -75,7 +75,7 @@ def _show_sanity(page: SceneContext, known: list[Attributed]) -> None:
     st.markdown("**Sanity checks, mean likeness, paper / here**: lower is better")
     view = replace(page.view, cascade=True)
     errand = evaluation.sanity(page.scene, [(each.name, each.title) for each in known], view, session.waiter())
-    sane: list[Sane | None] = list(errand.parts)  # those that are there; nobody is asked
+    sane: list[Sane | None] = list(errand.parts)  # those that are there; nothing is queued
     rows: list[dict[str, Any]] = []
     for each, found in zip(known, sane, strict=True):
         row: dict[str, Any] = {"attribution": each.title}

@@ -1,4 +1,4 @@
-"""Sanity checks on a page: the maps while the network forgets what it learned, and how alike they stay."""
+"""Sanity checks: each method's maps while parameters are randomised, and their similarity to the original map."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SLOW = 30  # forward-and-backward passes; a method that costs more is not run at
 
 
 def show_sanity(page: SceneContext, attributed: list[Attributed]) -> None:
-    """Show every method's map while layers are randomised, in one strip, and its likeness to the original."""
+    """Show every method's map while layers are randomised, in one strip, and its similarity to the original."""
     st.markdown("## Does it depend on what the network learned?")
     st.segmented_control(
         "Parameters are randomised",

@@ -1,4 +1,4 @@
-"""Where a pathway runs: the strip of all sites, and the masks at one."""
+"""The course of a pathway: the share kept at each site, and the masks at one of them."""
 
 from __future__ import annotations
 

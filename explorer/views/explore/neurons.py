@@ -1,4 +1,4 @@
-"""Which neurons rank first, and what one of them sees of the photo."""
+"""The ranking of neurons, and the photo with the receptive field of the selected one."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TOP_NEURONS = 200
 
 @dataclass(frozen=True)
 class _Top:
-    """Rows that no sparsity changes, to be kept among results."""
+    """Rows of a ranking, which no sparsity changes; kept among the shared results."""
 
     rows: list[NeuronRow]
 
@@ -88,7 +88,7 @@ def _show_table(page: SceneContext, scored: list[Scored], rows: list[NeuronRow])
 
 
 def _column_widths(page: PageContext, names: list[str]) -> dict[str, Any]:
-    larger = 1.25 if page.view.present else 1.0  # as the letters are
+    larger = 1.25 if page.view.present else 1.0  # as the type is
 
     def column(width: int, written: str | None = None) -> Any:
         return st.column_config.NumberColumn(width=round(width * larger), format=written)

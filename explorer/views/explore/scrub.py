@@ -1,8 +1,8 @@
-"""Live scrub: the sparsity under one's hand, redrawn in the browser from one sweep of each method.
+"""Live scrub: a bar for the sparsity that redraws the maps in the browser, from one sweep of each method.
 
 A sweep goes to the browser once: at each stop a small picture of the pathway gradient, and the numbers around it. The
-component has them all, so dragging asks the server for nothing; letting go sets the page's sparsity. That one reaches
-the component beside its data, in an attribute, lest a step of the slider send the pictures again.
+component has them all, so dragging needs no request to the server; releasing the bar sets the page's sparsity. The
+sparsity is passed beside the data, in an attribute, so that a step of the slider does not send the pictures again.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ Counts = NDArray[np.int64]
 TOP = 5
 MOST_CHARACTERS = 220_000  # of a method's pictures, so that two and their numbers stay below 600 kB
 _SMALLER = ((1, 95), (1, 85), (1, 75), (1, 65), (1, 55), (1, 40), (2, 75), (2, 50), (4, 60), (4, 20))
-"""What a picture's sides are divided by, and JPEG's quality; WebP would lose the colours that tell signs apart."""
+"""Divisors of a picture's sides, each with JPEG's quality; WebP would lose the colours that tell signs apart."""
 
 
 @dataclass(frozen=True)
 class _Packed:
-    """A method's part of what the component is sent."""
+    """One method's part of the component's data."""
 
     part: dict[str, Any]
 
@@ -56,7 +56,7 @@ def show_scrub(page: SceneContext, columns: Sequence[Column]) -> None:
     """Show the bar that redraws every method while it is dragged, once their sweeps are there.
 
     Args:
-        scene: what is looked at.
+        page: what the page shows.
         columns: the methods, one or two; those in line are left out.
     """
     ranked = [(column, column.scored) for column in columns if column.scored]
@@ -66,10 +66,12 @@ def show_scrub(page: SceneContext, columns: Sequence[Column]) -> None:
     off, waiter = page.view.off, session.waiter()
     errands = [comparison.sweeps(page.scene, [scored], off, waiter) for _, scored in ranked]
     there = [(*pair, errand.parts[0]) for pair, errand in zip(ranked, errands, strict=True) if errand.complete]
-    with st.container(key="scrub"):  # before the progress: what moves on the page is made anew, under the hand
+    with st.container(
+        key="scrub"
+    ):  # before the progress: an element that changes its place on the page is made anew, even during a drag
         if there:
             _draw(page, there)
-    gathered(next((errand for errand in errands if not errand.complete), errands[-1]), "scrub")  # one after the other
+    gathered(next((errand for errand in errands if not errand.complete), errands[-1]), "scrub")  # one sweep at a time
 
 
 def _draw(page: SceneContext, there: Sequence[tuple[Column, Scored, Swept]]) -> None:
@@ -93,7 +95,7 @@ def _settle(sparsity: float) -> None:
 
 
 def _note(view: View) -> str:
-    """What the drawing means; the component reads the page's sparsity off it."""
+    """Return the explanation of the drawing, from which the component reads the page's sparsity."""
     return (
         f'<p class="made-from" data-sparsity="{view.sparsity}">Curves: the target\'s probability over sparsity, the '
         "original network's dotted, and twice what chance gives a class dashed. The lanes below are full where the "
@@ -177,7 +179,7 @@ def _layers_said(scene: Scene, sizes: Counts, dead: Counts) -> str:
 
 
 def _flips(fates: Sequence[Fate]) -> str:
-    """Between which stops the prediction is lost, near chance, or kept again."""
+    """Return in words between which stops the prediction is lost, near chance, or kept again."""
     flips = [i for i in range(1, len(fates)) if fates[i] != fates[i - 1]]
     if not flips:
         return f"prediction {FATES[fates[0]]} at every stop"
@@ -188,7 +190,7 @@ def _flips(fates: Sequence[Fate]) -> str:
 
 
 def _place(sparsity: float) -> float:
-    """Where a stop lies along the slider's length."""
+    """Return the place of a stop along the slider, in [0, 1]."""
     return round(SPARSITIES.index(sparsity) / (len(SPARSITIES) - 1), 5)
 
 
@@ -197,7 +199,7 @@ def _label(sparsity: float) -> str:
 
 
 def _urls(pictures: Sequence[Image.Image]) -> list[str]:
-    """Pictures as data URLs, as good as fits into ``MOST_CHARACTERS``."""
+    """Return pictures as data URLs, at the best quality that fits into ``MOST_CHARACTERS``."""
     urls: list[str] = []
     for divisor, quality in _SMALLER:
         urls = [_url(figures.jpeg(picture.reduce(divisor), quality)) for picture in pictures]

@@ -1,4 +1,4 @@
-"""What feeds one neuron, or a channel, and what it feeds: the strongest edges within a pathway, each a way there."""
+"""The strongest edges into one neuron or channel, and out of it, within a pathway; each leads to its other end."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Connection:
 
 @dataclass(frozen=True)
 class Connections:
-    """The strongest edges on both sides, largest flow first, then what is no site.
+    """Return the strongest edges on both sides, largest flow first, then those that end at no site.
 
     Attributes:
         incoming, outgoing: from the sites straight before, and to those straight after.

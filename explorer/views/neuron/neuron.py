@@ -1,4 +1,4 @@
-"""One neuron, or a whole channel: what it sees and says, where strategies rank it, and what excites it."""
+"""The Neuron page: receptive field and activation of one neuron or channel, its ranks, and what excites it."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def _place(page: SceneContext, strategy: Strategy, scored: Scored | None, neuron
 
 
 def _channel_place(page: SceneContext, scored: Scored, neuron: Neuron) -> dict[str, str]:
-    """The ranks of a channel's neurons together: the best, the sum of scores, how many are on the pathway."""
+    """Return about a channel: the best rank, the sum of scores, and how many neurons are on the pathway."""
     site = page.network.sites[neuron[0]]
     channel = site.place(neuron[1])[0]
     ranks = scored.ranking.ranks[site.index].view(site.planes)[channel]

@@ -1,1 +1,1 @@
-"""The Studies page: what runs over many images left on disk, as the paper shows its own."""
+"""The Studies page: the results of runs over many images, shown as the paper shows its own."""

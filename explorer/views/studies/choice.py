@@ -1,4 +1,4 @@
-"""What the page shows: which runs, at which sparsity, of which class; and their rows, as every part asks for them."""
+"""The choice of runs, sparsity and class, and the rows of each run for it."""
 
 from __future__ import annotations
 

@@ -142,6 +142,6 @@ def _draw_matrix(whole: Studied, own: pd.DataFrame, who: str, theme: Theme) -> D
 
 
 def _mean(shares: NDArray[np.float64]) -> float:
-    """The mean of those that are there; a class of one image has none with itself."""
+    """Return the mean of the values that are there; a class of one image has no overlap with itself."""
     there = shares[~np.isnan(shares)]
     return float(there.mean()) if len(there) else float("nan")

@@ -1,4 +1,4 @@
-"""Which differences between methods are larger than chance: every two of them on the same images, as a matrix."""
+"""Paired differences between methods on the same images, as a matrix that marks those larger than chance."""
 
 from __future__ import annotations
 

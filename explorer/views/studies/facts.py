@@ -1,4 +1,4 @@
-"""What each run is: network, data, methods, when, how it was asked for, and what failed."""
+"""Facts about each run: network, data, methods, time, command, and failures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PATHWAY_STUDIES="$PWD/runs" python -m explorer"""
 
 
 def show_empty() -> None:
-    """Say how a run comes here."""
+    """Say how to make a run."""
     st.info("There is no run to show yet. A study is made on the command line; this page then draws it.")
     st.code(COMMAND, language="bash")
     st.caption(
@@ -33,7 +33,7 @@ def show_empty() -> None:
 
 
 def show_facts(studied: Sequence[Studied]) -> None:
-    """Show what each run is."""
+    """Show the facts about each run."""
     with st.container(key="panels"):
         for place, each in in_rows(studied, min(3, len(studied) or 1)):
             with place, st.container(border=True):

@@ -1,4 +1,4 @@
-"""Over sparsity: what becomes of the answer while pathways get smaller; and how far around images they are linear."""
+"""Fidelity over sparsity, and the linear radius of pathways around many images."""
 
 from __future__ import annotations
 

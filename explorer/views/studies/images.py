@@ -31,7 +31,7 @@ EXTREME = 4
 
 @dataclass(frozen=True)
 class Measure:
-    """How a measure is called and put; ``of`` is the kind of measure that a plan asks for."""
+    """The name and the format of a measure; ``of`` is the kind of measure that a plan asks for."""
 
     title: str
     of: str
@@ -39,7 +39,7 @@ class Measure:
     logarithmic: bool = False
 
     def say(self, value: float) -> str:
-        """Return a value as people read it."""
+        """Return a value as text."""
         return percent(value) if self.percent else ratio(value) if self.title == "p ratio" else number(value)
 
 
@@ -120,7 +120,7 @@ def _show_spread(page: PageContext, each: Studied, rows: pd.DataFrame, name: str
 
 
 def _by_number(rows: pd.DataFrame, key: str) -> tuple[str, int] | None:
-    """Draw the way to an image for those who do not click; return the image as ``picked`` does."""
+    """Draw the choice of an image by its number; return the image as ``picked`` does."""
     index = st.number_input(
         "Image by its number", 0, None, None, step=1, key=f"{key}_number", width=340, placeholder="or click a point"
     )
@@ -186,7 +186,7 @@ def _shown(columns: Sequence[Points], rows: pd.DataFrame) -> str:
 
 
 def _mark(each: Studied) -> int:
-    """Return a key that differs where the points differ, so that no selection is kept among other points."""
+    """Return a key that depends on the points, so that a selection is dropped with them."""
     return abs(hash((each.run.name, each.sparsity, each.label))) % 10**6
 
 

@@ -92,7 +92,7 @@ def explored(
 
 
 def offer_image(each: Studied, row: pd.Series, label: str, key: str) -> None:
-    """Draw a row's image, small, with a button that opens it in Explore, or the words alone where it cannot be."""
+    """Draw a row's image, small, with a button that opens it in Explore; words alone where that cannot be done."""
     name, network = picture_name(each.run, int(row["index"]), str(row["image"])), _network_name(each.run)
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key=f"row_{key}_{each.place}"):
         _show_small(name, 36)

@@ -1,4 +1,4 @@
-"""What the Studies page is made of."""
+"""The Studies page: the choice of runs, then its parts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The paper's printed numbers as charts and tables of many images stand beside them."""
+"""The paper's printed numbers, in the form in which charts and tables show them."""
 
 from __future__ import annotations
 

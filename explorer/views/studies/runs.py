@@ -1,4 +1,4 @@
-"""The runs that the page may show: where they lie, what they are of, and their rows, read when a part asks for them.
+"""The runs that the page may show, and their rows, which are read when a part of the page needs them.
 
 Runs lie in ``assets/studies`` and in every folder that the environment variable ``PATHWAY_STUDIES`` lists, which holds
 runs or is one. A run is called by its folder's name; nothing but that name leaves this module for a link. Rows are
@@ -26,7 +26,7 @@ __all__ = ["ORIGINAL", "Census", "Run", "census", "find_runs", "read", "titled"]
 EMBEDDED = Path(__file__).resolve().parents[3] / "assets" / "studies"
 ORIGINAL = "original network"
 FAILED = ["image", "scores", "attribution"]  # measures of the rows of what failed before anything was measured
-CENSUS = {  # of each kind of measure, the rows that tell which images are there, as few as can be
+CENSUS = {  # of each kind of measure, the rows that tell which images are there, as few rows as possible
     "fidelity": "prediction_kept",
     "overlap": "chance_overlap",
     "linear-radius": "linear_radius",
@@ -61,7 +61,7 @@ COLUMNS = [
 
 @dataclass(frozen=True)
 class Run:
-    """A run's folder, and what its manifest says.
+    """A run: its folder and its manifest.
 
     Attributes:
         name: what people and links call it.
@@ -157,7 +157,7 @@ class Census:
 
 @dataclass(frozen=True)
 class _Kept:
-    """Rows in the shared cache; nobody writes to them."""
+    """Rows in the shared cache, never written to."""
 
     table: pd.DataFrame
     nbytes: int

@@ -1,4 +1,4 @@
-"""How every part of the page shows a chart: with its numbers in words, what they are of, and files to take away."""
+"""Charts of the Studies page, each with its numbers in words, their provenance, and files to download."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ Number = Callable[[float], str]
 
 @dataclass(frozen=True)
 class Drawn:
-    """A chart with what is said of it; all sessions share it, and nobody changes it.
+    """A chart with its caption and rows; all sessions share it, and it is never changed.
 
     Attributes:
         figure: the chart.
@@ -84,8 +84,8 @@ def show(what: str, studied: Sequence[Studied], key: Hashable, draw: Callable[[]
         what: names the chart and the files.
         studied: the runs in it.
         key: what it depends on beside those, such as its colours.
-        draw: makes it, if nobody has asked for the same before.
-        at: whether it is of the sparsity chosen; else of all, or of none.
+        draw: makes it, if it is not in the cache.
+        at: whether it is about the chosen sparsity; otherwise about all, or none.
     """
     drawn = shared(("drawn", what, tuple(each.key for each in studied), key), draw)
     chart = chart_key(what, studied)
@@ -121,7 +121,7 @@ def show_each(
 
 
 def shared(key: Hashable, draw: Callable[[], Drawn]) -> Drawn:
-    """Return a chart, drawn now if there is none of that key yet."""
+    """Return the chart of a key, drawn now if it is not in the cache."""
     return RESULTS.get(key, draw)
 
 
@@ -144,7 +144,7 @@ def offer_files(
 
 
 def offer_images(make: Callable[[], Sequence[Mapping[str, object]]], what: str, each: Studied, chart: str) -> None:
-    """Draw the ways to as many rows as a run has images, which are made only when somebody takes them."""
+    """Draw the buttons for one row per image, which are made only when they are downloaded."""
     made = made_from([each]).about(what)
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key=f"files_{chart}"):
         offer_csv(make, made, chart)
@@ -180,7 +180,7 @@ def _facts(each: Studied) -> dict[str, object]:
 
 
 def _notes(studied: Sequence[Studied], *, at: bool) -> list[str]:
-    """What a PNG says of itself."""
+    """Return the notes printed under a PNG."""
     notes = []
     for each in studied:
         strategies = ", ".join(each.run.methods)
@@ -229,11 +229,11 @@ def ends(rows: pd.DataFrame, who: str, x: Literal["x", "sparsity"]) -> tuple[lis
 
 
 def mean_words(row: Any, say: Number) -> str:
-    """Return a mean with its interval and number of images in words; ``say`` puts a number.
+    """Return a mean with its interval and number of images in words.
 
     Args:
         row: of a summary of ``listed``.
-        say: puts a number.
+        say: formats a number.
     """
     if isnan(row.low):
         return f"{say(row.mean)} ({why_no_interval(row.images, row.measure, left_out=row.left_out)})"
