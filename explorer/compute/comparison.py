@@ -67,7 +67,6 @@ class Curve:
     """The fidelity of a method's pathways at the sparsities of ``CURVE``."""
 
     points: tuple[Fidelity, ...]
-    nbytes: int = 4096
 
 
 @dataclass(frozen=True)
@@ -84,11 +83,6 @@ class Row:
     sparsities: tuple[float, ...]
     p_ratios: tuple[float, ...]
     fates: tuple[Fate, ...]
-
-    @property
-    def nbytes(self) -> int:
-        """Return the bytes it holds."""
-        return self.maps.nbytes
 
 
 @dataclass(frozen=True)
@@ -112,11 +106,6 @@ class Swept:
     p_ratios: tuple[float, ...]
     fates: tuple[Fate, ...]
     standings: tuple[Standing, ...]
-
-    @property
-    def nbytes(self) -> int:
-        """Return the bytes it holds."""
-        return self.maps.nbytes + self.probabilities.nbytes + self.sizes.nbytes + self.dead.nbytes
 
 
 def members(scene: Scene, selections: Sequence[Selection], sparsity: float) -> Membership:

@@ -301,7 +301,6 @@ def _answer(scene: Scene, pathway: Pathway, off: Off) -> Answer:
 @dataclass(frozen=True)
 class _Downloaded:
     path: str
-    nbytes: int = 0
 
 
 def ask_download(name: str, waiter: str) -> Status:

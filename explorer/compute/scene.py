@@ -101,11 +101,6 @@ class Scored:
         """Return whether scores are places, which say no more than the ranks."""
         return self.strategy.method is not None and self.strategy.method.ordinal
 
-    @property
-    def nbytes(self) -> int:
-        """Return the bytes it holds."""
-        return self.ranking.nbytes
-
     def size(self, sparsity: float) -> int:
         """Return how many neurons stay at a sparsity."""
         return self.ranking.size(sparsity)
@@ -184,11 +179,6 @@ class Answer:
     def prediction_kept(self) -> bool:
         """Return whether the restricted network predicts what the original one does, be it near chance."""
         return self.fate != "lost"
-
-    @property
-    def nbytes(self) -> int:
-        """Return the bytes it holds."""
-        return self.restricted.logits.nbytes + self.restricted.gradient.nbytes
 
 
 def left_by(knock: KnockOut, network: Network) -> Pathway:

@@ -45,10 +45,6 @@ class _Packed:
 
     part: dict[str, Any]
 
-    @property
-    def nbytes(self) -> int:
-        return sum(len(stop["map"]) for stop in self.part["stops"])
-
 
 def show_scrub(scene: Scene, columns: Sequence[Column]) -> None:
     """Show the bar that redraws every method while it is dragged, once their sweeps are there.

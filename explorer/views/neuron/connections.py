@@ -56,7 +56,6 @@ class Connections:
     outgoing: tuple[Connection, ...]
     given: float
     passed: float
-    nbytes: int = 8192
 
 
 def _connections_key(
