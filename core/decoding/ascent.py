@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import sqrt
 
 import torch
 from torch import Tensor
@@ -19,7 +18,7 @@ from core.progress import Progress, silent
 
 __all__ = ["Decoded", "Shown", "decode", "decode_neuron"]
 
-BETA, BETA_SQUARED, EPSILON = 0.9, 0.999, 1e-8  # Adam's
+TINY = 1e-8  # keeps the slope of an even painting from a division by 0
 
 Shown = Callable[[int, Tensor], None]
 """Given the steps done and the image there, (1, *network.input_shape), a copy of its own."""
@@ -141,30 +140,29 @@ def _edit(network: Network, pathway: Pathway | None, off: Off, reference: Tensor
 
 
 class _Climb:
-    """A parameter on its way up, with Adam's moments; [Kingma15], written out so that no optimiser is shared."""
+    """A parameter on its way up; the optimiser is its own, so that paintings in several threads share nothing."""
 
     def __init__(self, network: Network, recipe: Recipe, objective: Callable[[Tensor], Tensor]) -> None:
         self.recipe, self._objective, self._canvas = recipe, objective, Canvas(network, recipe)
         self._generator = torch.Generator().manual_seed(recipe.seed)
-        self._parameter = self._canvas.start(self._generator)
-        self._slope, self._square = torch.zeros_like(self._parameter), torch.zeros_like(self._parameter)
+        self._parameter = self._canvas.start(self._generator).requires_grad_()
+        self._adam = torch.optim.Adam([self._parameter], lr=recipe.rate, maximize=True)
         self._values: list[float] = []
 
     def step(self) -> float:
         """Move the parameter once; return the objective it had before."""
         with torch.enable_grad():
-            parameter = self._parameter.detach().requires_grad_()
-            painting = self._canvas.painting(parameter)
+            painting = self._canvas.painting(self._parameter)
             value = self._objective(self._canvas.image(self._rolled(painting)))
             (slope,) = torch.autograd.grad(value, painting)
             if self.recipe.total_variation:
                 slope = slope - self.recipe.total_variation * slope.norm() * _roughening(painting)
-            (slope,) = torch.autograd.grad(painting, parameter, slope)
+            (self._parameter.grad,) = torch.autograd.grad(painting, self._parameter, slope)
         self._values.append(float(value.detach()))
-        with torch.no_grad():
-            self._ascend(slope)
-            if self.recipe.blur and len(self._values) % self.recipe.blur_every == 0:
-                self._parameter = self._canvas.blurred(self._parameter)
+        self._adam.step()
+        if self.recipe.blur and len(self._values) % self.recipe.blur_every == 0:
+            with torch.no_grad():
+                self._parameter.copy_(self._canvas.blurred(self._parameter))
         return self._values[-1]
 
     def image(self) -> Tensor:
@@ -185,13 +183,6 @@ class _Climb:
             return painting
         down, right = torch.randint(-jitter, jitter + 1, (2,), generator=self._generator).tolist()
         return torch.roll(painting, (down, right), dims=(-2, -1))
-
-    def _ascend(self, slope: Tensor) -> None:
-        count = len(self._values)
-        self._slope.lerp_(slope, 1 - BETA)
-        self._square.mul_(BETA_SQUARED).addcmul_(slope, slope, value=1 - BETA_SQUARED)
-        size = self._square.sqrt().div_(sqrt(1 - BETA_SQUARED**count)).add_(EPSILON)
-        self._parameter = self._parameter.addcdiv(self._slope, size, value=self.recipe.rate / (1 - BETA**count))
 
 
 def _climbed(climb: _Climb, what: str, progress: Progress, shown: Shown | None, every: int) -> Decoded:
@@ -217,5 +208,5 @@ def _roughening(painting: Tensor) -> Tensor:
     leaf = painting.detach().requires_grad_()
     variation = leaf.diff(dim=-2).abs().sum() + leaf.diff(dim=-1).abs().sum()
     slope = torch.autograd.grad(variation, leaf)[0]
-    unit: Tensor = slope / slope.norm().clamp(min=EPSILON)
+    unit: Tensor = slope / slope.norm().clamp(min=TINY)
     return unit

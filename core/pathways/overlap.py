@@ -70,11 +70,6 @@ class Membership:
         return codes.bit_length() - 1
 
     @property
-    def nbytes(self) -> int:
-        """Return the bytes it holds."""
-        return self.counts.nbytes
-
-    @property
     def neurons(self) -> Counts:
         """Return the neurons of each site, (sites,)."""
         return _total(self.counts, 1, 2)

@@ -111,11 +111,6 @@ class Ranking:
         return sum(ranks.numel() for ranks in self.ranks)
 
     @property
-    def nbytes(self) -> int:
-        """Return the bytes it holds."""
-        return self.scores.nbytes + self.activity.nbytes + sum(ranks.nbytes for ranks in self.ranks)
-
-    @property
     def runs_out(self) -> float:
         """Return the sparsity at which the scores run out: below it a pathway also has neurons that score 0."""
         return 1 - len(self.scores) / self.neurons

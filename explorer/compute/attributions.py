@@ -51,11 +51,6 @@ class Made:
     attribution: Attribution
     seconds: float
 
-    @property
-    def nbytes(self) -> int:
-        """Return the bytes it holds."""
-        return self.attribution.values.nbytes
-
 
 Make = Callable[[Progress], Made]
 

@@ -59,7 +59,6 @@ def sample_facts(name: str) -> SampleImage | None:
 @dataclass(frozen=True)
 class _Downloaded:
     path: str
-    nbytes: int = 0
 
 
 def ask_download(name: str, waiter: str) -> Status:

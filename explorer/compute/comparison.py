@@ -68,7 +68,6 @@ class Curve:
     """The fidelity of a method's pathways at the sparsities of ``CURVE``."""
 
     points: tuple[Fidelity, ...]
-    nbytes: int = 4096
 
 
 @dataclass(frozen=True)
@@ -85,11 +84,6 @@ class Row:
     sparsities: tuple[float, ...]
     p_ratios: tuple[float, ...]
     fates: tuple[Fate, ...]
-
-    @property
-    def nbytes(self) -> int:
-        """Return the bytes it holds."""
-        return self.maps.nbytes
 
 
 @dataclass(frozen=True)
@@ -113,11 +107,6 @@ class Swept:
     p_ratios: tuple[float, ...]
     fates: tuple[Fate, ...]
     standings: tuple[Standing, ...]
-
-    @property
-    def nbytes(self) -> int:
-        """Return the bytes it holds."""
-        return self.maps.nbytes + self.probabilities.nbytes + self.sizes.nbytes + self.dead.nbytes
 
 
 def members(scene: Scene, selections: Sequence[Selection], sparsity: float) -> Membership:

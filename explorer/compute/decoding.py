@@ -58,11 +58,6 @@ class Painted:
     answer: Tensor
     seconds: float
 
-    @property
-    def nbytes(self) -> int:
-        """Return the bytes it holds."""
-        return self.decoded.image.nbytes + self.answer.nbytes + 16 * self.decoded.steps
-
 
 @dataclass(frozen=True)
 class _Latest:
@@ -70,10 +65,6 @@ class _Latest:
 
     step: int
     data: bytes
-
-    @property
-    def nbytes(self) -> int:
-        return len(self.data)
 
 
 def recipe(view: View) -> Recipe:

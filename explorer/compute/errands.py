@@ -15,7 +15,7 @@ __all__ = ["Errand", "Part", "errand"]
 
 @dataclass(frozen=True)
 class Part:
-    """One part: under which key it is shared, what people call it, and what makes it, a value with ``nbytes``."""
+    """One part: under which key it is shared, what people call it, and what makes it."""
 
     key: tuple[Hashable, ...]
     title: str
@@ -45,8 +45,6 @@ class Errand:
 @dataclass(frozen=True)
 class _Run:
     """That an errand was run; its parts lie each under a key of its own."""
-
-    nbytes: int = 0
 
 
 def errand(parts: Sequence[Part], steps: int, waiter: str) -> Errand:

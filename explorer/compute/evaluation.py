@@ -14,7 +14,6 @@ from core.evaluation import (
     SHARES,
     TOLERANCE,
     Curve,
-    Removals,
     SensitivityCurve,
     Stage,
     box_mask,
@@ -65,7 +64,6 @@ class Measured:
     """The curve of one attribution over replaced pixels."""
 
     curve: Curve
-    nbytes: int = 4096
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,6 @@ class Sensitive:
     """Sensitivity-n of one attribution."""
 
     curve: SensitivityCurve
-    nbytes: int = 4096
 
 
 Mask = Tensor
@@ -98,23 +95,10 @@ class Localised:
 
 
 @dataclass(frozen=True)
-class _Removed:
-    """What the response loses without each of many sets of pixels; all attributions of a scene share it."""
-
-    removals: Removals
-    nbytes: int = 2**16
-
-
-@dataclass(frozen=True)
 class Sane:
     """The maps of one method while the network is randomised."""
 
     stages: tuple[Stage, ...]
-
-    @property
-    def nbytes(self) -> int:
-        """Return the bytes it holds."""
-        return sum(stage.saliency.nbytes for stage in self.stages)
 
     def mean(self, measure: str) -> float:
         """Return the mean of a measure of likeness over the randomised stages where it is defined, else NaN."""
@@ -155,11 +139,9 @@ def sensitivities(scene: Scene, found: Sequence[tuple[str, Made]], waiter: str) 
         def make(progress: Progress) -> Sensitive:
             removed = cache.RESULTS.get(
                 shared,
-                lambda: _Removed(
-                    removals(scene.network, scene.image, scene.target, subsets=SUBSETS, progress=progress)
-                ),
+                lambda: removals(scene.network, scene.image, scene.target, subsets=SUBSETS, progress=progress),
             )
-            return Sensitive(sensitivity_n(removed.removals, contributions(scene, made)))
+            return Sensitive(sensitivity_n(removed, contributions(scene, made)))
 
         return make
 

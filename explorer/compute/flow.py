@@ -31,6 +31,7 @@ DOZEN = 12
 A_DEPTH = 24  # channels of all sites at one depth, unless that leaves too few to a site
 FEWEST = 4
 MOST_EDGES = 300
+EDGE = 240  # bytes of an ``Edge``, measured
 
 Place = tuple[int, int]
 Floats = NDArray[np.float64]
@@ -71,8 +72,8 @@ class Flow:
 
     @property
     def nbytes(self) -> int:
-        """Return about how many bytes it holds."""
-        return 2 * sum(matrix.nbytes for matrix in self.matrices.values()) + 2**16
+        """Return about how many bytes it holds, with the edges that are made when they are asked for."""
+        return sum(matrix.nbytes + EDGE * int(np.count_nonzero(matrix)) for matrix in self.matrices.values())
 
     def others(self, site: int) -> int:
         """Return how many channels of a site are one node together."""
@@ -189,17 +190,10 @@ def kept(flow: Flow, selections: Sequence[Selection], sparsity: float) -> list[C
         sparsity: of both.
     """
     key = ("flow kept", flow.channels, *(s.key for s in selections), *(s.size(sparsity) for s in selections))
-    found: _Kept = cache.RESULTS.get(key, lambda: _kept(flow, selections, sparsity))
-    return found.counts
+    return cache.RESULTS.get(key, lambda: _kept(flow, selections, sparsity))
 
 
-@dataclass(frozen=True)
-class _Kept:
-    counts: list[Counts]
-    nbytes: int
-
-
-def _kept(flow: Flow, selections: Sequence[Selection], sparsity: float) -> _Kept:
+def _kept(flow: Flow, selections: Sequence[Selection], sparsity: float) -> list[Counts]:
     counts = []
     for site, own in enumerate(flow.channels):
         masks = [chosen.site_mask(sparsity, site).reshape(flow.planes[site][0], -1) for chosen in selections]
@@ -209,4 +203,4 @@ def _kept(flow: Flow, selections: Sequence[Selection], sparsity: float) -> _Kept
         picked = table[list(own)]
         rest = [(table.sum(0) - picked.sum(0))[None]] if flow.others(site) else []
         counts.append(np.concatenate([picked, *rest]))
-    return _Kept(counts, 2 * sum(table.nbytes for table in counts))
+    return counts

@@ -133,7 +133,7 @@ class Jobs:
 
         Args:
             key: what is wanted; equal keys are one piece of work.
-            work: makes the result, which has ``nbytes``; told nothing but a progress callback.
+            work: makes the result; told nothing but a progress callback.
             waiter: who asks; keep asking to keep it alive.
         """
         with self._changed:  # a result is put before its job goes, so one of the two is found here

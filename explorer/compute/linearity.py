@@ -70,18 +70,12 @@ class Radii:
     checked: Checked | None
     seconds: float
 
-    @property
-    def nbytes(self) -> int:
-        """Return the bytes it holds."""
-        return self.exact.direction.nbytes + 4096
-
 
 @dataclass(frozen=True)
 class Followed:
     """A restricted response along a line."""
 
     line: Line
-    nbytes: int = 16384
 
 
 def ask_radii(

@@ -161,11 +161,6 @@ class Excitement:
     photos: tuple[str, ...]
     peaks: tuple[NDArray[np.float32], ...]
 
-    @property
-    def nbytes(self) -> int:
-        """Return the bytes it holds."""
-        return sum(peaks.nbytes for peaks in self.peaks)
-
     def strongest(self, site: int, channel: int) -> list[tuple[str, float]]:
         """Return the photos with the channel's peak on each, strongest first."""
         peaks = self.peaks[site][:, channel].tolist()

@@ -73,11 +73,6 @@ class Scored:
         """Return whether scores are places, which say no more than the ranks."""
         return self.strategy.method is not None and self.strategy.method.ordinal
 
-    @property
-    def nbytes(self) -> int:
-        """Return the bytes it holds."""
-        return self.ranking.nbytes
-
     def size(self, sparsity: float) -> int:
         """Return how many neurons stay at a sparsity."""
         return self.ranking.size(sparsity)

@@ -50,11 +50,6 @@ class Answer:
         """Return whether the restricted network predicts what the original one does, be it near chance."""
         return self.fate != "lost"
 
-    @property
-    def nbytes(self) -> int:
-        """Return the bytes it holds."""
-        return self.restricted.logits.nbytes + self.restricted.gradient.nbytes
-
 
 def answer(scene: Scene, selection: Selection, sparsity: float, off: Off) -> Answer:
     """Return the scene restricted to a pathway; one forward and one backward pass, shared.

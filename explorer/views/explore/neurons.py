@@ -31,10 +31,6 @@ class _Top:
 
     rows: list[NeuronRow]
 
-    @property
-    def nbytes(self) -> int:
-        return 300 * len(self.rows)
-
 
 def show_neurons(page: SceneContext, columns: list[Column]) -> None:
     """Show the first method's ranking beside the photo with what the selected neuron sees."""

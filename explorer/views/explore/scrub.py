@@ -47,10 +47,6 @@ class _Packed:
 
     part: dict[str, Any]
 
-    @property
-    def nbytes(self) -> int:
-        return sum(len(stop["map"]) for stop in self.part["stops"])
-
 
 def show_scrub(page: SceneContext, columns: Sequence[Column]) -> None:
     """Show the bar that redraws every method while it is dragged, once their sweeps are there.

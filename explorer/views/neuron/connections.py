@@ -58,7 +58,6 @@ class Connections:
     outgoing: tuple[Connection, ...]
     given: float
     passed: float
-    nbytes: int = 8192
 
 
 def _connections_key(

@@ -152,7 +152,6 @@ class Census:
     images: int
     labels: tuple[str, ...]
     failures: tuple[tuple[str, str, int], ...]
-    nbytes: int = 4096
 
 
 @dataclass(frozen=True)
@@ -160,7 +159,6 @@ class _Kept:
     """Rows in the shared cache, never written to."""
 
     table: pd.DataFrame
-    nbytes: int
 
 
 def titled(text: str) -> str:
@@ -254,7 +252,7 @@ def _kept(run: Run, measures: Sequence[str], overall: bool) -> _Kept:
     titles = {(method, options): titled(written(method, options)) for method, options in pairs.itertuples(index=False)}
     named = [titles[pair] for pair in zip(table["method"], table["options"], strict=True)]
     table = table.assign(who=pd.Categorical(named)).reset_index(drop=True)
-    return _Kept(table, int(table.memory_usage(deep=True).sum()))
+    return _Kept(table)
 
 
 def _table(run: Run, **wanted: Sequence[Any]) -> pd.DataFrame:

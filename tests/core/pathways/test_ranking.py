@@ -186,7 +186,8 @@ def test_top_and_score():
     for site, position in [(0, 0), (1, 3), (2, 71), *wanted[:5]]:
         assert ranking.score(site, position) == pytest.approx(flat[starts[site] + position])
     assert ranking.neurons == 150
-    assert ranking.nbytes == 4 * (150 + len(wanted))
+    assert sum(ranks.nbytes for ranks in ranking.ranks) == 4 * 150
+    assert ranking.scores.nbytes == 4 * len(wanted)
 
 
 def test_random_scores_are_a_permutation_and_keep_exactly():

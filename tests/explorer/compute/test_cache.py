@@ -7,17 +7,78 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import numpy as np
+import pandas as pd
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from explorer.compute.cache import MOST, Results
+from core.pathways.ranking import rank
+from explorer.compute.cache import MOST, Results, size_of
+from explorer.compute.flow import Flow
 
 
 @dataclass(frozen=True)
 class Sized:
     name: str
     nbytes: int
+
+
+@dataclass(frozen=True)
+class Holder:
+    parts: object
+
+
+def test_arrays_tensors_and_files_count_whole_and_all_else_little():
+    for held in (torch.zeros(1000), np.zeros(1000, np.float32), bytes(4000), "a" * 4000):
+        for value in (held, Holder(held), [held], {"map": (held,)}, Holder({"deep": [Holder(held)]})):
+            assert 4000 <= size_of(value) < 4000 + 1000
+
+
+def test_of_many_parts_of_unlike_sizes_each_counts():
+    parts = tuple(torch.zeros(4**n) for n in range(12))
+    assert 4 * sum(4**n for n in range(12)) <= size_of(Holder(parts)) < 4 * sum(4**n for n in range(12)) + 500
+
+
+def test_shared_memory_counts_once_and_whole():
+    whole = torch.zeros(100, 10)
+    shared = whole.nbytes
+    assert size_of(whole[0]) == size_of(whole.T) == shared
+    assert size_of(torch.zeros(1).expand(1000)) == 4
+    assert shared <= size_of(Holder(list(whole))) < shared + 1000
+    assert size_of([whole, whole]) == size_of([whole, whole.T])
+    same = bytes(1000)
+    assert size_of([same, same]) < 1200
+
+
+def test_what_holds_itself_is_weighed():
+    ring: list[object] = [bytes(1000)]
+    ring.append(ring)
+    assert 1000 <= size_of(ring) < 1200
+
+
+def test_what_says_its_size_is_believed():
+    assert size_of(Sized("a" * 1000, 7)) == 7
+    assert 7 <= size_of(Holder(Sized("a" * 1000, 7))) < 500
+
+
+def test_the_text_of_a_table_counts():
+    table = pd.DataFrame({"value": np.zeros(100), "error": pd.Series(["a" * 50] * 100, dtype=object)})
+    assert size_of(table) > 100 * (8 + 50)
+
+
+def test_a_ranking_holds_its_ranks_scores_and_activity():
+    ranking = rank([torch.rand(20, 30), torch.rand(10)])
+    tensors = 4 * 610 + ranking.scores.nbytes + ranking.activity.nbytes
+    assert tensors <= size_of(ranking) < tensors + 1000
+
+
+def test_a_flow_counts_the_edges_that_are_made_later():
+    matrix = np.random.default_rng(0).normal(size=(40, 50))
+    flow = Flow(((40, 1, 1), (50, 1, 1)), (1, 2), ((), ()), ((), ()), {(0, 1): matrix}, 0.0, 0.0)
+    before = size_of(flow)
+    assert 0.9 * size_of([matrix, flow.edges]) < before == size_of(flow) < 1.5 * size_of([matrix, flow.edges])
 
 
 def held(results: Results, names: str) -> str:

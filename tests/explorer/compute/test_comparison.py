@@ -217,7 +217,7 @@ def test_a_strip_is_the_pathway_gradient_at_every_sparsity(kind, off):
     assert finish(comparison.strip(scene, ranked, off, "me")).state == "done"
     for row, one in zip(comparison.strip(scene, ranked, off, "me").parts, ranked, strict=True):
         assert row.maps.shape == (8, 8, 8)
-        assert (row.maps.dtype, row.nbytes) == (np.float32, 8 * 8 * 8 * 4)
+        assert (row.maps.dtype, row.maps.nbytes) == (np.float32, 8 * 8 * 8 * 4)
         assert len(row.p_ratios) == len(row.fates) == len(STRIP) == 8
         for values, p_ratio, became, sparsity in zip(row.maps, row.p_ratios, row.fates, STRIP, strict=True):
             pathway = one.ranking.pathway(sparsity)

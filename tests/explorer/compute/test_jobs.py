@@ -195,13 +195,21 @@ def test_the_queue_goes_on_after_an_error(jobs: Jobs):
     assert finished(jobs, "good", lambda progress: Made("good")).result == Made("good")
 
 
+class Unknown:
+    """A result whose size nobody can tell."""
+
+    @property
+    def nbytes(self) -> int:
+        raise ValueError("no size")
+
+
 def test_a_best_so_far_that_cannot_be_kept_does_not_end_the_queue(jobs: Jobs):
     def stopped(progress: Progress) -> Made:
         stop = Cancelled("enough")
-        stop.best = "no result: it has no nbytes"
+        stop.best = Unknown()
         raise stop
 
-    assert finished(jobs, "bad", stopped).error.startswith("AttributeError: ")
+    assert finished(jobs, "bad", stopped).error.startswith("ValueError: ")
     assert finished(jobs, "good", lambda progress: Made("good")).result == Made("good")
 
 
