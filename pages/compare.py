@@ -6,7 +6,7 @@ from explorer.compute.scene import Scene
 from explorer.plots.words import plain
 from explorer.ui import controls, session
 from explorer.views import sidebar
-from explorer.views.columns import Column, find_columns
+from explorer.views.columns import Column, submit_columns
 from explorer.views.compare.agreement import show_dead, show_overlaps
 from explorer.views.compare.grid import show_answer_to_preset, show_grid, show_presets
 from explorer.views.compare.pair import show_pair
@@ -30,7 +30,7 @@ def main() -> None:
 def show_strategies(scene: Scene) -> list[Column]:
     st.markdown(f"## Do strategies agree on what carries *{plain(scene.network.class_names[scene.target])}*?")
     show_presets()
-    columns = find_columns(scene, session.view().columns)
+    columns = submit_columns(scene, session.view().columns)
     controls.sparsity()
     controls.how_shown()
     show_answer_to_preset(scene, columns)

@@ -6,7 +6,7 @@ from explorer.compute.scene import Scene
 from explorer.plots.words import plain
 from explorer.ui import controls
 from explorer.views import sidebar
-from explorer.views.evaluate.attributions import Attributed, find_attributions
+from explorer.views.evaluate.attributions import Attributed, submit_attributions
 from explorer.views.evaluate.gallery import choose_attributions, choose_map, show_gallery
 from explorer.views.evaluate.measures import show_degradation, show_localisation, show_sensitivity
 from explorer.views.evaluate.paper import show_printed
@@ -29,7 +29,7 @@ def show_attributions(scene: Scene) -> list[Attributed]:
     st.markdown(f"## Which attribution of *{plain(scene.network.class_names[scene.target])}* holds up?")
     choose_attributions()
     choose_map(scene.network)
-    attributed = find_attributions(scene)
+    attributed = submit_attributions(scene)
     if any(each.detail.startswith("pathway") for each in attributed):
         controls.sparsity()
     controls.how_shown()

@@ -8,7 +8,7 @@ from explorer.report.report import offer_report
 from explorer.ui import captions, controls, fields, markup, session, strategy_controls
 from explorer.ui.render_slots import TURNS
 from explorer.views import sidebar
-from explorer.views.columns import Column, find_columns
+from explorer.views.columns import Column, submit_columns
 from explorer.views.explore.layers import show_layers
 from explorer.views.explore.neurons import show_neurons
 from explorer.views.explore.scrub import show_scrub
@@ -32,7 +32,7 @@ def show_pathways(scene: Scene) -> list[Column]:
     with st.container(key="methods"):
         strategy_controls.methods()
     view = session.view()
-    columns = find_columns(scene, [view.strategy(method) for method in (view.first, view.second)])
+    columns = submit_columns(scene, [view.strategy(method) for method in (view.first, view.second)])
     with st.container(key="sparsity", horizontal=True):
         with st.container():
             show_sparsity(columns)

@@ -6,9 +6,9 @@ from explorer.compute import flow as flows
 from explorer.compute.scene import Scene
 from explorer.plots.words import plain
 from explorer.ui import controls, session, strategy_controls
-from explorer.ui.progress import gathered
+from explorer.ui.progress import show_progress_at, submit_at
 from explorer.views import sidebar
-from explorer.views.columns import find_columns, show_waiting
+from explorer.views.columns import show_waiting, submit_columns
 from explorer.views.flow import show_graph
 
 
@@ -31,14 +31,15 @@ def show_flow(scene: Scene) -> None:
     controls.sparsity()
     controls.restriction()
     view = session.view()
-    first, second = find_columns(scene, [view.strategy(method) for method in (view.first, view.second)])
+    first, second = submit_columns(scene, [view.strategy(method) for method in (view.first, view.second)])
     if first.scored is None:
         st.info(f"The graph is drawn within {first.strategy.title}'s pathway, whose ranking is still in line.")
         show_waiting(scene, first)
         return
-    (found,) = gathered(flows.ask_flow(scene, first.scored, view.sparsity, view.off, session.waiter()), "flow")
-    if found is not None:
-        show_graph(scene, found, [first, second])
+    ticket = submit_at("flow", flows.flow_task(scene, first.scored, view.sparsity, view.off))
+    show_progress_at("flow", ticket)
+    if ticket.result is not None:
+        show_graph(scene, ticket.result, [first, second])
     if second.selection is None:
         st.caption(f"Which of these neurons {second.strategy.title} keeps too is not known yet.")
         show_waiting(scene, second)

@@ -6,7 +6,7 @@ from explorer.compute.scene import Scene
 from explorer.plots.words import plain
 from explorer.ui import controls, session, strategy_controls
 from explorer.views import sidebar
-from explorer.views.columns import Column, find_columns
+from explorer.views.columns import Column, submit_columns
 from explorer.views.linearity import show_line, show_over_sparsity, show_radii
 
 
@@ -28,7 +28,7 @@ def show_strategies(scene: Scene) -> list[Column]:
         for place, panel in zip(range(count), st.columns(max(4, count)), strict=False):
             with panel:
                 strategy_controls.column(place)
-    columns = find_columns(scene, session.view().columns)
+    columns = submit_columns(scene, session.view().columns)
     strategy_controls.more_columns()
     controls.sparsity()
     controls.restriction()

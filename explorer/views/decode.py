@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -11,10 +11,10 @@ import streamlit as st
 from core.decoding import Decoded
 from core.methods import METHODS
 from core.strategy import STRATEGIES, Strategy
-from explorer.compute import cache, decoding, export, restriction
+from explorer.compute import decoding, export, restriction, task_queue
 from explorer.compute.decoding import Painted
-from explorer.compute.jobs import Status, best_key
 from explorer.compute.scene import Scene
+from explorer.compute.tasks import Task
 from explorer.plots import figures
 from explorer.plots.lines import Axis, Line, curves
 from explorer.plots.words import counted, duration, number, percent, plain, position_name
@@ -22,9 +22,9 @@ from explorer.state.choices import MOST_PAINT_STEPS, REGULARISERS, SPARSITIES, N
 from explorer.ui import captions, controls, fields, markup, navigation, session
 from explorer.ui.charts import show_chart
 from explorer.ui.downloads import name_of, offer, offer_table
-from explorer.ui.progress import started, wait
+from explorer.ui.progress import confirm, show_progress, submit
 from explorer.ui.rows import in_rows
-from explorer.views.columns import Column, find_columns, lacking, show_waiting
+from explorer.views.columns import Column, lacking, show_waiting, submit_columns
 
 __all__ = ["choose_painting", "show_neurons", "show_pathways"]
 
@@ -68,8 +68,8 @@ def show_pathways(scene: Scene) -> None:
     """Show the image that maximises the target's logit in each strategy's pathway."""
     view = session.view()
     chosen = [view.strategy(name) if name in METHODS else Strategy(name) for name in view.painted]
-    columns = find_columns(scene, chosen)
-    if not started("paintings", f"Paint {counted(len(columns), 'image')}, {counted(view.paint_steps, 'step')} each"):
+    columns = submit_columns(scene, chosen)
+    if not confirm("paintings", f"Paint {counted(len(columns), 'image')}, {counted(view.paint_steps, 'step')} each"):
         st.caption(
             "Each begins with the same start and climbs the target's logit in its own restricted network; the steps "
             "show as they come."
@@ -93,22 +93,20 @@ def _show_pathway(scene: Scene, column: Column) -> Painted | None:
     kept = selection.size(view.painted_at)
     detail = f"{number(kept)} neurons, sparsity {percent(1 - kept / scene.network.neurons)}"
     st.html(markup.panel_title(column.title, detail, column.colour))
-    key = decoding.painting_key(scene, selection, view)
-    ask = lambda: decoding.ask_painting(scene, selection, view, session.waiter())  # noqa: E731
+    task = decoding.painting_task(scene, selection, view)
     photo = restriction.answer(scene, selection, view.painted_at, view.off).restricted.logits[0, scene.target]
-    return _show_painting(scene, key, ask, column.title, f"painting_{column.place}", float(photo))
+    return _show_painting(scene, task, column.title, f"painting_{column.place}", float(photo))
 
 
 def _show_painting(
-    scene: Scene, key: Hashable, ask: Callable[[], Status], title: str, name: str, photo: float | None = None
+    scene: Scene, task: Task[Painted], title: str, name: str, photo: float | None = None
 ) -> Painted | None:
     """Show a painting with what the network says of it, or how far it is; ``photo`` is the objective of the photo."""
-    found: Painted | None = cache.RESULTS.peek(key)
-    if found is None:
+    ticket = submit(task)
+    if ticket.result is None:
 
         def show() -> None:
-            best: Painted | None = cache.RESULTS.peek(best_key(key))
-            so_far = decoding.latest(key)
+            best, so_far = task_queue.QUEUE.best(task), decoding.latest(task.key)
             if best:
                 _draw(scene, best, title, name, photo)
             elif so_far:
@@ -116,10 +114,10 @@ def _show_painting(
             else:
                 st.skeleton(height=210)
 
-        wait(key, ask, name, show)
+        show_progress(ticket, name, show)
         return None
-    _draw(scene, found, title, name, photo)
-    return found
+    _draw(scene, ticket.result, title, name, photo)
+    return ticket.result
 
 
 def _draw(scene: Scene, found: Painted, title: str, name: str, photo: float | None) -> None:
@@ -203,14 +201,14 @@ def show_neurons(scene: Scene) -> None:
         f"For each method the neuron of {plain(site.name)}, the last feature site, that it keeps longest for this "
         "photo; the image maximises the mean of that neuron's channel in the original network."
     )
-    columns = find_columns(scene, [view.strategy(name) for name in view.painted if name in METHODS])
+    columns = submit_columns(scene, [view.strategy(name) for name in view.painted if name in METHODS])
     ready = [(column, column.scored.ranking.top(1, site.index)) for column in columns if column.scored]
     tops = [(column, top[0]) for column, top in ready if top]
     if not tops:
         st.info(lacking(columns) or "Choose a selection method above.")
         return
     channels = {scene.network.sites[neuron[0]].place(neuron[1])[0] for _, neuron in tops}
-    if not started("neurons", f"Paint {counted(len(channels), 'channel')}"):
+    if not confirm("neurons", f"Paint {counted(len(channels), 'channel')}"):
         return
     with st.container(key="pair"):
         for panel, (column, neuron) in in_rows(tops):
@@ -224,9 +222,8 @@ def show_neurons(scene: Scene) -> None:
 def _show_neuron(scene: Scene, column: Column, neuron: Neuron) -> None:
     site, view = scene.network.sites[neuron[0]], session.view()
     st.html(markup.panel_title(column.title, position_name(site, neuron[1]), column.colour))
-    key = decoding.neuron_key(scene.network, neuron, view)
-    ask = lambda: decoding.ask_neuron(scene.network, neuron, view, session.waiter())  # noqa: E731
-    _show_painting(scene, key, ask, f"{column.title}'s neuron", f"neuron_painting_{column.place}")
+    task = decoding.neuron_task(scene.network, neuron, view)
+    _show_painting(scene, task, f"{column.title}'s neuron", f"neuron_painting_{column.place}")
     st.button(
         "Open this neuron",
         key=f"open_painted_{column.place}",

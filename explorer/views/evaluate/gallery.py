@@ -18,7 +18,7 @@ from explorer.plots.scales import ColourScale, colour_scales
 from explorer.plots.words import duration, number
 from explorer.state.choices import ATTRIBUTIONS, MOST_ATTRIBUTIONS
 from explorer.ui import captions, controls, fields, markup, session
-from explorer.ui.progress import wait
+from explorer.ui.progress import show_progress
 from explorer.ui.rows import in_rows
 from explorer.views import panels
 from explorer.views.evaluate import attributions
@@ -125,7 +125,7 @@ def _show_map(scene: Scene, each: Attributed, found: Made, values: figures.Float
 def _show_waiting(each: Attributed) -> None:
     st.html(markup.panel_title(each.title, "", each.colour))
     st.skeleton(height=210)
-    wait(each.key, each.ask, name=f"attribution_{each.place}")
+    show_progress(each.ticket, f"attribution_{each.place}")
 
 
 def _shares(found: Made) -> figures.Floats:

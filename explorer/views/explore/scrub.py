@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from core.pathways.fidelity import Fate, chance_line, standing
-from explorer.compute import cache, comparison
+from explorer.compute import cache, comparison, task_queue
 from explorer.compute.comparison import SWEEP, Swept
 from explorer.compute.rankings import Scored
 from explorer.compute.scene import Scene
@@ -27,7 +27,7 @@ from explorer.plots.words import FATES, number, percent, ratio
 from explorer.state.choices import SPARSITIES, Style, nearest_sparsity
 from explorer.state.view import View
 from explorer.ui import captions, components, session
-from explorer.ui.progress import gathered
+from explorer.ui.progress import show_progress_at, submit_at
 from explorer.views.columns import Column
 
 __all__ = ["method_payload", "payload", "show_scrub"]
@@ -62,13 +62,17 @@ def show_scrub(scene: Scene, columns: Sequence[Column]) -> None:
     if not ranked:
         st.caption("Live scrub begins once a method's scores are there.")
         return
-    off, waiter = session.view().off, session.waiter()
-    errands = [comparison.sweeps(scene, [scored], off, waiter) for _, scored in ranked]
-    there = [(*pair, errand.parts[0]) for pair, errand in zip(ranked, errands, strict=True) if errand.complete]
+    groups = [comparison.sweep_tasks(scene, [scored], session.view().off) for _, scored in ranked]
+    swept = [task_queue.QUEUE.peek(group).result[0] for group in groups]
+    there = [(*pair, found) for pair, found in zip(ranked, swept, strict=True) if found]
     with st.container(key="scrub"):  # before the progress: what moves on the page is made anew, under the hand
         if there:
             _draw(scene, there)
-    gathered(next((errand for errand in errands if not errand.complete), errands[-1]), "scrub")  # one after the other
+    missing = [group for group, found in zip(groups, swept, strict=True) if not found]
+    ticket = submit_at("scrub", missing[0] if missing else groups[-1])  # one after the other
+    if missing and ticket.state == "ready":  # done since it was looked for
+        st.rerun()
+    show_progress_at("scrub", ticket)
 
 
 def _draw(scene: Scene, there: Sequence[tuple[Column, Scored, Swept]]) -> None:

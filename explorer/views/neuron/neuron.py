@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 import streamlit as st
 
@@ -16,7 +15,8 @@ from explorer.plots import figures
 from explorer.plots.words import number, percent, position_name
 from explorer.state.choices import Neuron
 from explorer.ui import controls, markup, session
-from explorer.ui.progress import started, wait
+from explorer.ui.progress import confirm, show_progress, submit
+from explorer.views.columns import submit_scores
 
 __all__ = ["chosen_neuron", "show_excitement", "show_pictures", "show_places"]
 
@@ -26,7 +26,7 @@ def chosen_neuron(scene: Scene) -> Neuron:
     selected = session.view().neuron
     if selected is not None:
         return selected
-    scored = rankings.ask_scores(scene, Strategy("NeuronMCT"), session.waiter()).result
+    scored = rankings.scores_now(scene, Strategy("NeuronMCT"))
     return next(iter(scored.ranking.top(1)), (0, 0))
 
 
@@ -65,13 +65,12 @@ def _show_map(scene: Scene, title: str, detail: str, values: figures.Floats, col
 
 def _show_scores(scene: Scene, neuron: Neuron) -> None:
     strategy = session.view().strategy(session.view().first)
-    scored = rankings.ask_scores(scene, strategy, session.waiter()).result
-    if scored is None:
+    ticket = submit_scores(scene, strategy)
+    if ticket.result is None:
         st.html(markup.panel_title("Score", f"{strategy.title}, still in line"))
-        key = rankings.scores_key(scene, strategy)
-        wait(key, lambda: rankings.ask_scores(scene, strategy, session.waiter()), name="score")
+        show_progress(ticket, "score")
         return
-    _show_map(scene, "Score", strategy.title, neurons.channel_scores(scene, scored, neuron))
+    _show_map(scene, "Score", strategy.title, neurons.channel_scores(scene, ticket.result, neuron))
 
 
 def _show_facts(scene: Scene, neuron: Neuron, activation: float) -> None:
@@ -105,12 +104,11 @@ def show_places(scene: Scene, neuron: Neuron) -> None:
     if not missing:
         return
     names = ", ".join(strategy.title for strategy in missing)
-    if not started("ranks", "Rank it under the others too", f"{names}: these take a while."):
+    if not confirm("ranks", "Rank it under the others too", f"{names}: these take a while."):
         return
     for place, strategy in enumerate(missing):
         st.html(markup.panel_title(strategy.title, strategy.summary))
-        key = rankings.scores_key(scene, strategy)
-        wait(key, partial(rankings.ask_scores, scene, strategy, session.waiter()), name=f"place_{place}")
+        show_progress(submit_scores(scene, strategy), f"place_{place}")
 
 
 def _place(scene: Scene, strategy: Strategy, scored: Scored | None, neuron: Neuron) -> dict[str, str]:
@@ -154,12 +152,11 @@ def show_excitement(scene: Scene, neuron: Neuron) -> None:
     site = scene.network.sites[neuron[0]]
     channel = site.place(neuron[1])[0]
     st.markdown(f"## Which photos excite channel {channel} of {site.name}")
-    status = neurons.ask_excitement(scene.network, session.waiter())
-    if status.result is None:
-        key = neurons.excitement_key(scene.network)
-        wait(key, lambda: neurons.ask_excitement(scene.network, session.waiter()), name="excitement")
+    ticket = submit(neurons.excitement_task(scene.network))
+    if ticket.result is None:
+        show_progress(ticket, "excitement")
         return
-    strongest = status.result.strongest(neuron[0], channel)[:6]
+    strongest = ticket.result.strongest(neuron[0], channel)[:6]
     with st.container(key="photos"):
         for place, (panel, (name, peak)) in enumerate(zip(st.columns(6), strongest, strict=False)):
             facts = catalogue.sample_facts(name)

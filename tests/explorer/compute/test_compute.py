@@ -5,9 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
 
 import numpy as np
 import pytest
@@ -25,12 +23,12 @@ from core.pathways.overlap import dead_neurons, dead_share
 from core.pathways.ranking import rank
 from core.pathways.restriction import pathway_gradient, response, restrict, saliency_map
 from core.strategy import STRATEGIES, Strategy
-from explorer.compute import cache, catalogue, jobs, neurons, rankings, restriction
-from explorer.compute.jobs import Jobs, Status
+from explorer.compute import cache, catalogue, neurons, rankings, restriction, task_queue
 from explorer.compute.rankings import Scored
 from explorer.compute.scene import Scene, make_scene, scene_again
+from explorer.compute.tasks import Ticket
 from tests.networks import SHAPE, TOYS, seeded
-from tests.waiting import until
+from tests.waiting import finished, until
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -61,14 +59,9 @@ def scene(network: Network) -> Scene:
 
 
 def scored(scene: Scene, method: str, **options: int) -> Scored:
-    """Ask until it is there, as a page does."""
-
-    def ask() -> Scored | None:
-        status = rankings.ask_scores(scene, Strategy.of(method, **options), "test")
-        assert status.state != "failed", status.error
-        return status.result
-
-    return until(ask)
+    """Look for it, or submit it until it is there, as a page does."""
+    strategy = Strategy.of(method, **options)
+    return rankings.ready_scores(scene, strategy) or finished(rankings.scores_task(scene, strategy)).result
 
 
 # ------------------------------------------------------------------------------------------------------------- scenes
@@ -187,11 +180,8 @@ def test_the_active_subnet_is_the_neurons_above_zero_and_none_of_them_is_dead(ki
 
 
 @pytest.mark.parametrize("name", ["Original", "ActiveSubnet"])
-def test_a_reference_is_there_at_once_and_reads_like_any_selection(network, scene, name):
-    status = rankings.ask_scores(scene, Strategy(name), "me")
-    assert status.state == "done"
-    assert jobs.JOBS._thread is None
-    found = status.result
+def test_a_reference_reads_like_any_selection(network, scene, name):
+    found = rankings.reference(scene, Strategy(name))
     assert (found.strategy, found.complete) == (Strategy(name), True)
     assert found.key == rankings.scores_key(scene, Strategy(name))
     masks = neurons.all_masks(scene, found, 0.9)
@@ -271,10 +261,22 @@ def test_the_same_weights_under_other_class_names_keep_their_own(network, scene)
 
 def test_cheap_methods_answer_at_once_without_the_queue(scene):
     for method in ("NeuronMCT", "Random"):
-        status = rankings.ask_scores(scene, Strategy(method), "me")
-        assert status.state == "done"
-    assert jobs.JOBS.pending == 0
-    assert jobs.JOBS._thread is None
+        assert rankings.ready_scores(scene, Strategy(method)) is rankings.scores_now(scene, Strategy(method))
+    assert not task_queue.QUEUE._threads
+
+
+def test_costly_methods_are_not_made_by_looking_for_them(scene):
+    strategy = Strategy("GreedyPruning")
+    assert rankings.ready_scores(scene, strategy) is None
+    assert not task_queue.QUEUE._threads
+    made = rankings.scores_now(scene, Strategy.of("GreedyPruning", steps=10))
+    assert rankings.ready_scores(scene, Strategy.of("GreedyPruning", steps=10)) is made
+
+
+@pytest.mark.parametrize("ask", [rankings.scores_task, rankings.ready_scores, rankings.scores_now])
+def test_references_have_no_ranking(scene, ask):
+    with pytest.raises(TypeError, match="Original is a reference"):
+        ask(scene, Strategy("Original"))
 
 
 @pytest.mark.parametrize(
@@ -301,32 +303,31 @@ def test_every_method_ends_as_core_does(network, scene, method, options):
 
 
 def test_costly_methods_wait_in_line_and_say_how_far_they_are(scene):
-    statuses: list[Status] = []
+    task = rankings.scores_task(scene, Strategy.of("GreedyPruning", steps=200))
+    tickets: list[Ticket[Scored | None]] = []
 
     def done() -> bool:
-        statuses.append(rankings.ask_scores(scene, Strategy.of("GreedyPruning", steps=200), "me"))
-        return statuses[-1].state == "done"
+        tickets.append(task_queue.QUEUE.submit(task, "me"))
+        return tickets[-1].state == "ready"
 
     until(done, every=0.001)
-    assert statuses[0].state in ("waiting", "running")
-    assert statuses[-1].state == "done"
-    running = [status for status in statuses if status.total]
+    assert tickets[0].state in ("queued", "running")
+    running = [ticket for ticket in tickets if ticket.total]
     assert running
-    assert [status.done for status in running] == sorted(status.done for status in running)
-    assert {status.total for status in running} == {200}
+    assert [ticket.done for ticket in running] == sorted(ticket.done for ticket in running)
+    assert {ticket.total for ticket in running} == {200}
 
 
 def test_cancelled_dgr_leaves_the_best_it_had_found(scene):
-    strategy = Strategy.of("DGR(init=1)", iterations=5000)
-    key = rankings.scores_key(scene, strategy)
-    assert rankings.best_so_far(scene, strategy) is None
-    until(lambda: rankings.ask_scores(scene, strategy, "me").done >= 3, every=0.001)
-    jobs.JOBS.leave(key, "me")
-    until(lambda: not jobs.JOBS.pending)
-    best = rankings.best_so_far(scene, strategy)
+    task, queue = rankings.scores_task(scene, Strategy.of("DGR(init=1)", iterations=5000)), task_queue.QUEUE
+    assert queue.best(task) is None
+    until(lambda: queue.submit(task, "me").done >= 3, every=0.001)
+    queue.leave(task.key, "me")
+    until(lambda: not queue.pending())
+    best = queue.best(task)
     assert not best.complete
-    assert best.key != key
-    assert cache.RESULTS.peek(key) is None
+    assert best.key != task.key
+    assert queue.peek(task).state == "new"
     assert restriction.answer(scene, best, 0.5, "zero").sparsity == pytest.approx(0.5, abs=0.01)
 
 
@@ -335,7 +336,7 @@ def test_scores_that_ignore_the_target_are_shared_between_targets_and_answers_ar
     random, mct = Strategy("Random"), Strategy("NeuronMCT")
     assert rankings.scores_key(one, random) == rankings.scores_key(other, random)
     assert rankings.scores_key(one, mct) != rankings.scores_key(other, mct)
-    scored = rankings.ask_scores(one, random, "me").result
+    scored = rankings.scores_now(one, random)
     first, second = (restriction.answer(scene, scored, 0.5, "zero") for scene in (one, other))
     assert not torch.equal(first.restricted.gradient, second.restricted.gradient)
 
@@ -351,49 +352,6 @@ def test_keys_tell_strategies_and_their_options_apart(scene):
     strategies = [*map(Strategy, STRATEGIES), Strategy.of("Random", seed=1), Strategy.of("Random", seed=2)]
     assert len({rankings.scores_key(scene, strategy) for strategy in strategies}) == len(strategies) == 10
     assert rankings.scores_key(scene, Strategy.of("Random", seed=0)) == rankings.scores_key(scene, Strategy("Random"))
-
-
-@dataclass(frozen=True)
-class Made:
-    nbytes: int = 1
-
-
-def settled(line: Jobs, key: str) -> Status:
-    """Ask until it is made or has failed."""
-
-    def ask() -> Status | None:
-        status = line.ask(key, lambda progress: Made(), "me")
-        return status if status.state in ("done", "failed") else None
-
-    return until(ask)
-
-
-@pytest.mark.parametrize("queue", ["JOBS", "ERRANDS"])
-def test_leaving_reaches_a_job_in_whichever_line_it_is(queue):
-    line, go = getattr(jobs, queue), Event()
-    line.ask("before", lambda progress: Made(int(go.wait(60))), "another")
-    assert line.ask("left", lambda progress: Made(), "me").state == "waiting"
-    assert line.pending == 2
-    jobs.leave("left", "another")
-    assert line.pending == 2
-    jobs.leave("left", "me")
-    assert line.pending == 1
-    go.set()
-    assert settled(line, "before").state == "done"
-    assert cache.RESULTS.peek("left") is None
-
-
-@pytest.mark.parametrize("queue", ["JOBS", "ERRANDS"])
-def test_an_error_is_forgotten_in_whichever_line_it_is(queue):
-    def fail(progress):
-        raise PathwayError("no luck")
-
-    line = getattr(jobs, queue)
-    line.ask("key", fail, "me")
-    assert settled(line, "key").error == "no luck"
-    assert settled(line, "key").state == "failed"
-    jobs.forget_error("key")
-    assert settled(line, "key").result == Made()
 
 
 # --------------------------------------------------------------------------------------------------------- numbers
@@ -481,7 +439,7 @@ def test_warming_makes_the_default_view():
     network = catalogue.network("squeezenet1_1")
     made = cache.RESULTS.nbytes
     scene = make_scene(network, catalogue.sample("chelsea"), Crop(), None)
-    ranking = rankings.ask_scores(scene, Strategy("NeuronMCT"), "me").result
+    ranking = rankings.scores_now(scene, Strategy("NeuronMCT"))
     restriction.answer(scene, ranking, 0.9, "zero")
     assert cache.RESULTS.nbytes == made
     assert scene.network.class_names[scene.target] == "tiger cat"
@@ -507,7 +465,3 @@ def test_a_started_app_leaves_the_garbage_collector_little_to_look_at():
     code = "import gc; from explorer.__main__ import prepare; assert not prepare(1); print(len(gc.get_objects()))"
     told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert int(told.stdout.split()[-1]) < 20_000
-
-
-def test_a_thread_that_computes_soon_has_pythons_lock_back():
-    assert sys.getswitchinterval() <= 0.0005
