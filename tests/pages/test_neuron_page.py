@@ -24,7 +24,7 @@ from explorer.plots.words import number, percent
 from explorer.state.view import View
 from tests.app import PAGES, button, html, link, opened, ran, until_done, until_shown, view, warnings
 from tests.networks import SHAPE, seeded
-from tests.waiting import finished
+from tests.waiting import finished, until
 
 pytestmark = pytest.mark.usefixtures("own_queue")
 
@@ -395,6 +395,15 @@ def test_the_score_of_a_slow_first_method_fills_in(nothing_made, go_on):
     assert titles(at)["Score"] == "GreedyPruning (steps=10)"
     assert sum("Score, GreedyPruning (steps=10): largest" in text for text in alts(at)) == 1
     assert places(at)["GreedyPruning (steps=10)"]["rank"] != "not made yet"
+
+
+def test_a_cancelled_first_method_stays_cancelled(nothing_made, go_on):
+    at = looked({"first": "GreedyPruning", "second": "NeuronMCT", "neuron": "9-4400"})
+    at = ran(ran(at.button(key="score_cancel").click()))
+    assert "Cancelled." in [info.value for info in at.info]
+    until(lambda: task_queue.QUEUE.pending("long") == 0)
+    ran(at)
+    assert task_queue.QUEUE.pending("long") == 0  # what the page draws beside it submits it no more
 
 
 # ---------------------------------------------------------------------------------------------- photos that excite it
