@@ -11,7 +11,7 @@ if str(ROOT) not in sys.path:  # Streamlit puts this file's folder on the path, 
 
 import streamlit as st  # noqa: E402
 
-from explorer.compute import jobs  # noqa: E402
+from explorer.compute import task_queue  # noqa: E402
 from explorer.ui import errors, markup, navigation, session  # noqa: E402
 from explorer.ui.render_slots import TURNS  # noqa: E402
 from explorer.views import lesson  # noqa: E402
@@ -36,6 +36,6 @@ def main() -> None:
         errors.show_failure(problem)
 
 
-jobs.ask_who_left(session.is_connected)
+task_queue.start(session.is_connected)
 with TURNS:
     main()

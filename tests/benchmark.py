@@ -36,7 +36,7 @@ from core.pathways.fidelity import fidelity_curve
 from core.pathways.overlap import dead_neurons, membership
 from core.pathways.ranking import rank
 from core.pathways.restriction import pathway_gradient, sweep
-from explorer.compute import jobs
+from explorer.compute import task_queue
 
 NETWORKS = ("squeezenet1_1", "efficientnet_lite0", "resnet50", "vgg16")
 EMBEDDED = ("squeezenet1_1", "efficientnet_lite0")
@@ -103,7 +103,7 @@ def beside_a_busy_thread(name: str) -> None:
 
     alone = scored()
     threading.Thread(target=spin, daemon=True).start()
-    for interval in (0.005, jobs.SWITCH):
+    for interval in (0.005, task_queue.SWITCH):
         sys.setswitchinterval(interval)
         print(f"NeuronMCT beside a busy thread, switch interval {interval * 1e3:g} ms: {scored() / alone:.1f} x alone")
     stop.set()

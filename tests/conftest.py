@@ -1,4 +1,4 @@
-"""What tests share: one thread a tensor operation (toys gain nothing from more), and the app's queues and results."""
+"""What tests share: one thread a tensor operation (toys gain nothing from more), and the app's queue and results."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from hypothesis import settings
 from streamlit.components.v2 import manifest_scanner
 
 from core.methods import METHODS
-from explorer.compute import cache, jobs
+from explorer.compute import cache, task_queue
 from explorer.compute.cache import Results
-from explorer.compute.jobs import Jobs
+from explorer.compute.task_queue import TaskQueue
 from tests.browser import browser, page, server  # noqa: F401
 
 torch.set_num_threads(1)
@@ -36,24 +36,22 @@ def components_are_looked_for_once() -> Iterator[None]:
 
 @pytest.fixture
 def own_queue(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A test with queues of its own, stopped at its end."""
+    """A test with a queue of its own, stopped at its end."""
     yield from _own(monkeypatch, cache.RESULTS)
 
 
 @pytest.fixture
 def nothing_made(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No results from other tests, and queues of its own."""
+    """No results from other tests, and a queue of its own."""
     yield from _own(monkeypatch, Results(2**30))
 
 
 def _own(monkeypatch: pytest.MonkeyPatch, results: Results) -> Iterator[None]:
-    lines = Jobs(results), Jobs(results)
+    queue = TaskQueue(results)
     monkeypatch.setattr(cache, "RESULTS", results)
-    monkeypatch.setattr(jobs, "JOBS", lines[0])
-    monkeypatch.setattr(jobs, "ERRANDS", lines[1])
+    monkeypatch.setattr(task_queue, "QUEUE", queue)
     yield
-    for line in lines:
-        line.close()
+    queue.close()
 
 
 @pytest.fixture

@@ -8,7 +8,12 @@ from typing import TypeVar
 
 import pytest
 
+from explorer.compute import task_queue
+from explorer.compute.task_queue import TaskQueue
+from explorer.compute.tasks import Ticket, Work
+
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 def until(there: Callable[[], T], every: float = 0.005) -> T:
@@ -19,3 +24,10 @@ def until(there: Callable[[], T], every: float = 0.005) -> T:
             pytest.fail("It did not come within two minutes.")
         time.sleep(every)
     return found
+
+
+def finished(work: Work[R], waiter: str = "me", queue: TaskQueue | None = None) -> Ticket[R]:
+    """Submit work again and again, as a page does, until it is made or has failed; without a queue, to the app's."""
+    queue = queue or task_queue.QUEUE
+    until(lambda: queue.submit(work, waiter).state in ("ready", "failed"))
+    return queue.submit(work, waiter)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -24,18 +24,18 @@ from core.progress import Progress, silent
 from explorer.compute import cache, rankings, restriction
 from explorer.compute.rankings import Selection
 from explorer.compute.scene import Scene
+from explorer.compute.tasks import Task
 from explorer.state.view import View
 
 __all__ = [
     "CAM",
     "Made",
-    "Make",
     "attribute",
-    "baseline",
+    "baseline_task",
     "contributions",
-    "if_quick",
     "passes",
     "pathway_gradient",
+    "ready_baseline",
     "saliency",
     "weighted",
 ]
@@ -52,9 +52,6 @@ class Made:
     seconds: float
 
 
-Make = Callable[[Progress], Made]
-
-
 def pathway_gradient(scene: Scene, selection: Selection, view: View) -> Made:
     """Return the gradient of a selection's pathway at the view's sparsity."""
     answer = restriction.answer(scene, selection, view.sparsity, view.off)
@@ -62,25 +59,25 @@ def pathway_gradient(scene: Scene, selection: Selection, view: View) -> Made:
     return Made(key, Attribution(answer.restricted.gradient, True), selection.seconds + answer.seconds)
 
 
-def baseline(scene: Scene, name: str, view: View) -> tuple[Hashable, Make]:
-    """Return the key under which another method's attribution is kept, and what makes it."""
+def baseline_task(scene: Scene, name: str, view: View) -> Task[Made]:
+    """Return what makes the attribution of a method that selects no neurons."""
     options: dict[str, Any] = {**view.cam} if name == CAM else {}
     key = ("attribution", *scene.key[1:-1], scene.target, name, *options.values())
 
-    def make(progress: Progress = silent) -> Made:
+    def make(progress: Progress) -> Made:
         start = time.perf_counter()
         found = BASELINES[name](scene.network, scene.image, scene.target, progress=progress, **options)
         return Made(key, found, time.perf_counter() - start)
 
-    return key, make
+    return Task(key, name, make)
 
 
-def if_quick(scene: Scene, name: str, key: Hashable, make: Make) -> Made | None:
-    """Return another method's attribution if it is kept or quick to make; None if not, or where it has none."""
-    there: Made | None = cache.RESULTS.peek(key)
+def ready_baseline(scene: Scene, name: str, task: Task[Made]) -> Made | None:
+    """Return what the task of a method makes if it is there or quick to make; None if not, or where it has none."""
+    there: Made | None = cache.RESULTS.peek(task.key)
     if there is None and BASELINES[name].passes(scene.network) <= rankings.INLINE_PASSES:
-        with suppress(PathwayError):  # its job says why
-            there = cache.RESULTS.get(key, partial(make, silent))
+        with suppress(PathwayError):  # its task says why
+            there = cache.RESULTS.get(task.key, partial(task.compute, silent))
     return there
 
 

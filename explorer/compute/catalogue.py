@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 from PIL import Image
 
@@ -14,10 +15,12 @@ from core.data.samples import SampleImage, sample_images
 from core.models.weights import download_weights, find_weights
 from core.models.zoo import available_networks, load_network
 from core.network import Network
-from explorer.compute import cache, jobs
-from explorer.compute.jobs import Status
+from core.progress import Progress
+from explorer.compute import cache
+from explorer.compute.cache import Results
+from explorer.compute.tasks import Lane
 
-__all__ = ["ask_download", "network", "network_labels", "sample", "sample_facts"]
+__all__ = ["Download", "network", "network_labels", "sample", "sample_facts"]
 
 
 @functools.cache
@@ -57,14 +60,29 @@ def sample_facts(name: str) -> SampleImage | None:
 
 
 @dataclass(frozen=True)
-class _Downloaded:
-    path: str
+class Download:
+    """The download of a network's published weights, as work for the queue; only submitted where a person asked.
 
+    Attributes:
+        name: of the network.
+    """
 
-def ask_download(name: str, waiter: str) -> Status:
-    """Return where the download of a network's published weights stands; only ever called because a person asked."""
-    key = ("download", name)
-    if find_weights(name) is not None:
-        return Status("done")
-    cache.RESULTS.drop(key)  # of a download whose file is gone since
-    return jobs.JOBS.ask(key, lambda progress: _Downloaded(str(download_weights(name, progress=progress))), waiter)
+    name: str
+    lane: Lane = "long"
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Return its name among all work."""
+        return ("download", self.name)
+
+    def find(self, _: Results) -> Path | None:
+        """Return the file, None where there is none."""
+        return find_weights(self.name)
+
+    def is_complete(self, found: Path | None) -> bool:
+        """Return whether the file is there."""
+        return found is not None
+
+    def make(self, _: Results, progress: Progress) -> None:
+        """Download the file."""
+        download_weights(self.name, progress=progress)

@@ -1,7 +1,7 @@
 """Several selections of one scene at once: which neurons they share, and how they fare over sparsities.
 
-What takes more than a moment is an errand, made part by part, a part a strategy: parts are shared, and those made are
-shown while the others are still to come.
+What takes more than a moment is a group of tasks, one per strategy: each is shared by itself, and those done are shown
+while the others are still to come.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -21,13 +21,26 @@ from core.pathways.ranking import Off
 from core.pathways.restriction import saliency_map, sweep
 from core.progress import Progress
 from explorer.compute import cache, restriction
-from explorer.compute.errands import Errand, Part, errand
 from explorer.compute.neurons import saliency
 from explorer.compute.rankings import Scored, Selection
 from explorer.compute.scene import Scene
+from explorer.compute.tasks import Task, TaskGroup
 
-__all__ = ["CURVE", "STRIP", "SWEEP", "Curve", "Row", "Swept", "curves", "members", "overlap", "strip", "sweeps"]
+__all__ = [
+    "CURVE",
+    "STRIP",
+    "SWEEP",
+    "Curve",
+    "Row",
+    "Swept",
+    "curve_tasks",
+    "members",
+    "overlap",
+    "strip_tasks",
+    "sweep_tasks",
+]
 
+T = TypeVar("T")
 CURVE = (0.0, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.92, 0.94, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99)
 STRIP = (0.0, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99)
 """The paper's sparsities, and 99 %."""
@@ -59,8 +72,6 @@ SWEEP = (
     0.99,
 )
 """Stops of the slider, near each other where pathways change fastest."""
-
-MakePart = Callable[[Scored, Progress], Any]
 
 
 @dataclass(frozen=True)
@@ -123,8 +134,8 @@ def overlap(scene: Scene, two: Sequence[Selection], sparsity: float) -> tuple[fl
     return float(table.overlaps()[0, 1]), float(table.chances()[0, 1])
 
 
-def curves(scene: Scene, rankings: Sequence[Scored], off: Off, waiter: str) -> Errand:
-    """Return the ``Curve`` of each method; one forward pass a point."""
+def curve_tasks(scene: Scene, rankings: Sequence[Scored], off: Off) -> TaskGroup[Curve]:
+    """Return what makes the ``Curve`` of each method; one forward pass a point."""
 
     def make(scored: Scored, progress: Progress) -> Curve:
         found = fidelity_curve(
@@ -132,11 +143,11 @@ def curves(scene: Scene, rankings: Sequence[Scored], off: Off, waiter: str) -> E
         )
         return Curve(tuple(found))
 
-    return _errand(("curve", scene.target, off), rankings, make, len(CURVE), waiter)
+    return _group(("curve", scene.target, off), rankings, make, len(CURVE))
 
 
-def strip(scene: Scene, rankings: Sequence[Scored], off: Off, waiter: str) -> Errand:
-    """Return the ``Row`` of each method; one forward and one backward pass a picture."""
+def strip_tasks(scene: Scene, rankings: Sequence[Scored], off: Off) -> TaskGroup[Row]:
+    """Return what makes the ``Row`` of each method; one forward and one backward pass a picture."""
 
     def make(scored: Scored, progress: Progress) -> Row:
         answers = []
@@ -147,16 +158,16 @@ def strip(scene: Scene, rankings: Sequence[Scored], off: Off, waiter: str) -> Er
         sparsities, ratios = tuple(a.sparsity for a in answers), tuple(a.p_ratio for a in answers)
         return Row(maps, sparsities, ratios, tuple(a.fate for a in answers))
 
-    return _errand(("strip", scene.target, off), rankings, make, len(STRIP), waiter)
+    return _group(("strip", scene.target, off), rankings, make, len(STRIP))
 
 
-def sweeps(scene: Scene, rankings: Sequence[Scored], off: Off, waiter: str) -> Errand:
-    """Return the effects of each method's pathways at all of ``SWEEP``; a batched pass and gradient per sparsity."""
+def sweep_tasks(scene: Scene, rankings: Sequence[Scored], off: Off) -> TaskGroup[Swept]:
+    """Return what makes the ``Swept`` of each method; a batched pass and gradient per sparsity."""
 
     def make(scored: Scored, progress: Progress) -> Swept:
         return _swept(scene, scored, off, progress)
 
-    return _errand(("sweep", scene.target, off), rankings, make, len(SWEEP), waiter)
+    return _group(("sweep", scene.target, off), rankings, make, len(SWEEP))
 
 
 def _swept(scene: Scene, scored: Scored, off: Off, progress: Progress) -> Swept:
@@ -176,6 +187,8 @@ def _swept(scene: Scene, scored: Scored, off: Off, progress: Progress) -> Swept:
     )
 
 
-def _errand(kind: tuple[Hashable, ...], rankings: Sequence[Scored], make: MakePart, steps: int, waiter: str) -> Errand:
-    parts = [Part((*kind, scored.key), scored.strategy.title, partial(make, scored)) for scored in rankings]
-    return errand(parts, steps, waiter)
+def _group(
+    kind: tuple[Hashable, ...], rankings: Sequence[Scored], make: Callable[[Scored, Progress], T], steps: int
+) -> TaskGroup[T]:
+    """Return a task for each ranking."""
+    return TaskGroup([Task((*kind, s.key), s.strategy.title, partial(make, s)) for s in rankings], steps)

@@ -1,4 +1,4 @@
-"""Images painted for a pathway or a neuron, each a job that shows how far it is; see ``core.decoding``."""
+"""Images painted for a pathway or a neuron, each a task that shows how far it is; see ``core.decoding``."""
 
 from __future__ import annotations
 
@@ -14,22 +14,20 @@ from core.decoding import PLAIN, Decoded, Recipe, decode, decode_neuron
 from core.errors import Cancelled
 from core.network import Network, Site
 from core.progress import Progress
-from explorer.compute import cache, jobs
-from explorer.compute.jobs import Status
+from explorer.compute import cache
 from explorer.compute.rankings import Selection
 from explorer.compute.scene import Scene
+from explorer.compute.tasks import Task
 from explorer.plots import figures
 from explorer.state.choices import Neuron
 from explorer.state.view import View
 
 __all__ = [
     "Painted",
-    "ask_neuron",
-    "ask_painting",
     "last_feature_site",
     "latest",
-    "neuron_key",
-    "painting_key",
+    "neuron_task",
+    "painting_task",
     "picture",
     "recipe",
 ]
@@ -76,14 +74,10 @@ def recipe(view: View) -> Recipe:
     return replace(PLAIN, steps=view.paint_steps, seed=view.paint_seed, noise=noise, **chosen)
 
 
-def painting_key(scene: Scene, selection: Selection, view: View) -> tuple[Hashable, ...]:
-    """Return under what a pathway's painting is shared."""
+def painting_task(scene: Scene, selection: Selection, view: View) -> Task[Painted]:
+    """Return what paints for a selection's pathway; a forward and a backward pass a step."""
     size = selection.size(view.painted_at)
-    return ("painting", *scene.key[1:-1], scene.target, selection.key, size, view.off, recipe(view))
-
-
-def ask_painting(scene: Scene, selection: Selection, view: View, waiter: str) -> Status:
-    """Return where the painting for a selection's pathway stands; a forward and a backward pass a step."""
+    key = ("painting", *scene.key[1:-1], scene.target, selection.key, size, view.off, recipe(view))
 
     def paint(**told: Any) -> Decoded:
         pathway = selection.pathway(view.painted_at)
@@ -91,25 +85,21 @@ def ask_painting(scene: Scene, selection: Selection, view: View, waiter: str) ->
             scene.network, scene.target, pathway, recipe=recipe(view), off=view.off, reference=scene.image, **told
         )
 
-    return _ask(scene.network, painting_key(scene, selection, view), paint, waiter)
+    return _task(scene.network, key, selection.strategy.title, paint)
 
 
-def neuron_key(network: Network, neuron: Neuron, view: View) -> tuple[Hashable, ...]:
-    """Return under what the painting of a neuron's channel is shared: no photo and no pathway is in it."""
+def neuron_task(network: Network, neuron: Neuron, view: View) -> Task[Painted]:
+    """Return what paints for a neuron's channel in the original network: no photo and no pathway is in its key."""
     channel = network.sites[neuron[0]].place(neuron[1])[0]
-    return ("neuron painting", network.name, network.weights_hash, neuron[0], channel, recipe(view))
-
-
-def ask_neuron(network: Network, neuron: Neuron, view: View, waiter: str) -> Status:
-    """Return where the painting of a neuron's channel in the original network stands."""
+    key = ("neuron painting", network.name, network.weights_hash, neuron[0], channel, recipe(view))
 
     def paint(**told: Any) -> Decoded:
         return decode_neuron(network, network.sites[neuron[0]], neuron[1], whole=True, recipe=recipe(view), **told)
 
-    return _ask(network, neuron_key(network, neuron, view), paint, waiter)
+    return _task(network, key, f"channel {channel} of {network.sites[neuron[0]].name}", paint)
 
 
-def _ask(network: Network, key: tuple[Hashable, ...], paint: Callable[..., Decoded], waiter: str) -> Status:
+def _task(network: Network, key: tuple[Hashable, ...], title: str, paint: Callable[..., Decoded]) -> Task[Painted]:
     def work(progress: Progress) -> Painted:
         start = time.perf_counter()
         try:
@@ -119,7 +109,7 @@ def _ask(network: Network, key: tuple[Hashable, ...], paint: Callable[..., Decod
             raise
         return _painted(network, found, start)
 
-    return jobs.ERRANDS.ask(key, work, waiter)
+    return Task(key, title, work)
 
 
 def _painted(network: Network, found: Decoded, start: float) -> Painted:

@@ -33,8 +33,8 @@ from core.methods import METHODS
 from core.progress import Progress
 from explorer.compute import cache
 from explorer.compute.attributions import CAM, Made, attribute, contributions
-from explorer.compute.errands import Errand, Part, errand
 from explorer.compute.scene import Scene
+from explorer.compute.tasks import Task, TaskGroup
 from explorer.state.choices import Box
 from explorer.state.view import View
 
@@ -46,12 +46,12 @@ __all__ = [
     "Sane",
     "Sensitive",
     "as_the_paper",
-    "curves",
+    "curve_tasks",
     "localised",
     "object_mask",
     "passes",
-    "sanity",
-    "sensitivities",
+    "sanity_tasks",
+    "sensitivity_tasks",
     "stages",
 ]
 
@@ -107,15 +107,14 @@ class Sane:
         return sum(defined) / len(defined) if defined else nan
 
 
-def curves(scene: Scene, found: Sequence[tuple[str, Made]], view: View, waiter: str) -> Errand:
-    """Return the curve of each attribution, given with its title; one forward pass per point."""
+def curve_tasks(scene: Scene, found: Sequence[tuple[str, Made]], view: View) -> TaskGroup[Measured]:
+    """Return what makes the curve of each attribution, given with its title; one forward pass per point."""
     kind = ("degradation", view.order, view.replacement)
 
     def part(made: Made) -> Callable[[Progress], Measured]:
         return lambda progress: Measured(_curve(scene, made, view, progress))
 
-    parts = [Part((*kind, made.key), title, part(made)) for title, made in found]
-    return errand(parts, len(SHARES) + 1, waiter)
+    return TaskGroup([Task((*kind, made.key), title, part(made)) for title, made in found], len(SHARES) + 1)
 
 
 def as_the_paper(view: View) -> View:
@@ -131,8 +130,8 @@ def _curve(scene: Scene, made: Made, view: View, progress: Progress) -> Curve:
     return insertion(*case, **how) if view.order == "insertion" else deletion(*case, **how)
 
 
-def sensitivities(scene: Scene, found: Sequence[tuple[str, Made]], waiter: str) -> Errand:
-    """Return sensitivity-n of each attribution, given with its title; the passes are made once for all of them."""
+def sensitivity_tasks(scene: Scene, found: Sequence[tuple[str, Made]]) -> TaskGroup[Sensitive]:
+    """Return what measures sensitivity-n of each attribution, given with its title; all share the passes."""
     shared = ("removals", *scene.key[1:-1], scene.target)
 
     def part(made: Made) -> Callable[[Progress], Sensitive]:
@@ -145,7 +144,7 @@ def sensitivities(scene: Scene, found: Sequence[tuple[str, Made]], waiter: str) 
 
         return make
 
-    return errand([Part(("sensitivity", made.key), title, part(made)) for title, made in found], 100, waiter)
+    return TaskGroup([Task(("sensitivity", made.key), title, part(made)) for title, made in found], 100)
 
 
 def passes(scene: Scene) -> int:
@@ -161,14 +160,13 @@ def stages(scene: Scene) -> tuple[str, ...]:
     return tuple(known[place] for place in dict.fromkeys(places))
 
 
-def sanity(scene: Scene, names: Sequence[tuple[str, str]], view: View, waiter: str) -> Errand:
-    """Return the maps of each method while layers are randomised; an attribution a stage.
+def sanity_tasks(scene: Scene, names: Sequence[tuple[str, str]], view: View) -> TaskGroup[Sane]:
+    """Return what makes the maps of each method while layers are randomised; an attribution a stage.
 
     Args:
         scene: what is looked at.
         names: of the methods, with their titles.
         view: what was chosen for them.
-        waiter: who asks.
     """
     chosen = stages(scene)
 
@@ -186,7 +184,7 @@ def sanity(scene: Scene, names: Sequence[tuple[str, str]], view: View, waiter: s
         own = (view.cam_site,) if name == CAM else own
         return ("sanity", *scene.key[1:-1], scene.target, view.cascade, name, *own)
 
-    return errand([Part(key(name), title, part(name)) for name, title in names], len(chosen) + 1, waiter)
+    return TaskGroup([Task(key(name), title, part(name)) for name, title in names], len(chosen) + 1)
 
 
 def object_mask(scene: Scene, box: Box | None, own: Mask | None) -> Mask | None:

@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from core.flow import BIAS, IMAGE, LOGIT, Links, channel_flow, link
 from core.pathways.ranking import Off
 from core.progress import Progress
-from explorer.compute import cache, jobs
-from explorer.compute.errands import Errand
+from explorer.compute import cache
 from explorer.compute.rankings import Scored, Selection
 from explorer.compute.scene import Scene
+from explorer.compute.tasks import Task
 from explorer.state.choices import Neuron
 
-__all__ = ["BIAS", "IMAGE", "LOGIT", "Edge", "Flow", "Place", "ask_flow", "kept"]
+__all__ = ["BIAS", "IMAGE", "LOGIT", "Edge", "Flow", "Place", "flow_task", "kept"]
 
 DOZEN = 12
 A_DEPTH = 24  # channels of all sites at one depth, unless that leaves too few to a site
@@ -136,8 +136,8 @@ class Flow:
         return sorted([*drawn, *own], key=lambda edge: -abs(edge.flow))
 
 
-def ask_flow(scene: Scene, scored: Scored, sparsity: float, off: Off, waiter: str) -> Errand:
-    """Return the ``Flow`` through a ranking's pathway; some dozen backward passes from site to site."""
+def flow_task(scene: Scene, scored: Scored, sparsity: float, off: Off) -> Task[Flow]:
+    """Return what makes the ``Flow`` through a ranking's pathway; some dozen backward passes from site to site."""
     key: tuple[Hashable, ...] = ("flow", scene.target, scored.key, scored.size(sparsity), off)
 
     def work(progress: Progress) -> Flow:
@@ -147,7 +147,7 @@ def ask_flow(scene: Scene, scored: Scored, sparsity: float, off: Off, waiter: st
         progress(1, 2, "flow between channels")
         return _flow(links, start)
 
-    return Errand((cache.RESULTS.peek(key),), key, lambda: jobs.ERRANDS.ask(key, work, waiter))
+    return Task(key, scored.strategy.title, work)
 
 
 def _flow(links: Links, start: float) -> Flow:

@@ -16,9 +16,9 @@ from core.pathways.ranking import Off, Pathway
 from core.progress import Progress
 from core.strategy import ORIGINAL
 from explorer.compute import catalogue, restriction
-from explorer.compute.errands import Errand, Part, errand
 from explorer.compute.rankings import Reference, Selection
 from explorer.compute.scene import Scene
+from explorer.compute.tasks import Task, TaskGroup
 
 __all__ = [
     "DIRECTIONS",
@@ -28,8 +28,8 @@ __all__ = [
     "Checked",
     "Followed",
     "Radii",
-    "ask_line",
-    "ask_radii",
+    "line_tasks",
+    "radii_tasks",
     "rays",
 ]
 
@@ -78,28 +78,26 @@ class Followed:
     line: Line
 
 
-def ask_radii(
+def radii_tasks(
     scene: Scene,
     wanted: Sequence[tuple[Selection, str, float]],
     off: Off,
-    waiter: str,
     directions: int = EFFECTIVE_DIRECTIONS,
-) -> Errand:
-    """Return the radii of pathways.
+) -> TaskGroup[Radii]:
+    """Return what measures the radii of pathways.
 
     Args:
         scene: what is looked at.
         wanted: each a selection, its title, and the sparsity of its pathway.
         off: how neurons off it are held.
-        waiter: who asks.
         directions: random ones of the effective radius; they cost most of the time.
     """
 
-    def part(selection: Selection, title: str, sparsity: float) -> Part:
+    def part(selection: Selection, title: str, sparsity: float) -> Task[Radii]:
         key = ("radii", *_key(scene, selection, sparsity, off), directions)
-        return Part(key, title, lambda told: _radii(scene, _pathway(selection, sparsity), off, directions, told))
+        return Task(key, title, lambda told: _radii(scene, _pathway(selection, sparsity), off, directions, told))
 
-    return errand([part(*each) for each in wanted], STEPS, waiter)
+    return TaskGroup([part(*each) for each in wanted], STEPS)
 
 
 def _key(scene: Scene, selection: Selection, sparsity: float, off: Off) -> tuple[Hashable, ...]:
@@ -141,10 +139,13 @@ def rays() -> dict[str, str]:
     return {GRADIENT: "up the gradient of what is followed", RANDOM: "in a random direction"} | photos
 
 
-def ask_line(
-    scene: Scene, selection: Selection, title: str, sparsity: float, off: Off, ray: str, waiter: str
-) -> Errand:
-    """Return the restricted response along a line from the photo: from 1e-8 on, to 1e3 or to the other photo."""
+def line_tasks(
+    scene: Scene, selection: Selection, title: str, sparsity: float, off: Off, ray: str
+) -> TaskGroup[Followed]:
+    """Return what follows the restricted response along a line from the photo.
+
+    It begins at 1e-8, and ends at 1e3 or at the other photo.
+    """
 
     def make(progress: Progress) -> Followed:
         pathway = _pathway(selection, sparsity)
@@ -155,7 +156,7 @@ def ask_line(
         return Followed(along(*case, step, ts, off=off, reference=scene.image, progress=progress))
 
     key = ("line", *_key(scene, selection, sparsity, off), ray)
-    return errand([Part(key, title, make)], STEPS, waiter)
+    return TaskGroup([Task(key, title, make)], STEPS)
 
 
 def _direction(scene: Scene, gradient: Tensor, ray: str) -> tuple[Tensor, float]:

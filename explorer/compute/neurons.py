@@ -16,20 +16,19 @@ from core.network.receptive_field import receptive_field
 from core.pathways.ranking import Ranking
 from core.pathways.restriction import Restricted, saliency_map
 from core.progress import Progress
-from explorer.compute import catalogue, jobs
-from explorer.compute.jobs import Status
+from explorer.compute import catalogue
 from explorer.compute.rankings import Scored, Selection
 from explorer.compute.scene import Scene
+from explorer.compute.tasks import Task
 
 __all__ = [
     "Excitement",
     "NeuronRow",
     "SitePlanes",
     "all_masks",
-    "ask_excitement",
     "channel_activation",
     "channel_scores",
-    "excitement_key",
+    "excitement_task",
     "neuron_row",
     "on_pathway",
     "saliency",
@@ -167,14 +166,10 @@ class Excitement:
         return sorted(zip(self.photos, peaks, strict=True), key=lambda pair: -pair[1])
 
 
-def excitement_key(network: Network) -> tuple[str, ...]:
-    """Return under what a network's excitement is shared."""
-    return ("excitement", network.name, network.weights_hash)
-
-
-def ask_excitement(network: Network, waiter: str) -> Status:
-    """Return where it stands; one forward pass a photo. See ``Jobs.ask``."""
-    return jobs.ERRANDS.ask(excitement_key(network), lambda progress: _excitement(network, progress), waiter)
+def excitement_task(network: Network) -> Task[Excitement]:
+    """Return what finds a network's excitement; one forward pass a photo."""
+    key = ("excitement", network.name, network.weights_hash)
+    return Task(key, "photos that excite most", lambda progress: _excitement(network, progress))
 
 
 def _excitement(network: Network, progress: Progress) -> Excitement:

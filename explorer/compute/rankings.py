@@ -17,9 +17,9 @@ from core.pathways.ranking import Pathway, Ranking, rank
 from core.pathways.scores import Sum
 from core.progress import Progress, silent
 from core.strategy import ACTIVE, ORIGINAL, Strategy
-from explorer.compute import cache, jobs, malloc
-from explorer.compute.jobs import Status, best_key
+from explorer.compute import cache, malloc
 from explorer.compute.scene import Scene
+from explorer.compute.tasks import Task
 from explorer.state.knockout import KnockOut
 
 __all__ = [
@@ -27,13 +27,13 @@ __all__ = [
     "Reference",
     "Scored",
     "Selection",
-    "ask_scores",
-    "best_so_far",
     "knocked",
     "left_by",
     "ready_scores",
     "reference",
     "scores_key",
+    "scores_now",
+    "scores_task",
     "selection_again",
 ]
 
@@ -124,29 +124,40 @@ def scores_key(scene: Scene, strategy: Strategy) -> tuple[Hashable, ...]:
     return ("scores", *scene.key[1:-1], scene.target if strategy.uses_target else None, strategy)
 
 
-def ask_scores(scene: Scene, strategy: Strategy, waiter: str) -> Status:
-    """Return where a strategy's selection stands; see ``Jobs.ask``. A cheap one is done when this returns."""
-    method = strategy.method
-    if method is None:
-        return Status("done", reference(scene, strategy))
-    ready = ready_scores(scene, strategy)
-    if ready is not None:
-        return Status("done", ready)
+def scores_task(scene: Scene, strategy: Strategy) -> Task[Scored]:
+    """Return what makes a method's ranking.
+
+    Raises:
+        TypeError: the strategy has no method.
+    """
+    method = _method(strategy)
     key = scores_key(scene, strategy)
-    return jobs.JOBS.ask(key, lambda progress: _score(scene, strategy, method, progress), waiter)
+    return Task(key, strategy.title, lambda progress: _score(scene, strategy, method, progress), lane="long")
 
 
 def ready_scores(scene: Scene, strategy: Strategy) -> Scored | None:
-    """Return a method's ranking if it is there or quick to make; a costly one is not asked for."""
-    method, ready = strategy.method, cache.RESULTS.peek(scores_key(scene, strategy))
-    if ready is None and method is not None and method.passes(scene.network, **strategy.chosen) <= INLINE_PASSES:
+    """Return a method's ranking if it is there or quick to make, None for a costly one."""
+    ready: Scored | None = cache.RESULTS.peek(scores_key(scene, strategy))
+    if ready is None and _method(strategy).passes(scene.network, **strategy.chosen) <= INLINE_PASSES:
         with _SCORING:
-            ready = _scored(scene, strategy, method)
+            ready = _made(scene, strategy)
     return ready
 
 
-def _scored(scene: Scene, strategy: Strategy, method: Method) -> Scored:
+def scores_now(scene: Scene, strategy: Strategy) -> Scored:
+    """Return a method's ranking, made here if it is not there, whatever it costs."""
+    return ready_scores(scene, strategy) or _made(scene, strategy)
+
+
+def _made(scene: Scene, strategy: Strategy) -> Scored:
+    method = _method(strategy)
     return cache.RESULTS.get(scores_key(scene, strategy), lambda: _score(scene, strategy, method))
+
+
+def _method(strategy: Strategy) -> Method:
+    if strategy.method is None:
+        raise TypeError(f"{strategy.name} is a reference: no method ranks its neurons.")
+    return strategy.method
 
 
 def _score(scene: Scene, strategy: Strategy, method: Method, progress: Progress = silent) -> Scored:
@@ -163,11 +174,6 @@ def _score(scene: Scene, strategy: Strategy, method: Method, progress: Progress 
     return Scored(key, strategy, rank(scores), scores.trajectory, time.perf_counter() - start, sums=scores.sums)
 
 
-def best_so_far(scene: Scene, strategy: Strategy) -> Scored | None:
-    """Return the best that a cancelled method had found, None where it had nothing."""
-    return cache.RESULTS.peek(best_key(scores_key(scene, strategy)))
-
-
 def selection_again(selection: Selection) -> Callable[[Scene], Selection]:
     """Return a function that finds or remakes a scene's selection; meanwhile it keeps no ranking from being dropped.
 
@@ -175,10 +181,8 @@ def selection_again(selection: Selection) -> Callable[[Scene], Selection]:
     """
     if isinstance(selection, Reference) or not selection.complete:
         return lambda _: selection
-    strategy, method = selection.strategy, selection.strategy.method
-    if method is None:
-        raise TypeError(f"{strategy.name} has no method, and yet a ranking.")
-    return lambda scene: _scored(scene, strategy, method)
+    strategy = selection.strategy
+    return lambda scene: _made(scene, strategy)
 
 
 def reference(scene: Scene, strategy: Strategy) -> Reference:

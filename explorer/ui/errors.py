@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.errors import PathwayError
 from explorer.compute import cache
-from explorer.compute.jobs import NO_MEMORY, out_of_memory
+from explorer.compute.task_queue import NO_MEMORY, out_of_memory
 from explorer.plots.words import plain
 from explorer.state.view import View
 from explorer.ui import session

@@ -1,126 +1,139 @@
-"""Long work on a page: its place in line, its progress, and a way to cancel it."""
+"""Long work on a page: it is submitted, its place in line and its progress are shown, and it can be cancelled.
+
+What a person cancelled is remembered in their session, by the work's key or by the place on a page that wants it, and
+is not submitted again until they start it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import Any
+from dataclasses import replace
+from typing import TypeVar
 
 import streamlit as st
 
-from explorer.compute import jobs
-from explorer.compute.errands import Errand
-from explorer.compute.jobs import Status
+from explorer.compute import task_queue
+from explorer.compute.tasks import Ticket, Work
 from explorer.plots.words import duration, plain
 from explorer.ui import session
 
-__all__ = ["cancelled", "gathered", "offer_start", "started", "wait", "waiting"]
+__all__ = ["confirm", "offer_start", "show_progress", "show_progress_at", "start", "submit", "submit_at"]
+
+R = TypeVar("R")
 
 
-def wait(key: Hashable, ask: Callable[[], Status], name: str, show: Callable[[], None] = lambda: None) -> None:
-    """Draw a job's progress and a way to cancel it; or, once this person cancelled it, a way to start it again.
+def submit(work: Work[R]) -> Ticket[R]:
+    """Return where work stands for this person, submitted in their name unless they cancelled it."""
+    return _submit(work, work.key)
 
-    Args and what follows are those of ``waiting``.
+
+def submit_at(place: str, work: Work[R]) -> Ticket[R]:
+    """Return where the work that a place on the page wants stands; see ``submit``.
+
+    What the place wanted before, with other columns or options, is left; a cancelled place stays so.
     """
-    _wait(key, ask, name, key, show)
+    places: dict[str, Hashable] = st.session_state.setdefault("places", {})
+    before = places.get(place)
+    if before is not None and before != work.key:
+        task_queue.QUEUE.leave(before, session.waiter())
+    places[place] = work.key
+    return _submit(work, _at(place))
 
 
-def _wait(
-    key: Hashable, ask: Callable[[], Status], name: str, mark: Hashable, show: Callable[[], None] = lambda: None
-) -> None:
-    """Wait for a job; ``mark`` is what is remembered when the person cancels."""
-    if mark in cancelled():
-        show()
-        st.info("Cancelled.")
-        offer_start(mark, name)
-    else:
-        waiting(key, ask, name=name, on_cancel=lambda: cancelled().add(mark), show=show)
+def show_progress(ticket: Ticket[R], name: str, show: Callable[[], None] = lambda: None) -> None:
+    """Draw how far unfinished work is with a way to cancel it, to start it again or to try again.
 
+    The page runs again once it is done.
 
-def gathered(errand: Errand, name: str) -> tuple[Any, ...]:
-    """Return the parts of an errand that are there, and draw its progress while others are missing.
-
-    What was waited for at this place before, with other columns or options, is left; a cancelled place stays so.
+    Args:
+        ticket: what ``submit`` returned.
+        name: of this place on the page, for the widgets' keys.
+        show: draws what there is so far.
     """
-    asked: dict[str, Hashable] = st.session_state.setdefault("errands", {})
-    before = asked.get(name)
-    if before is not None and before != errand.key:
-        jobs.leave(before, session.waiter())
-    asked[name] = errand.key
-    if not errand.complete:
-        _wait(errand.key, errand.ask, name, ("place", name))
-    return errand.parts
+    _show(ticket, name, ticket.work.key, show)
 
 
-def cancelled() -> set[Hashable]:
-    """Return the keys of the work that this person cancelled."""
-    keys: set[Hashable] = st.session_state.setdefault("cancelled", set())
-    return keys
+def show_progress_at(place: str, ticket: Ticket[R]) -> None:
+    """Draw how far the work is that a place wants, unless it is done; see ``show_progress``."""
+    if ticket.state != "ready":
+        _show(ticket, place, _at(place), lambda: None)
 
 
 def offer_start(key: Hashable, name: str) -> None:
     """Draw the button that starts cancelled work again."""
-    st.button("Start it", key=f"start_{name}", on_click=lambda: cancelled().discard(key))
+    st.button("Start it", key=f"start_{name}", on_click=lambda: start(key))
 
 
-def started(name: str, label: str, note: str = "") -> bool:
-    """Return whether this person has asked for what takes long; until then, draw the button that does."""
-    asked: set[str] = st.session_state.setdefault("started", set())
+def start(key: Hashable) -> None:
+    """Let work that this person cancelled be submitted again, from a callback."""
+    _cancelled().discard(key)
+
+
+def confirm(name: str, label: str, note: str = "") -> bool:
+    """Draw the button that asks for what takes long, until this person has pressed it; return whether they have."""
+    asked: set[str] = st.session_state.setdefault("confirmed", set())
     if name not in asked:
         st.button(label, key=f"begin_{name}", help=note or None, on_click=lambda: asked.add(name))
     return name in asked
 
 
-def waiting(
-    key: Hashable,
-    ask: Callable[[], Status],
-    *,
-    name: str,
-    on_cancel: Callable[[], None],
-    show: Callable[[], None] = lambda: None,
-) -> None:
-    """Draw the progress of a job and a way to cancel it, until it is done; then run the page again.
+def _at(place: str) -> Hashable:
+    return ("place", place)
 
-    Args:
-        key: the job's, for leaving the queue.
-        ask: asks where it stands; each call says that this session still waits.
-        name: of this place on the page, for the widgets' keys.
-        on_cancel: called beside leaving the queue.
-        show: draws what there is so far.
-    """
-    left = False
+
+def _cancelled() -> set[Hashable]:
+    keys: set[Hashable] = st.session_state.setdefault("cancelled", set())
+    return keys
+
+
+def _submit(work: Work[R], mark: Hashable) -> Ticket[R]:
+    """Return the ticket as this person sees it: the queue's, or a cancelled one where they cancelled ``mark``."""
+    if mark not in _cancelled():
+        return task_queue.QUEUE.submit(work, session.waiter())
+    ticket = task_queue.QUEUE.peek(work)
+    return ticket if ticket.state == "ready" else replace(ticket, state="cancelled")
+
+
+def _show(ticket: Ticket[R], name: str, mark: Hashable, show: Callable[[], None]) -> None:
+    key = ticket.work.key
+    if ticket.state == "cancelled":
+        show()
+        st.info("Cancelled.")
+        offer_start(mark, name)
+    elif ticket.state == "failed":
+        st.error(plain(f"That did not work: {ticket.error}"))
+        st.button("Try again", key=f"{name}_retry", on_click=lambda: task_queue.QUEUE.retry(key))
+    else:
+        _poll(ticket.work, name, mark, show)
+
+
+def _poll(work: Work[R], name: str, mark: Hashable, show: Callable[[], None]) -> None:
+    """Draw the progress of work until it is done, has failed or was cancelled; then run the page again."""
+    key = work.key  # the session keeps what a button calls, and the work holds a scene
 
     def cancel() -> None:
-        nonlocal left
-        left = True
-        jobs.leave(key, session.waiter())
-        on_cancel()
+        _cancelled().add(mark)
+        task_queue.QUEUE.leave(key, session.waiter())
 
     @st.fragment(run_every=0.5)
     def poll() -> None:
-        if left:  # asking once more would start it again
-            st.rerun()
-        status = ask()
-        if status.state in ("done", "failed"):
+        ticket = _submit(work, mark)
+        if ticket.state not in ("queued", "running"):
             st.rerun()
         show()
-        _show_progress(status)
+        _draw(ticket)
         st.button("Cancel", key=f"{name}_cancel", on_click=cancel)
 
-    status = ask()
-    if status.state == "failed":
-        st.error(plain(f"That did not work: {status.error}"))
-        st.button("Try again", key=f"{name}_retry", on_click=lambda: jobs.forget_error(key))
-    else:
-        poll()
+    poll()
 
 
-def _show_progress(status: Status) -> None:
-    """Show a job's place in line, or how far it is."""
-    if status.state == "waiting":
-        ahead = "one job" if status.position == 1 else f"{status.position} jobs"
-        st.progress(0.0, f"In line: {ahead} before this one" if status.position else "Next in line")
+def _draw(ticket: Ticket[R]) -> None:
+    """Draw a place in line, or how far work is."""
+    if ticket.state == "queued":
+        ahead = "one job" if ticket.position == 1 else f"{ticket.position} jobs"
+        st.progress(0.0, f"In line: {ahead} before this one" if ticket.position else "Next in line")
         return
-    rest = "" if status.seconds_left is None else f", about {duration(status.seconds_left)} left"
+    rest = "" if ticket.seconds_left is None else f", about {duration(ticket.seconds_left)} left"
     st.progress(
-        status.fraction, f"{status.done} of {status.total} {status.note}{rest}" if status.total else "Starting ..."
+        ticket.fraction, f"{ticket.done} of {ticket.total} {ticket.note}{rest}" if ticket.total else "Starting ..."
     )

@@ -4,38 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import streamlit as st
 
 from core.strategy import Strategy
-from explorer.compute import export, rankings, restriction
-from explorer.compute.cache import RESULTS
+from explorer.compute import export, rankings, restriction, task_queue
 from explorer.compute.export import Provenance
 from explorer.compute.rankings import Scored, Selection
 from explorer.compute.restriction import Answer
 from explorer.compute.scene import Scene, scene_again
-from explorer.ui import markup, session
+from explorer.compute.tasks import State, Ticket
+from explorer.ui import markup
 from explorer.ui.downloads import offer_table
 from explorer.ui.page import SceneContext
-from explorer.ui.progress import cancelled, wait
+from explorer.ui.progress import show_progress, submit
 
 __all__ = [
     "Column",
     "Shown",
     "again",
-    "find_columns",
-    "find_selection",
     "lacking",
     "made_from_all",
     "offer_rows",
     "ready",
     "selections",
     "show_waiting",
+    "submit_columns",
+    "submit_scores",
     "there",
 ]
-
-State = Literal["there", "in line", "cancelled", "failed"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,7 @@ class Column:
         title: its name, different from every other column's; says if a result is not complete.
         colour: its own, on this page.
         selection, answer: what it chose, and what that does; None while it is not there.
-        state: why it is not there, if so.
+        state: where its selection stands.
     """
 
     place: int
@@ -57,7 +54,7 @@ class Column:
     colour: str
     selection: Selection | None = None
     answer: Answer | None = None
-    state: State = "there"
+    state: State = "ready"
 
     @property
     def scored(self) -> Scored | None:
@@ -76,18 +73,16 @@ class Shown:
     answer: Answer
 
 
-def find_columns(page: SceneContext, strategies: Sequence[Strategy]) -> list[Column]:
+def submit_columns(page: SceneContext, strategies: Sequence[Strategy]) -> list[Column]:
     """Return a column for each strategy; those not there nor quick to make are in line, or were cancelled."""
     colours = page.theme.shades([strategy.family for strategy in strategies])
-    return [_find(page, strategies, place, colour) for place, colour in enumerate(colours)]
+    return [_submit(page, strategies, place, colour) for place, colour in enumerate(colours)]
 
 
-def _find(page: SceneContext, strategies: Sequence[Strategy], place: int, colour: str) -> Column:
+def _submit(page: SceneContext, strategies: Sequence[Strategy], place: int, colour: str) -> Column:
     view, strategy = page.view, strategies[place]
     title = strategy.title if strategies.count(strategy) == 1 else f"{strategy.title} · {place + 1}"
-    selection, state = find_selection(page.scene, strategy)
-    if state == "cancelled":
-        selection = rankings.best_so_far(page.scene, strategy)
+    selection, state = _submit_selection(page.scene, strategy)
     if selection is None:
         return Column(place, strategy, title, colour, state=state)
     title += "" if selection.complete else " (stopped early)"
@@ -96,20 +91,25 @@ def _find(page: SceneContext, strategies: Sequence[Strategy], place: int, colour
     )
 
 
-def find_selection(scene: Scene, strategy: Strategy) -> tuple[Selection | None, State]:
-    """Return a strategy's selection, or why it is missing; it is queued, unless this person cancelled it."""
-    key = rankings.scores_key(scene, strategy)
-    if key in cancelled() and RESULTS.peek(key) is None:
-        return None, "cancelled"
-    status = rankings.ask_scores(scene, strategy, session.waiter())
-    if status.result is not None:
-        return status.result, "there"
-    return None, "failed" if status.state == "failed" else "in line"
+def _submit_selection(scene: Scene, strategy: Strategy) -> tuple[Selection | None, State]:
+    """Return a strategy's selection, or the best that a cancelled one had found, and where it stands."""
+    if strategy.method is None:
+        return rankings.reference(scene, strategy), "ready"
+    ticket = submit_scores(scene, strategy)
+    best = task_queue.QUEUE.best(rankings.scores_task(scene, strategy)) if ticket.state == "cancelled" else None
+    return best or ticket.result, ticket.state
+
+
+def submit_scores(scene: Scene, strategy: Strategy) -> Ticket[Scored | None]:
+    """Return where a method's ranking stands: it is there, or in line unless this person cancelled it."""
+    task, ready = rankings.scores_task(scene, strategy), rankings.ready_scores(scene, strategy)
+    return Ticket(task, "ready", ready) if ready else submit(task)
 
 
 def lacking(columns: Sequence[Column]) -> str:
     """Return in words which columns are not there, and why; "" if all are."""
-    words = {"in line": "is still in line", "cancelled": "was cancelled", "failed": "could not be made"}
+    words = dict.fromkeys(("queued", "running"), "is still in line")
+    words |= {"cancelled": "was cancelled", "failed": "could not be made"}
     said = [f"{column.title} {words[column.state]}" for column in columns if column.state in words]
     return f"{'; '.join(said)}." if said else ""
 
@@ -165,7 +165,6 @@ def show_waiting(scene: Scene, column: Column) -> None:
     """Show a method's progress and a way to cancel it, or, cancelled, a way to start it again."""
     strategy = column.strategy
     st.html(markup.panel_title(column.title, strategy.summary, column.colour))
-    key = rankings.scores_key(scene, strategy)
-    if column.state == "in line":
+    if column.state in ("queued", "running"):
         st.skeleton(height=210)
-    wait(key, lambda: rankings.ask_scores(scene, strategy, session.waiter()), name=f"column_{column.place}")
+    show_progress(submit_scores(scene, strategy), f"column_{column.place}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -11,11 +11,10 @@ import streamlit as st
 from core.decoding import Decoded
 from core.methods import METHODS
 from core.strategy import STRATEGIES, Strategy
-from explorer.compute import decoding, restriction
-from explorer.compute.cache import RESULTS
+from explorer.compute import decoding, restriction, task_queue
 from explorer.compute.decoding import Painted
 from explorer.compute.export import Provenance
-from explorer.compute.jobs import Status, best_key
+from explorer.compute.tasks import Task
 from explorer.plots.lines import Axis, Line, curves
 from explorer.plots.words import counted, duration, number, percent, plain, position_name
 from explorer.state.choices import REGULARISERS, SPARSITIES, Neuron
@@ -23,9 +22,9 @@ from explorer.ui import captions, controls, fields, markup, navigation, session
 from explorer.ui.charts import show_chart
 from explorer.ui.downloads import offer_npz, offer_png, offer_table
 from explorer.ui.page import PageContext, SceneContext
-from explorer.ui.progress import started, wait
+from explorer.ui.progress import confirm, show_progress, submit
 from explorer.ui.rows import in_rows
-from explorer.views.columns import Column, find_columns, lacking, show_waiting
+from explorer.views.columns import Column, lacking, show_waiting, submit_columns
 
 __all__ = ["show_paintings"]
 
@@ -79,8 +78,8 @@ def _show_pathways(page: SceneContext) -> None:
     """Show the image that maximises the target's logit in each strategy's pathway."""
     view = page.view
     chosen = [view.strategy(name) if name in METHODS else Strategy(name) for name in view.painted]
-    columns = find_columns(page, chosen)
-    if not started("paintings", f"Paint {counted(len(columns), 'image')}, {counted(view.paint_steps, 'step')} each"):
+    columns = submit_columns(page, chosen)
+    if not confirm("paintings", f"Paint {counted(len(columns), 'image')}, {counted(view.paint_steps, 'step')} each"):
         st.caption(
             "Each begins with the same start and climbs the target's logit in its own restricted network; the steps "
             "show as they come."
@@ -104,22 +103,20 @@ def _show_pathway(page: SceneContext, column: Column) -> Painted | None:
     kept = selection.size(view.painted_at)
     detail = f"{number(kept)} neurons, sparsity {percent(1 - kept / page.network.neurons)}"
     st.html(markup.panel_title(column.title, detail, column.colour))
-    key = decoding.painting_key(page.scene, selection, view)
-    ask = lambda: decoding.ask_painting(page.scene, selection, view, session.waiter())  # noqa: E731
+    task = decoding.painting_task(page.scene, selection, view)
     photo = restriction.answer(page.scene, selection, view.painted_at, view.off).restricted.logits[0, page.scene.target]
-    return _show_painting(page, key, ask, column.title, f"painting_{column.place}", float(photo))
+    return _show_painting(page, task, column.title, f"painting_{column.place}", float(photo))
 
 
 def _show_painting(
-    page: SceneContext, key: Hashable, ask: Callable[[], Status], title: str, name: str, photo: float | None = None
+    page: SceneContext, task: Task[Painted], title: str, name: str, photo: float | None = None
 ) -> Painted | None:
     """Show a painting with what the network says of it, or how far it is; ``photo`` is the objective of the photo."""
-    found: Painted | None = RESULTS.peek(key)
-    if found is None:
+    ticket = submit(task)
+    if ticket.result is None:
 
         def show() -> None:
-            best: Painted | None = RESULTS.peek(best_key(key))
-            so_far = decoding.latest(key)
+            best, so_far = task_queue.QUEUE.best(task), decoding.latest(task.key)
             if best:
                 _draw(page, best, title, name, photo)
             elif so_far:
@@ -127,10 +124,10 @@ def _show_painting(
             else:
                 st.skeleton(height=210)
 
-        wait(key, ask, name, show)
+        show_progress(ticket, name, show)
         return None
-    _draw(page, found, title, name, photo)
-    return found
+    _draw(page, ticket.result, title, name, photo)
+    return ticket.result
 
 
 def _draw(page: SceneContext, found: Painted, title: str, name: str, photo: float | None) -> None:
@@ -207,14 +204,14 @@ def _show_neurons(page: SceneContext) -> None:
         f"For each method the neuron of {plain(site.name)}, the last feature site, that it keeps longest for this "
         "photo; the image maximises the mean of that neuron's channel in the original network."
     )
-    columns = find_columns(page, [view.strategy(name) for name in view.painted if name in METHODS])
+    columns = submit_columns(page, [view.strategy(name) for name in view.painted if name in METHODS])
     ready = [(column, column.scored.ranking.top(1, site.index)) for column in columns if column.scored]
     tops = [(column, top[0]) for column, top in ready if top]
     if not tops:
         st.info(lacking(columns) or "Choose a selection method above.")
         return
     channels = {page.network.sites[neuron[0]].place(neuron[1])[0] for _, neuron in tops}
-    if not started("neurons", f"Paint {counted(len(channels), 'channel')}"):
+    if not confirm("neurons", f"Paint {counted(len(channels), 'channel')}"):
         return
     with st.container(key="pair"):
         for panel, (column, neuron) in in_rows(tops):
@@ -228,9 +225,8 @@ def _show_neurons(page: SceneContext) -> None:
 def _show_neuron(page: SceneContext, column: Column, neuron: Neuron) -> None:
     site, view = page.network.sites[neuron[0]], page.view
     st.html(markup.panel_title(column.title, position_name(site, neuron[1]), column.colour))
-    key = decoding.neuron_key(page.network, neuron, view)
-    ask = lambda: decoding.ask_neuron(page.network, neuron, view, session.waiter())  # noqa: E731
-    _show_painting(page, key, ask, f"{column.title}'s neuron", f"neuron_painting_{column.place}")
+    task = decoding.neuron_task(page.network, neuron, view)
+    _show_painting(page, task, f"{column.title}'s neuron", f"neuron_painting_{column.place}")
     st.button(
         "Open this neuron",
         key=f"open_painted_{column.place}",

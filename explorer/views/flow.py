@@ -20,8 +20,8 @@ from explorer.ui import captions, controls, fields, markup, navigation, session,
 from explorer.ui.charts import CALM
 from explorer.ui.downloads import offer_csv
 from explorer.ui.page import PageContext, SceneContext
-from explorer.ui.progress import gathered
-from explorer.views.columns import Column, find_columns, made_from_all, selections, show_waiting
+from explorer.ui.progress import show_progress_at, submit_at
+from explorer.views.columns import Column, made_from_all, selections, show_waiting, submit_columns
 
 __all__ = ["show_flow"]
 
@@ -36,14 +36,15 @@ def show_flow(page: SceneContext) -> None:
     controls.sparsity()
     controls.restriction()
     scene, view = page.scene, page.view
-    first, second = find_columns(page, [view.strategy(method) for method in (view.first, view.second)])
+    first, second = submit_columns(page, [view.strategy(method) for method in (view.first, view.second)])
     if first.scored is None:
         st.info(f"The graph is drawn within {first.strategy.title}'s pathway, whose ranking is still in line.")
         show_waiting(scene, first)
         return
-    (found,) = gathered(flows.ask_flow(scene, first.scored, view.sparsity, view.off, session.waiter()), "flow")
-    if found is not None:
-        _show_graph(page, found, [first, second])
+    ticket = submit_at("flow", flows.flow_task(scene, first.scored, view.sparsity, view.off))
+    show_progress_at("flow", ticket)
+    if ticket.result is not None:
+        _show_graph(page, ticket.result, [first, second])
     if second.selection is None:
         st.caption(f"Which of these neurons {second.strategy.title} keeps too is not known yet.")
         show_waiting(scene, second)

@@ -146,7 +146,7 @@ def _emptied(knock: KnockOut) -> KnockOut:
 
 
 def _strongest(scene: Scene, site: int, count: int) -> list[Part]:
-    scored = rankings.ask_scores(scene, Strategy("NeuronMCT"), session.waiter()).result
+    scored = rankings.scores_now(scene, Strategy("NeuronMCT"))
     return [Part(site, channel, whole=True) for channel in neurons.strongest_channels(scored, scene, site, count)]
 
 

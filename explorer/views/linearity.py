@@ -8,7 +8,7 @@ from math import inf, nan
 
 import streamlit as st
 
-from explorer.compute import export, linearity
+from explorer.compute import export, linearity, task_queue
 from explorer.compute.linearity import Followed, Radii
 from explorer.compute.scene import Scene
 from explorer.plots.bars import dots
@@ -19,8 +19,8 @@ from explorer.ui import controls, fields, markup, navigation, session, strategy_
 from explorer.ui.charts import show_chart
 from explorer.ui.downloads import offer_table
 from explorer.ui.page import PageContext, SceneContext
-from explorer.ui.progress import gathered, started
-from explorer.views.columns import Column, find_columns, lacking, made_from_all, offer_rows, show_waiting, there
+from explorer.ui.progress import confirm, show_progress_at, submit_at
+from explorer.views.columns import Column, lacking, made_from_all, offer_rows, show_waiting, submit_columns, there
 
 __all__ = ["show_line", "show_over_sparsity", "show_radii"]
 
@@ -35,7 +35,7 @@ def show_strategies(page: SceneContext) -> list[Column]:
         for place, panel in zip(range(count), st.columns(max(4, count)), strict=False):
             with panel:
                 strategy_controls.column(place)
-    columns = find_columns(page, page.view.columns)
+    columns = submit_columns(page, page.view.columns)
     strategy_controls.more_columns()
     controls.sparsity()
     controls.restriction()
@@ -50,7 +50,7 @@ def show_radii(page: SceneContext, columns: list[Column]) -> None:
     ready = there(columns)
     if not ready:
         return
-    if not started("radii", f"Measure the radii of {len(ready)}"):
+    if not confirm("radii", f"Measure the radii of {len(ready)}"):
         st.caption(
             "Exact radius: inside that ball around the photo no neuron of the pathway switches and no max pool changes "
             "its winner, so that the restricted network is affine. Effective radius: where its response has left its "
@@ -59,8 +59,9 @@ def show_radii(page: SceneContext, columns: list[Column]) -> None:
         return
     view = page.view
     wanted = [(c.selection, c.title, view.sparsity) for c in ready if c.selection]
-    errand = linearity.ask_radii(page.scene, wanted, view.off, session.waiter())
-    found = [(c, r) for c, r in zip(ready, gathered(errand, "radii"), strict=True) if r]
+    ticket = submit_at("radii", linearity.radii_tasks(page.scene, wanted, view.off))
+    show_progress_at("radii", ticket)
+    found = [(c, r) for c, r in zip(ready, ticket.result, strict=True) if r]
     if not found:
         return
     words = [f"{c.title} exact {number(r.exact.radius)}, effective {number(r.effective.median)}" for c, r in found]
@@ -160,14 +161,14 @@ def show_over_sparsity(page: SceneContext, columns: list[Column]) -> None:
     if not ranked:
         st.info(lacking(columns) or "The references do not grow sparser; add a selection method.")
         return
-    if not started("radii over sparsity", f"Measure at {len(linearity.SPARSITIES)} sparsities"):
+    if not confirm("radii over sparsity", f"Measure at {len(linearity.SPARSITIES)} sparsities"):
         st.caption(f"Radii of {', '.join(c.title for c in ranked)}; ten seconds or so each.")
         return
     wanted = [(c.scored, f"{c.title} {percent(s)}", s) for c in ranked for s in linearity.SPARSITIES if c.scored]
-    errand = linearity.ask_radii(
-        page.scene, wanted, page.view.off, session.waiter(), directions=1
-    )  # the gradient's alone
-    parts, stops = gathered(errand, "radii_over_sparsity"), len(linearity.SPARSITIES)
+    group = linearity.radii_tasks(page.scene, wanted, page.view.off, directions=1)  # the gradient's alone
+    ticket = submit_at("radii_over_sparsity", group)
+    show_progress_at("radii_over_sparsity", ticket)
+    parts, stops = ticket.result, len(linearity.SPARSITIES)
     found = [(column, _stops(parts[place * stops :][:stops])) for place, column in enumerate(ranked)]
     words = [
         f"{c.title} at {percent(s)} {number(r.exact.radius)}" for c, measured in found for s, r in measured.items()
@@ -213,15 +214,16 @@ def show_line(page: SceneContext, columns: list[Column]) -> None:
     if not ready:
         return
     column, ray = _choose_line(page, ready)
-    if not started("line", "Follow the line") or column.selection is None:
+    if not confirm("line", "Follow the line") or column.selection is None:
         return
-    errand = linearity.ask_line(
-        page.scene, column.selection, column.title, view.sparsity, view.off, ray, session.waiter()
-    )
-    (followed,) = gathered(errand, "line")
+    group = linearity.line_tasks(page.scene, column.selection, column.title, view.sparsity, view.off, ray)
+    ticket = submit_at("line", group)
+    show_progress_at("line", ticket)
+    (followed,) = ticket.result
     if followed is None:
         return
-    (found,) = linearity.ask_radii(page.scene, [(column.selection, column.title, view.sparsity)], view.off, "").parts
+    measured = linearity.radii_tasks(page.scene, [(column.selection, column.title, view.sparsity)], view.off)
+    (found,) = task_queue.QUEUE.peek(measured).result
     _draw_line(page, column, ray, followed, found.exact.radius if found else None)
     line = followed.line
     values = zip(line.ts, line.responses.tolist(), line.tangent.tolist(), line.switched.tolist(), strict=True)

@@ -21,7 +21,7 @@ from explorer.state.view import View
 from explorer.ui import components, session, uploads
 from explorer.ui.fields import field, settle
 from explorer.ui.page import PageContext, SceneContext, find_page, find_scene
-from explorer.ui.progress import waiting
+from explorer.ui.progress import show_progress, start, submit
 from explorer.ui.render_slots import TURNS
 from explorer.views import lesson
 
@@ -125,21 +125,19 @@ def _load_network(name: str) -> Network | None:
 
 def _offer_download(missing: WeightsMissing) -> None:
     st.info(plain(str(missing)))
-    wanted = st.session_state.setdefault("downloads", set())
-    if missing.name not in wanted:
-        st.button(
-            f"Download {missing.name} ({missing.megabytes:.0f} MB)",
-            type="primary",
-            on_click=lambda: wanted.add(missing.name),
-        )
-        _back_to_default()
+    wanted: set[str] = st.session_state.setdefault("downloads", set())
+    download = catalogue.Download(missing.name)
+
+    def want() -> None:
+        wanted.add(missing.name)
+        start(download.key)
+
+    ticket = submit(download) if missing.name in wanted else None
+    if ticket and ticket.state != "cancelled":
+        show_progress(ticket, "download")
         return
-    waiting(
-        ("download", missing.name),
-        lambda: catalogue.ask_download(missing.name, session.waiter()),
-        name="download",
-        on_cancel=lambda: wanted.discard(missing.name),
-    )
+    st.button(f"Download {missing.name} ({missing.megabytes:.0f} MB)", type="primary", on_click=want)
+    _back_to_default()
 
 
 def _back_to_default() -> None:

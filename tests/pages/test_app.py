@@ -28,7 +28,7 @@ from core.methods import METHODS
 from core.models import weights
 from core.models.architectures import build
 from core.models.weights import PublishedWeights
-from explorer.compute import cache, jobs
+from explorer.compute import cache, task_queue
 from explorer.state.choices import SPARSITIES
 from explorer.state.view import View
 from tests.app import button, html, link, opened, ran, until_done, until_shown, view, warnings
@@ -322,13 +322,13 @@ def test_a_slow_method_fills_in_when_it_is_done(nothing_made, go_on):
     at = until_done(at)
     assert html(at).count("p ratio") == 2
     assert any("The two pathways overlap" in m.value for m in at.markdown)
-    assert jobs.JOBS.pending == 0
+    assert task_queue.QUEUE.pending("long") == 0
 
 
 @pytest.mark.parametrize("alone", [True, False], ids=["in the fragment", "in the whole page"])
 def test_cancelling_stops_the_work_and_offers_to_start_it(monkeypatch, nothing_made, go_on, alone):
     at = opened()
-    assert jobs.JOBS.pending == 1
+    assert task_queue.QUEUE.pending("long") == 1
     cancel = button(at, "Cancel").click()
     with monkeypatch.context() as patch:
         if alone:
@@ -337,10 +337,10 @@ def test_cancelling_stops_the_work_and_offers_to_start_it(monkeypatch, nothing_m
     at = ran(at)
     assert [m.value for m in at.info] == ["Cancelled."]
     assert not at.progress
-    until(lambda: jobs.JOBS.pending == 0)  # not merely hidden
+    until(lambda: task_queue.QUEUE.pending("long") == 0)  # not merely hidden
     at = ran(button(at, "Start it").click())
     assert len(at.progress) == 1
-    assert jobs.JOBS.pending == 1
+    assert task_queue.QUEUE.pending("long") == 1
 
 
 def test_a_failed_method_says_why_and_can_be_tried_again(monkeypatch, nothing_made):
@@ -577,7 +577,7 @@ def test_a_network_without_weights_says_where_they_belong_and_how_to_get_back(no
     assert str(no_weights) in said
     assert button(at, "Download alexnet (233 MB)")
     assert not at.progress
-    assert jobs.JOBS.pending == 0
+    assert task_queue.QUEUE.pending("long") == 0
     assert not no_weights.exists()
     at = ran(button(at, "Back to squeezenet1_1").click())
     assert view(at) == View(second="Random")
@@ -640,7 +640,7 @@ def test_a_cancelled_download_leaves_nothing_behind(nothing_made, no_weights, pu
     at = ran(button(at, "Cancel").click())
     assert button(at, "Download squeezenet1_0")
     publisher["go_on"].set()
-    until(lambda: jobs.JOBS.pending == 0)
+    until(lambda: task_queue.QUEUE.pending("long") == 0)
     assert list(no_weights.iterdir()) == []
     shows_the_page(ran(button(at, "Back to squeezenet1_1").click()))
 

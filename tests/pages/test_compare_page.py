@@ -19,7 +19,7 @@ from core.pathways.overlap import chance_overlap, dead_neurons, dead_share, over
 from core.pathways.ranking import Pathway, rank
 from core.pathways.restriction import response
 from core.strategy import Strategy
-from explorer.compute import comparison, jobs
+from explorer.compute import comparison, task_queue
 from explorer.plots.words import percent, ratio
 from explorer.state.view import View
 from explorer.views.compare.presets import PRESETS
@@ -272,4 +272,4 @@ def test_curves_can_be_cancelled_and_started_again(nothing_made, monkeypatch):
     go_on.set()
     at = until_done(at)
     assert "p ratio over sparsity; at 90.0 %" in alts(at)
-    assert jobs.ERRANDS.pending == 0
+    assert task_queue.QUEUE.pending("short") == 0

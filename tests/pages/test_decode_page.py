@@ -23,7 +23,7 @@ from core.network import Network
 from core.pathways.overlap import dead_neurons
 from core.pathways.ranking import Pathway, rank
 from core.pathways.restriction import response
-from explorer.compute import decoding, jobs, rankings
+from explorer.compute import decoding, rankings, task_queue
 from explorer.compute.scene import make_scene
 from explorer.plots.words import number, percent
 from explorer.state.view import View
@@ -92,7 +92,7 @@ def test_each_painting_is_cores(known, nothing_made):
 def test_nothing_is_painted_unasked(nothing_made):
     at = decoded(QUICK)
     assert not facts(at)
-    assert jobs.ERRANDS.pending == 0
+    assert task_queue.QUEUE.pending("short") == 0
     assert [b.label for b in buttons(at, "Paint")] == ["Paint 4 images, 2 steps each", "Paint 2 channels"]
 
 
@@ -117,7 +117,7 @@ def test_what_changes_a_painting_changes_its_key(known):
     assert selection is not None
 
     def key(view: View) -> object:
-        return decoding.painting_key(scene, selection, view)
+        return decoding.painting_task(scene, selection, view).key
 
     for changed in ({"painted_at": "0.9"}, {"off": "frozen"}, {"paint_seed": "1"}, {"regularisers": ""}):
         assert key(View.from_params(changed)[0]) != key(base)
@@ -164,7 +164,7 @@ def test_it_is_shown_as_it_comes_and_can_be_cancelled(nothing_made, monkeypatch)
     assert [i.proto.imgs[0].alt for i in at.image if "after 8 steps" in i.proto.imgs[0].alt]
     buttons(at, "Cancel")[0].click()
     at = ran(at)
-    until(lambda: not jobs.ERRANDS.pending)
+    until(lambda: not task_queue.QUEUE.pending("short"))
     at = ran(at)
     assert any("Cancelled" in i.value for i in at.info)
     assert [f for f in facts(at) if "Objective" in f]  # as far as it came
@@ -193,7 +193,7 @@ def test_a_cancelled_neuron_is_shown_as_far_as_it_came(nothing_made, monkeypatch
     at = until_shown(ran(at), lambda at: [i for i in at.image if "after 8 steps" in i.proto.imgs[0].alt])
     buttons(at, "Cancel")[0].click()
     at = ran(at)
-    until(lambda: not jobs.ERRANDS.pending)
+    until(lambda: not task_queue.QUEUE.pending("short"))
     at = ran(at)
     assert [f for f in facts(at) if "Objective" in f]
     monkeypatch.setattr(decoding, "decode_neuron", slow)

@@ -15,7 +15,7 @@ from core.data import samples
 from core.methods import METHODS
 from core.models import weights
 from explorer.compute import cache, catalogue, restriction
-from explorer.compute.jobs import NO_MEMORY
+from explorer.compute.task_queue import NO_MEMORY
 from explorer.ui.errors import UNFORESEEN
 from explorer.ui.render_slots import TURNS, Turns
 from explorer.views import sidebar

@@ -28,7 +28,7 @@ QUICK = {"columns": "NeuronMCT~Random", "pair": "0-1", "sparsity": "0.98"}
 def few_directions(monkeypatch):
     """Effective radii in one direction, and only where they are known to lie."""
     monkeypatch.setattr(linearity, "effective_linear_radius", partial(effective_linear_radius, largest=1e-5))
-    monkeypatch.setattr(linearity.ask_radii, "__defaults__", (1,))
+    monkeypatch.setattr(linearity.radii_tasks, "__defaults__", (1,))
     monkeypatch.setattr(linearity, "DIRECTIONS", 1)
 
 

@@ -18,13 +18,13 @@ from core.models.zoo import load_network
 from core.network import Network, trace
 from core.network.receptive_field import receptive_field
 from core.pathways.ranking import Ranking, rank
-from explorer.compute import catalogue, jobs, neurons
+from explorer.compute import catalogue, neurons, task_queue
 from explorer.compute.neurons import Excitement
 from explorer.plots.words import number, percent
 from explorer.state.view import View
 from tests.app import PAGES, button, html, link, opened, ran, until_done, until_shown, view, warnings
 from tests.networks import SHAPE, seeded
-from tests.waiting import until
+from tests.waiting import finished, until
 
 pytestmark = pytest.mark.usefixtures("own_queue")
 
@@ -351,7 +351,7 @@ def test_slow_strategies_are_not_asked_for_until_a_person_says_so(nothing_made, 
     assert list(rows) == ["NeuronMCT", *SLOW, "Random"]
     for title in SLOW:
         assert rows[title] == {"rank": "not made yet", "score": "", "on the pathway": ""}
-    assert jobs.JOBS.pending == 0
+    assert task_queue.QUEUE.pending("long") == 0
     assert button(at, "Rank it under the others too").help.startswith(", ".join(SLOW))
 
 
@@ -362,7 +362,7 @@ def test_slow_strategies_fill_in_when_a_person_asks_for_them(nothing_made, go_on
     at = until_done(looked(QUICK | written(neuron)))  # edges and photos
     at = ran(button(at, "Rank it under").click())
     assert not [b for b in at.button if b.label.startswith("Rank it under")]
-    assert jobs.JOBS.pending == 4
+    assert task_queue.QUEUE.pending("long") == 4
     assert len(at.progress) == 4
     at = until_shown(at, lambda at: places(at)[SLOW[0]]["rank"] != "not made yet")  # while the second is held
     assert [places(at)[title]["rank"] == "not made yet" for title in SLOW] == [False, True, True, True]
@@ -382,7 +382,7 @@ def test_slow_strategies_fill_in_when_a_person_asks_for_them(nothing_made, go_on
         }
     assert rows["DGR(init=r)"]["rank"] == "not made yet"
     assert "no luck with gates" in at.error[0].value  # and the others are there all the same
-    assert jobs.JOBS.pending == 0
+    assert task_queue.QUEUE.pending("long") == 0
 
 
 @pytest.mark.thorough
@@ -397,18 +397,22 @@ def test_the_score_of_a_slow_first_method_fills_in(nothing_made, go_on):
     assert places(at)["GreedyPruning (steps=10)"]["rank"] != "not made yet"
 
 
+def test_a_cancelled_first_method_stays_cancelled(nothing_made, go_on):
+    at = looked({"first": "GreedyPruning", "second": "NeuronMCT", "neuron": "9-4400"})
+    at = ran(ran(at.button(key="score_cancel").click()))
+    assert "Cancelled." in [info.value for info in at.info]
+    until(lambda: task_queue.QUEUE.pending("long") == 0)
+    ran(at)
+    assert task_queue.QUEUE.pending("long") == 0  # what the page draws beside it submits it no more
+
+
 # ---------------------------------------------------------------------------------------------- photos that excite it
 
 
 def excited(network: Network) -> Excitement:
-    """Ask until it is there, as a page does."""
-
-    def ask() -> Excitement | None:
-        status = neurons.ask_excitement(network, "test")
-        assert status.state != "failed", status.error
-        return status.result
-
-    return until(ask)
+    found = finished(neurons.excitement_task(network)).result
+    assert found is not None
+    return found
 
 
 def slow_peaks(network: Network, site: int, channel: int) -> list[tuple[str, float]]:

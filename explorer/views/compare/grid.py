@@ -9,7 +9,7 @@ from explorer.plots.words import plain
 from explorer.ui import controls, session, strategy_controls
 from explorer.ui.page import PageContext, SceneContext
 from explorer.ui.rows import in_rows
-from explorer.views.columns import Column, find_columns, lacking, offer_rows, selections
+from explorer.views.columns import Column, lacking, offer_rows, selections, submit_columns
 from explorer.views.compare.presets import PRESETS, Findings, asked
 from explorer.views.panels import scales_of, show_column
 
@@ -22,7 +22,7 @@ def show_strategies(page: SceneContext) -> list[Column]:
     """Show the strategies side by side; return their columns."""
     st.markdown(f"## Do strategies agree on what carries *{page.target}*?")
     _show_presets(page)
-    columns = find_columns(page, page.view.columns)
+    columns = submit_columns(page, page.view.columns)
     controls.sparsity()
     controls.how_shown()
     _show_answer_to_preset(page, columns)

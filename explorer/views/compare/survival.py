@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import nan
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import streamlit as st
@@ -15,10 +15,10 @@ from core.pathways.ranking import Off
 from explorer.compute import comparison
 from explorer.compute.cache import RESULTS, Drawn
 from explorer.compute.comparison import CURVE, STRIP, Curve, Row
-from explorer.compute.errands import Errand
 from explorer.compute.rankings import Scored
 from explorer.compute.restriction import Answer
 from explorer.compute.scene import Scene
+from explorer.compute.tasks import TaskGroup
 from explorer.plots import figures, palette
 from explorer.plots.contact_sheet import Cell, strip
 from explorer.plots.lines import Line, sparsity_lines
@@ -26,22 +26,23 @@ from explorer.plots.palette import Theme
 from explorer.plots.words import FATES, number, percent, ratio
 from explorer.state.choices import Style
 from explorer.state.view import View
-from explorer.ui import captions, session
+from explorer.ui import captions
 from explorer.ui.charts import show_chart
 from explorer.ui.downloads import offer_picture
 from explorer.ui.page import SceneContext
-from explorer.ui.progress import gathered
+from explorer.ui.progress import show_progress_at, submit_at
 from explorer.views.columns import Column, lacking, made_from_all, offer_rows
 
 __all__ = ["show_fidelity", "show_strip"]
 
-Ask = Callable[[Scene, Sequence[Scored], Off, str], Errand]
+T = TypeVar("T")
+Tasks = Callable[[Scene, Sequence[Scored], Off], TaskGroup[T]]
 
 
 def show_fidelity(page: SceneContext, columns: list[Column]) -> None:
     """Show p ratio, prediction and dead share of each method's pathways over sparsity."""
     st.markdown("## What survives as pathways grow sparser")
-    found: list[tuple[Column, Curve]] = _found(page, columns, comparison.curves, "curves")
+    found = _submit_and_show(page, columns, comparison.curve_tasks, "curves")
     if not found:
         return
     ratios, dead = _fidelity_lines(page, columns, found)
@@ -65,11 +66,12 @@ def show_fidelity(page: SceneContext, columns: list[Column]) -> None:
     _offer_curves(page, columns, found)
 
 
-def _found(page: SceneContext, columns: list[Column], ask: Ask, name: str) -> list[tuple[Column, Any]]:
-    """Return the results that are there, by ranked column, and show the progress of the others."""
+def _submit_and_show(page: SceneContext, columns: list[Column], tasks: Tasks[T], place: str) -> list[tuple[Column, T]]:
+    """Return what there is of each ranked column; show how far the rest is, or why there is nothing at all."""
     ranked = [(column, column.scored) for column in columns if column.scored]
-    errand = ask(page.scene, [scored for _, scored in ranked], page.view.off, session.waiter())
-    found = [(column, part) for (column, _), part in zip(ranked, gathered(errand, name), strict=True) if part]
+    ticket = submit_at(place, tasks(page.scene, [scored for _, scored in ranked], page.view.off))
+    show_progress_at(place, ticket)
+    found = [(column, part) for (column, _), part in zip(ranked, ticket.result, strict=True) if part]
     if lacking(columns) and not found:
         st.info(lacking(columns))
     elif not ranked:
@@ -150,7 +152,7 @@ def _offer_curves(page: SceneContext, columns: list[Column], found: list[tuple[C
 def show_strip(page: SceneContext, columns: list[Column]) -> None:
     """Show each method's pathway gradient at the paper's sparsities, in one picture to take away."""
     st.markdown("## The pathway gradient as the pathway grows sparser")
-    found: list[tuple[Column, Row]] = _found(page, columns, comparison.strip, "strip")
+    found = _submit_and_show(page, columns, comparison.strip_tasks, "strip")
     if not found:
         return
     view, theme = page.view, page.theme

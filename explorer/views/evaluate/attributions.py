@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from typing import Any
 
 from core.methods import METHODS
-from explorer.compute import rankings
-from explorer.compute.attributions import CAM, Made, baseline, if_quick, pathway_gradient, weighted
+from explorer.compute.attributions import (
+    CAM,
+    Made,
+    baseline_task,
+    pathway_gradient,
+    ready_baseline,
+    weighted,
+)
 from explorer.compute.export import Provenance
-from explorer.compute.jobs import ERRANDS, Status
+from explorer.compute.tasks import Ticket
 from explorer.plots.words import percent
-from explorer.ui import session
 from explorer.ui.downloads import offer_table
 from explorer.ui.page import PageContext, SceneContext
-from explorer.ui.progress import cancelled
-from explorer.views.columns import find_selection
+from explorer.ui.progress import submit
+from explorer.views.columns import submit_scores
 
-__all__ = ["Attributed", "find_attributions", "lacking", "made", "made_from", "made_from_all", "offer_rows", "titled"]
+__all__ = ["Attributed", "lacking", "made", "made_from", "made_from_all", "offer_rows", "submit_attributions", "titled"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,7 @@ class Attributed:
         title: the name, and for a pathway its sparsity.
         detail: what its values are.
         colour: its own, on this page.
-        key, ask: of its job; see ``Jobs.ask``.
+        ticket: where the work for it stands.
         made: None while it is in line, cancelled or failed.
     """
 
@@ -40,44 +45,40 @@ class Attributed:
     title: str
     detail: str
     colour: str
-    key: Hashable
-    ask: Callable[[], Status]
+    ticket: Ticket[Any]
     made: Made | None
 
 
-def find_attributions(page: SceneContext) -> list[Attributed]:
+def submit_attributions(page: SceneContext) -> list[Attributed]:
     """Return the attributions that the view names; those not there nor quick to make are in line."""
     names = page.view.attributions
     families = [METHODS[name].family if name in METHODS else "attribution" for name in names]
     found = []
     for place, (name, colour) in enumerate(zip(names, page.theme.shades(families), strict=True)):
-        find = _pathway if name in METHODS else _baseline
-        found.append(find(page, name, place, colour))
+        submit_one = _submit_pathway if name in METHODS else _submit_baseline
+        found.append(submit_one(page, name, place, colour))
     return found
 
 
-def _pathway(page: SceneContext, name: str, place: int, colour: str) -> Attributed:
+def _submit_pathway(page: SceneContext, name: str, place: int, colour: str) -> Attributed:
     view = page.view
     strategy = view.strategy(name)
-    key = rankings.scores_key(page.scene, strategy)
-    ask = partial(rankings.ask_scores, page.scene, strategy, session.waiter())
-    selection, _ = find_selection(page.scene, strategy)
-    there = pathway_gradient(page.scene, selection, view) if selection else None
+    ticket = submit_scores(page.scene, strategy)
+    there = pathway_gradient(page.scene, ticket.result, view) if ticket.result else None
     title, detail = f"{strategy.title} {percent(view.sparsity)}", f"pathway gradient, {strategy.family}"
-    return Attributed(place, name, title, detail, colour, key, ask, there)
+    return Attributed(place, name, title, detail, colour, ticket, there)
 
 
-def _baseline(page: SceneContext, name: str, place: int, colour: str) -> Attributed:
+def _submit_baseline(page: SceneContext, name: str, place: int, colour: str) -> Attributed:
     view = page.view
-    key, make = baseline(page.scene, name, view)
-    ask = partial(ERRANDS.ask, key, make, session.waiter())
-    there = if_quick(page.scene, name, key, make)
-    if there is None and key not in cancelled():
-        there = ask().result
+    task = baseline_task(page.scene, name, view)
+    ready = ready_baseline(page.scene, name, task)
+    ticket = Ticket(task, "ready", ready) if ready else submit(task)
+    there = ticket.result
     what = "" if there is None else "gradient" if there.attribution.is_gradient else "contributions"
     if there and name == CAM:
         what = f"of {weighted(page.network, view)}"
-    return Attributed(place, name, name, what, colour, key, ask, there)
+    return Attributed(place, name, name, what, colour, ticket, there)
 
 
 def made(attributed: list[Attributed]) -> list[tuple[Attributed, Made]]:

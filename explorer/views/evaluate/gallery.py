@@ -16,7 +16,7 @@ from explorer.plots.words import duration, number
 from explorer.state.choices import ATTRIBUTIONS, MOST_ATTRIBUTIONS
 from explorer.ui import captions, controls, fields, markup, session
 from explorer.ui.page import PageContext, SceneContext
-from explorer.ui.progress import wait
+from explorer.ui.progress import show_progress
 from explorer.ui.rows import in_rows
 from explorer.views import panels
 from explorer.views.evaluate import attributions
@@ -34,7 +34,7 @@ def show_attributions(page: SceneContext) -> list[Attributed]:
     st.markdown(f"## Which attribution of *{page.target}* holds up?")
     _choose_attributions(page)
     _choose_map(page)
-    attributed = attributions.find_attributions(page)
+    attributed = attributions.submit_attributions(page)
     if any(each.detail.startswith("pathway") for each in attributed):
         controls.sparsity()
     controls.how_shown()
@@ -136,7 +136,7 @@ def _show_map(page: SceneContext, each: Attributed, found: Made, values: figures
 def _show_waiting(each: Attributed) -> None:
     st.html(markup.panel_title(each.title, "", each.colour))
     st.skeleton(height=210)
-    wait(each.key, each.ask, name=f"attribution_{each.place}")
+    show_progress(each.ticket, f"attribution_{each.place}")
 
 
 def _shares(found: Made) -> figures.Floats:

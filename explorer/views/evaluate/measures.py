@@ -20,7 +20,7 @@ from explorer.state.choices import CHANGES, NEAR, ORDERS, Box
 from explorer.ui import components, controls, fields, session, uploads
 from explorer.ui.charts import show_chart
 from explorer.ui.page import SceneContext
-from explorer.ui.progress import gathered, started
+from explorer.ui.progress import confirm, show_progress_at, submit_at
 from explorer.views.evaluate import attributions
 from explorer.views.evaluate.attributions import Attributed
 
@@ -35,8 +35,9 @@ def show_degradation(page: SceneContext, attributed: list[Attributed]) -> None:
     st.markdown("## What if the pixels that matter, or do not, are replaced?")
     _choose_degradation()
     view, found = page.view, attributions.made(attributed)
-    errand = evaluation.curves(page.scene, attributions.titled(found), view, session.waiter())
-    measured = [(each, m) for (each, _), m in zip(found, gathered(errand, "degradation"), strict=True) if m]
+    ticket = submit_at("degradation", evaluation.curve_tasks(page.scene, attributions.titled(found), view))
+    show_progress_at("degradation", ticket)
+    measured = [(each, m) for (each, _), m in zip(found, ticket.result, strict=True) if m]
     if not measured:
         st.info(attributions.lacking(attributed) or "Choose an attribution above.")
         return
@@ -111,14 +112,15 @@ def show_sensitivity(page: SceneContext, attributed: list[Attributed]) -> None:
     st.markdown("## Do attributions add up to what the response loses?")
     found = attributions.made(attributed)
     passes = number(evaluation.passes(page.scene))
-    if not started("sensitivity", f"Measure sensitivity-n ({passes} forward passes)"):
+    if not confirm("sensitivity", f"Measure sensitivity-n ({passes} forward passes)"):
         st.caption(
             f"Sensitivity-n: {evaluation.SUBSETS} random sets of n pixels are removed, for a dozen n; the sum of "
             "their attributions is correlated with what the response loses."
         )
         return
-    errand = evaluation.sensitivities(page.scene, attributions.titled(found), session.waiter())
-    measured = [(each, m) for (each, _), m in zip(found, gathered(errand, "sensitivity"), strict=True) if m]
+    ticket = submit_at("sensitivity", evaluation.sensitivity_tasks(page.scene, attributions.titled(found)))
+    show_progress_at("sensitivity", ticket)
+    measured = [(each, m) for (each, _), m in zip(found, ticket.result, strict=True) if m]
     if not measured:
         st.info(attributions.lacking(attributed) or "Choose an attribution above.")
         return

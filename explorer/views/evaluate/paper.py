@@ -8,13 +8,11 @@ from typing import Any
 
 import streamlit as st
 
-from explorer.compute import evaluation
-from explorer.compute.evaluation import Measured, Sane
+from explorer.compute import evaluation, task_queue
 from explorer.compute.paper import AS_PRINTED, LEAST_RELEVANT, tables
-from explorer.ui import session
 from explorer.ui.downloads import offer_csv
 from explorer.ui.page import SceneContext
-from explorer.ui.progress import gathered
+from explorer.ui.progress import show_progress_at, submit_at
 from explorer.views.evaluate import attributions
 from explorer.views.evaluate.attributions import Attributed
 
@@ -66,16 +64,16 @@ def _areas(page: SceneContext, known: list[Attributed]) -> dict[int, float]:
     """Return the areas of the LeRF curves that are there, by place."""
     found = attributions.made(known)
     view = evaluation.as_the_paper(page.view)
-    errand = evaluation.curves(page.scene, attributions.titled(found), view, session.waiter())
-    measured: list[Measured | None] = list(gathered(errand, "printed"))
-    return {e.place: m.curve.change_area(0.1) for (e, _), m in zip(found, measured, strict=True) if m}
+    ticket = submit_at("printed", evaluation.curve_tasks(page.scene, attributions.titled(found), view))
+    show_progress_at("printed", ticket)
+    return {e.place: m.curve.change_area(0.1) for (e, _), m in zip(found, ticket.result, strict=True) if m}
 
 
 def _show_sanity(page: SceneContext, known: list[Attributed]) -> None:
     st.markdown("**Sanity checks, mean likeness, paper / here**: lower is better")
     view = replace(page.view, cascade=True)
-    errand = evaluation.sanity(page.scene, [(each.name, each.title) for each in known], view, session.waiter())
-    sane: list[Sane | None] = list(errand.parts)  # those that are there; nothing is queued
+    wanted = evaluation.sanity_tasks(page.scene, [(each.name, each.title) for each in known], view)
+    sane = task_queue.QUEUE.peek(wanted).result  # those that are there; none is submitted
     rows: list[dict[str, Any]] = []
     for each, found in zip(known, sane, strict=True):
         row: dict[str, Any] = {"attribution": each.title}

@@ -19,11 +19,11 @@ from explorer.plots.lines import Axis, Line, curves
 from explorer.plots.palette import LIGHT, Theme
 from explorer.plots.words import percent
 from explorer.state.choices import Style
-from explorer.ui import fields, session
+from explorer.ui import fields
 from explorer.ui.charts import show_chart
 from explorer.ui.downloads import offer_picture
 from explorer.ui.page import PageContext, SceneContext
-from explorer.ui.progress import gathered, started
+from explorer.ui.progress import confirm, show_progress_at, submit_at
 from explorer.views.evaluate import attributions
 from explorer.views.evaluate.attributions import Attributed
 
@@ -51,15 +51,16 @@ def show_sanity(page: SceneContext, attributed: list[Attributed]) -> None:
     able = [each for each in attributed if passes(page.scene, each.name, page.view) <= SLOW]
     left_out = [each.title for each in attributed if each not in able]
     stages = evaluation.stages(page.scene)
-    if not able or not started("sanity", f"Randomise {len(stages)} layers"):
+    if not able or not confirm("sanity", f"Randomise {len(stages)} layers"):
         st.caption(_left_out(left_out) if not able else "A map that stays the same says little about the network.")
         return
     names = [(each.name, each.title) for each in able]
-    errand = evaluation.sanity(page.scene, names, page.view, session.waiter())
-    found = [(each, sane) for each, sane in zip(able, gathered(errand, "sanity"), strict=True) if sane]
+    ticket = submit_at("sanity", evaluation.sanity_tasks(page.scene, names, page.view))
+    show_progress_at("sanity", ticket)
+    found = [(each, sane) for each, sane in zip(able, ticket.result, strict=True) if sane]
     if not found:
         return
-    _show_strip(page, found, errand.key)
+    _show_strip(page, found, ticket.work.key)
     with st.container(key="charts_sanity"):
         for row in (list(MEASURES)[:2], list(MEASURES)[2:]):
             for place, measure in zip(st.columns(2), row, strict=True):

@@ -6,7 +6,7 @@ import streamlit as st
 
 from explorer.ui import captions, controls, fields, markup, strategy_controls
 from explorer.ui.page import SceneContext
-from explorer.views.columns import Column, find_columns
+from explorer.views.columns import Column, submit_columns
 from explorer.views.explore.scrub import show_scrub
 from explorer.views.panels import show_panels
 
@@ -19,7 +19,7 @@ def show_pathways(page: SceneContext) -> list[Column]:
     with st.container(key="methods"):
         strategy_controls.methods()
     view = page.view
-    columns = find_columns(page, [view.strategy(method) for method in (view.first, view.second)])
+    columns = submit_columns(page, [view.strategy(method) for method in (view.first, view.second)])
     with st.container(key="sparsity", horizontal=True):
         with st.container():
             _choose_sparsity(columns)

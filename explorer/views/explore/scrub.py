@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from core.pathways.fidelity import Fate, chance_line, standing
-from explorer.compute import cache, comparison
+from explorer.compute import cache, comparison, task_queue
 from explorer.compute.comparison import SWEEP, Swept
 from explorer.compute.rankings import Scored
 from explorer.compute.scene import Scene
@@ -28,7 +28,7 @@ from explorer.state.choices import SPARSITIES, Style, nearest_sparsity
 from explorer.state.view import View
 from explorer.ui import captions, components, session
 from explorer.ui.page import SceneContext
-from explorer.ui.progress import gathered
+from explorer.ui.progress import show_progress_at, submit_at
 from explorer.views.columns import Column
 
 __all__ = ["method_payload", "payload", "show_scrub"]
@@ -59,15 +59,17 @@ def show_scrub(page: SceneContext, columns: Sequence[Column]) -> None:
     if not ranked:
         st.caption("Live scrub begins once a method's scores are there.")
         return
-    off, waiter = page.view.off, session.waiter()
-    errands = [comparison.sweeps(page.scene, [scored], off, waiter) for _, scored in ranked]
-    there = [(*pair, errand.parts[0]) for pair, errand in zip(ranked, errands, strict=True) if errand.complete]
-    with st.container(
-        key="scrub"
-    ):  # before the progress: an element that changes its place on the page is made anew, even during a drag
+    groups = [comparison.sweep_tasks(page.scene, [scored], page.view.off) for _, scored in ranked]
+    swept = [task_queue.QUEUE.peek(group).result[0] for group in groups]
+    there = [(*pair, found) for pair, found in zip(ranked, swept, strict=True) if found]
+    with st.container(key="scrub"):  # before the progress: what moves on the page is made anew, under the hand
         if there:
             _draw(page, there)
-    gathered(next((errand for errand in errands if not errand.complete), errands[-1]), "scrub")  # one sweep at a time
+    missing = [group for group, found in zip(groups, swept, strict=True) if not found]
+    ticket = submit_at("scrub", missing[0] if missing else groups[-1])  # one after the other
+    if missing and ticket.state == "ready":  # done since it was looked for
+        st.rerun()
+    show_progress_at("scrub", ticket)
 
 
 def _draw(page: SceneContext, there: Sequence[tuple[Column, Scored, Swept]]) -> None:

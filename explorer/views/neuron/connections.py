@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import pandas as pd
 import streamlit as st
@@ -12,16 +11,16 @@ import streamlit as st
 from core.flow import BIAS, IMAGE, LOGIT, Edges, link
 from core.pathways.ranking import Off
 from core.progress import Progress
-from explorer.compute import rankings
-from explorer.compute.jobs import ERRANDS, Status
 from explorer.compute.rankings import Scored
 from explorer.compute.scene import Scene
+from explorer.compute.tasks import Task
 from explorer.plots.words import number, percent
 from explorer.state.choices import Neuron
 from explorer.ui import captions, markup, session
 from explorer.ui.downloads import offer_csv
 from explorer.ui.page import SceneContext
-from explorer.ui.progress import wait
+from explorer.ui.progress import show_progress, submit
+from explorer.views.columns import submit_scores
 
 __all__ = ["Connection", "Connections", "show_connections"]
 
@@ -60,17 +59,11 @@ class Connections:
     passed: float
 
 
-def _connections_key(
+def _connections_task(
     scene: Scene, scored: Scored, sparsity: float, off: Off, neuron: Neuron, whole: bool
-) -> tuple[Hashable, ...]:
-    """Return under what they are shared."""
-    return ("connections", scene.target, scored.key, scored.size(sparsity), off, neuron, whole)
-
-
-def _ask_connections(
-    scene: Scene, scored: Scored, sparsity: float, off: Off, neuron: Neuron, whole: bool, waiter: str
-) -> Status:
-    """Return where they stand; some five passes. See ``Jobs.ask``."""
+) -> Task[Connections]:
+    """Return what finds them; some five passes."""
+    key = ("connections", scene.target, scored.key, scored.size(sparsity), off, neuron, whole)
 
     def work(progress: Progress) -> Connections:
         links = link(scene.network, scene.image, scene.target, scored.pathway(sparsity), off=off)
@@ -85,7 +78,7 @@ def _ask_connections(
         passed = sum(float(edges.flow.sum()) for edges in outgoing)
         return Connections(_strongest(incoming), _strongest(outgoing), given, passed)
 
-    return ERRANDS.ask(_connections_key(scene, scored, sparsity, off, neuron, whole), work, waiter)
+    return Task(key, "edges of a neuron", work)
 
 
 def _strongest(sides: Sequence[Edges]) -> tuple[Connection, ...]:
@@ -108,16 +101,15 @@ def show_connections(page: SceneContext, neuron: Neuron) -> None:
     view = page.view
     strategy = view.strategy(view.first)
     st.markdown("## What feeds it, and what it feeds")
-    scored = rankings.ask_scores(page.scene, strategy, session.waiter()).result
+    scored = submit_scores(page.scene, strategy).result
     if scored is None:
         st.info(f"Edges run within {strategy.title}'s pathway, whose ranking is still in line.")
         return
-    given = (page.scene, scored, view.sparsity, view.off, neuron, view.whole)
-    status = _ask_connections(*given, session.waiter())
-    if status.result is None:
-        wait(_connections_key(*given), partial(_ask_connections, *given, session.waiter()), name="connections")
+    ticket = submit(_connections_task(page.scene, scored, view.sparsity, view.off, neuron, view.whole))
+    if ticket.result is None:
+        show_progress(ticket, "connections")
         return
-    found: Connections = status.result
+    found = ticket.result
     st.caption(
         f"Within {strategy.title}'s pathway at {percent(view.sparsity)}, off the pathway {captions.held(view.off)}. An "
         "edge is what one neuron gives to the other's pre-activation, a · ∂z/∂a; its flow is that times ∂F/∂z, what of "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 import streamlit as st
 
@@ -17,7 +16,8 @@ from explorer.plots.words import number, percent, position_name
 from explorer.state.choices import Neuron
 from explorer.ui import controls, markup, session
 from explorer.ui.page import SceneContext
-from explorer.ui.progress import started, wait
+from explorer.ui.progress import confirm, show_progress, submit
+from explorer.views.columns import submit_scores
 from explorer.views.knockout import offer_silencing
 from explorer.views.neuron.connections import show_connections
 
@@ -42,7 +42,7 @@ def _chosen_neuron(page: SceneContext) -> Neuron:
     selected = page.view.neuron
     if selected is not None:
         return selected
-    scored = rankings.ask_scores(page.scene, Strategy("NeuronMCT"), session.waiter()).result
+    scored = rankings.scores_now(page.scene, Strategy("NeuronMCT"))
     return next(iter(scored.ranking.top(1)), (0, 0))
 
 
@@ -81,13 +81,12 @@ def _show_map(scene: Scene, title: str, detail: str, values: figures.Floats, col
 
 def _show_scores(page: SceneContext, neuron: Neuron) -> None:
     strategy = page.view.strategy(page.view.first)
-    scored = rankings.ask_scores(page.scene, strategy, session.waiter()).result
-    if scored is None:
+    ticket = submit_scores(page.scene, strategy)
+    if ticket.result is None:
         st.html(markup.panel_title("Score", f"{strategy.title}, still in line"))
-        key = rankings.scores_key(page.scene, strategy)
-        wait(key, lambda: rankings.ask_scores(page.scene, strategy, session.waiter()), name="score")
+        show_progress(ticket, "score")
         return
-    _show_map(page.scene, "Score", strategy.title, neurons.channel_scores(page.scene, scored, neuron))
+    _show_map(page.scene, "Score", strategy.title, neurons.channel_scores(page.scene, ticket.result, neuron))
 
 
 def _show_facts(scene: Scene, neuron: Neuron, activation: float) -> None:
@@ -121,12 +120,11 @@ def _show_places(page: SceneContext, neuron: Neuron) -> None:
     if not missing:
         return
     names = ", ".join(strategy.title for strategy in missing)
-    if not started("ranks", "Rank it under the others too", f"{names}: these take a while."):
+    if not confirm("ranks", "Rank it under the others too", f"{names}: these take a while."):
         return
     for place, strategy in enumerate(missing):
         st.html(markup.panel_title(strategy.title, strategy.summary))
-        key = rankings.scores_key(page.scene, strategy)
-        wait(key, partial(rankings.ask_scores, page.scene, strategy, session.waiter()), name=f"place_{place}")
+        show_progress(submit_scores(page.scene, strategy), f"place_{place}")
 
 
 def _place(page: SceneContext, strategy: Strategy, scored: Scored | None, neuron: Neuron) -> dict[str, str]:
@@ -172,12 +170,11 @@ def _show_excitement(scene: Scene, neuron: Neuron) -> None:
     site = scene.network.sites[neuron[0]]
     channel = site.place(neuron[1])[0]
     st.markdown(f"## Which photos excite channel {channel} of {site.name}")
-    status = neurons.ask_excitement(scene.network, session.waiter())
-    if status.result is None:
-        key = neurons.excitement_key(scene.network)
-        wait(key, lambda: neurons.ask_excitement(scene.network, session.waiter()), name="excitement")
+    ticket = submit(neurons.excitement_task(scene.network))
+    if ticket.result is None:
+        show_progress(ticket, "excitement")
         return
-    strongest = status.result.strongest(neuron[0], channel)[:6]
+    strongest = ticket.result.strongest(neuron[0], channel)[:6]
     with st.container(key="photos"):
         for place, (panel, (name, peak)) in enumerate(zip(st.columns(6), strongest, strict=False)):
             facts = catalogue.sample_facts(name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import product
 from math import nan
 from threading import Event
@@ -23,14 +22,13 @@ from core.pathways.ranking import rank
 from core.pathways.restriction import pathway_gradient, saliency_map
 from core.pathways.scores import Scores
 from core.strategy import Strategy
-from explorer.compute import cache, comparison, jobs, rankings, restriction
+from explorer.compute import cache, comparison, rankings, restriction, task_queue
 from explorer.compute.comparison import CURVE, STRIP, Curve
-from explorer.compute.errands import Errand
-from explorer.compute.jobs import Status
 from explorer.compute.rankings import Scored, Selection
 from explorer.compute.scene import Scene, make_scene
+from explorer.compute.tasks import Task, TaskGroup
 from tests.networks import SHAPE, TOYS, seeded
-from tests.waiting import until
+from tests.waiting import finished, until
 
 KINDS = ["Straight", "Residual", "Functional", "Split", "Branches", "Saturating"]
 PHOTO = Image.fromarray(np.random.default_rng(3).integers(0, 256, (9, 12, 3), np.uint8))
@@ -58,13 +56,11 @@ def three(scene: Scene) -> list[Scored]:
     return [scored(scene, "NeuronMCT"), scored(scene, "Random"), scored(scene, "NeuronIntGrad", n_steps=2)]
 
 
-def finish(errand: Errand) -> Status:
-    """Ask until it is made or has failed, as a page does."""
-    until(lambda: errand.ask().state in ("done", "failed"))
-    return errand.ask()
+def there(group: TaskGroup[Any]) -> tuple[Any, ...]:
+    return task_queue.QUEUE.peek(group).result
 
 
-ERRANDS = pytest.mark.parametrize("ask", [comparison.curves, comparison.strip], ids=["curves", "strip"])
+GROUPS = pytest.mark.parametrize("tasks", [comparison.curve_tasks, comparison.strip_tasks], ids=["curves", "strip"])
 
 
 # ------------------------------------------------------------------------------------------------------------ members
@@ -177,10 +173,9 @@ def test_members_of_another_photo_are_their_own(scene):
 def test_a_curve_is_the_fidelity_at_every_sparsity(kind, off):
     scene = scene_of(kind)
     ranked = three(scene)
-    assert finish(comparison.curves(scene, ranked, off, "me")).state == "done"
-    found = comparison.curves(scene, ranked, off, "me")
-    assert found.complete
-    for part, one in zip(found.parts, ranked, strict=True):
+    found = finished(comparison.curve_tasks(scene, ranked, off))
+    assert found.state == "ready"
+    for part, one in zip(found.result, ranked, strict=True):
         assert len(part.points) == len(CURVE) == 16
         for point, sparsity in zip(part.points, CURVE, strict=True):
             wanted = fidelity(scene.network, scene.image, 1, one.ranking.pathway(sparsity), off=off)
@@ -188,7 +183,7 @@ def test_a_curve_is_the_fidelity_at_every_sparsity(kind, off):
             assert point.fate == wanted.fate
             assert (point.dead_share, point.sparsity) == (wanted.dead_share, wanted.sparsity)
     if off == "frozen":
-        assert all(point.p_ratio == pytest.approx(1, rel=1e-5) for part in found.parts for point in part.points)
+        assert all(point.p_ratio == pytest.approx(1, rel=1e-5) for part in found.result for point in part.points)
 
 
 @pytest.mark.parametrize("target", [0, 3])
@@ -196,12 +191,12 @@ def test_a_ranking_shared_between_targets_has_a_curve_and_a_row_for_each(target)
     one, other = scene_of("Residual", 1), scene_of("Residual", target)
     random = scored(one, "Random")
     assert random.key == scored(other, "Random").key
-    for ask in (comparison.curves, comparison.strip):
-        finish(ask(one, [random], "zero", "me"))
-        assert ask(one, [random], "zero", "me").complete
-        assert ask(other, [random], "zero", "me").parts == (None,)
-        finish(ask(other, [random], "zero", "me"))
-    points = comparison.curves(other, [random], "zero", "me").parts[0].points
+    for tasks in (comparison.curve_tasks, comparison.strip_tasks):
+        finished(tasks(one, [random], "zero"))
+        assert None not in there(tasks(one, [random], "zero"))
+        assert there(tasks(other, [random], "zero")) == (None,)
+        finished(tasks(other, [random], "zero"))
+    points = there(comparison.curve_tasks(other, [random], "zero"))[0].points
     wanted = [fidelity(other.network, other.image, target, random.pathway(sparsity)).p_ratio for sparsity in CURVE]
     assert [point.p_ratio for point in points] == pytest.approx(wanted, rel=1e-5)
 
@@ -214,8 +209,9 @@ def test_a_ranking_shared_between_targets_has_a_curve_and_a_row_for_each(target)
 def test_a_strip_is_the_pathway_gradient_at_every_sparsity(kind, off):
     scene = scene_of(kind)
     ranked = three(scene)
-    assert finish(comparison.strip(scene, ranked, off, "me")).state == "done"
-    for row, one in zip(comparison.strip(scene, ranked, off, "me").parts, ranked, strict=True):
+    found = finished(comparison.strip_tasks(scene, ranked, off))
+    assert found.state == "ready"
+    for row, one in zip(found.result, ranked, strict=True):
         assert row.maps.shape == (8, 8, 8)
         assert (row.maps.dtype, row.maps.nbytes) == (np.float32, 8 * 8 * 8 * 4)
         assert len(row.p_ratios) == len(row.fates) == len(STRIP) == 8
@@ -237,95 +233,75 @@ def test_the_papers_sparsities_and_99_percent():
 # ---------------------------------------------------------------------------------------------------- part by part
 
 
-@ERRANDS
-def test_nothing_is_there_at_first_then_all_of_it_and_the_same_each_time(scene, ask):
+@GROUPS
+def test_nothing_is_there_at_first_then_all_of_it_and_the_same_each_time(scene, tasks):
     ranked = three(scene)
-    first = ask(scene, ranked, "zero", "me")
-    assert (first.parts, first.complete) == ((None, None, None), False)
-    assert jobs.ERRANDS.pending == 0  # it waits to be asked
-    assert finish(first).state == "done"
-    once, twice = (ask(scene, ranked, "zero", "me") for _ in range(2))
-    assert once.complete
-    assert [id(part) for part in once.parts] == [id(part) for part in twice.parts]
-    assert once.key == first.key
-    assert once.ask().state == "done"
-    assert jobs.ERRANDS.pending == jobs.JOBS.pending == 0
+    first = tasks(scene, ranked, "zero")
+    assert there(first) == (None, None, None)
+    assert task_queue.QUEUE.pending() == 0  # it waits to be submitted
+    assert finished(first).state == "ready"
+    once, twice = (task_queue.QUEUE.submit(tasks(scene, ranked, "zero"), "me") for _ in range(2))
+    assert once.state == "ready"
+    assert [id(part) for part in once.result] == [id(part) for part in twice.result]
+    assert once.work.key == first.key
+    until(lambda: task_queue.QUEUE.pending() == 0)
 
 
-@ERRANDS
-def test_parts_that_are_made_are_there_while_another_is_missing(scene, ask):
+@GROUPS
+def test_parts_that_are_made_are_there_while_another_is_missing(scene, tasks):
     mct, random, intgrad = three(scene)
-    finish(ask(scene, [mct, random], "zero", "me"))
-    made = ask(scene, [mct, random], "zero", "me").parts
-    found = ask(scene, [random, intgrad, mct], "zero", "me")
-    assert not found.complete
-    assert (found.parts[0] is made[1], found.parts[1], found.parts[2] is made[0]) == (True, None, True)
-    assert ask(scene, [random, mct], "zero", "me").parts == (made[1], made[0])
-    assert ask(scene, [mct, random], "frozen", "me").parts == (None, None)
-    finish(found)
-    again = ask(scene, [random, intgrad, mct], "zero", "me")
-    assert again.complete
-    assert again.parts[0] is made[1]
+    made = finished(tasks(scene, [mct, random], "zero")).result
+    group = tasks(scene, [random, intgrad, mct], "zero")
+    found = there(group)
+    assert (found[0] is made[1], found[1], found[2] is made[0]) == (True, None, True)
+    assert there(tasks(scene, [random, mct], "zero")) == (made[1], made[0])
+    assert there(tasks(scene, [mct, random], "frozen")) == (None, None)
+    again = finished(group)
+    assert again.state == "ready"
+    assert again.result[0] is made[1]
 
 
-@ERRANDS
-def test_the_same_strategy_twice_is_one_part_in_two_places(scene, ask):
+@GROUPS
+def test_the_same_strategy_twice_is_one_part_in_two_places(scene, tasks):
     mct, random, _ = three(scene)
-    finish(ask(scene, [mct, random, scored(scene, "NeuronMCT")], "zero", "me"))
-    parts = ask(scene, [mct, random, mct], "zero", "me").parts
+    finished(tasks(scene, [mct, random, scored(scene, "NeuronMCT")], "zero"))
+    parts = there(tasks(scene, [mct, random, mct], "zero"))
     assert parts[0] is parts[2]
     assert parts[0] is not parts[1]
 
 
-@ERRANDS
-def test_without_rankings_there_is_nothing_to_wait_for(scene, ask):
-    found = ask(scene, [], "zero", "me")
-    assert (found.parts, found.complete) == ((), True)
-    assert found.ask() == Status("done")
-    assert jobs.ERRANDS._thread is None
+@GROUPS
+def test_without_rankings_there_is_nothing_to_wait_for(scene, tasks):
+    ticket = task_queue.QUEUE.submit(tasks(scene, [], "zero"), "me")
+    assert (ticket.state, ticket.result) == ("ready", ())
+    assert not task_queue.QUEUE._threads
 
 
-class AtOnce:
-    """Stands in for the queue: does what it is asked for at once, and keeps what it was told on the way."""
-
-    def __init__(self) -> None:
-        self.told: list[tuple[int, int, str]] = []
-
-    def ask(self, key: Any, work: Callable[..., Any], waiter: str) -> Status:
-        made = work(lambda *told: self.told.append(told))
-        cache.RESULTS.put(key, made)
-        return Status("done", made)
-
-
-@pytest.fixture
-def at_once(monkeypatch: pytest.MonkeyPatch) -> AtOnce:
-    queue = AtOnce()
-    monkeypatch.setattr(jobs, "ERRANDS", queue)
-    return queue
+def told_by(group: TaskGroup[Any]) -> list[tuple[int, int, str]]:
+    """Make a group here and now; return its progress."""
+    told: list[tuple[int, int, str]] = []
+    group.make(cache.RESULTS, lambda *step: told.append(step))
+    return told
 
 
 @pytest.mark.parametrize(
-    ("ask", "steps", "what"), [(comparison.curves, 16, "sparsities"), (comparison.strip, 8, "gradients")]
+    ("tasks", "steps", "what"), [(comparison.curve_tasks, 16, "sparsities"), (comparison.strip_tasks, 8, "gradients")]
 )
-def test_progress_runs_over_the_parts_that_are_missing(scene, at_once, ask, steps, what):
+def test_progress_runs_over_the_parts_that_are_missing(scene, tasks, steps, what):
     mct, random, intgrad = three(scene)
-    ask(scene, [random], "zero", "me").ask()
-    assert at_once.told == [(done, steps, f"{what}: Random") for done in range(1, steps + 1)]
-    at_once.told.clear()
-    ask(scene, [mct, random, intgrad], "zero", "me").ask()
+    assert told_by(tasks(scene, [random], "zero")) == [(done, steps, f"{what}: Random") for done in range(1, steps + 1)]
     titles = ["NeuronMCT", "NeuronIntGrad (n_steps=2)"]
-    assert at_once.told == [
+    assert told_by(tasks(scene, [mct, random, intgrad], "zero")) == [
         (steps * i + done, 2 * steps, f"{what}: {title}")
         for i, title in enumerate(titles)
         for done in range(1, steps + 1)
     ]
 
 
-@ERRANDS
-def test_progress_comes_to_its_end_where_a_strategy_stands_twice(scene, at_once, ask):
+@GROUPS
+def test_progress_comes_to_its_end_where_a_strategy_stands_twice(scene, tasks):
     mct, random, _ = three(scene)
-    ask(scene, [mct, random, mct], "zero", "me").ask()
-    done, total, _ = at_once.told[-1]
+    done, total, _ = told_by(tasks(scene, [mct, random, mct], "zero"))[-1]
     assert done == total
 
 
@@ -350,24 +326,21 @@ def refuse(monkeypatch: pytest.MonkeyPatch, unwanted: Scored, problem: Exception
     monkeypatch.setattr(restriction, "answer", answer_or_error)
 
 
-@ERRANDS
+@GROUPS
 @pytest.mark.parametrize(
     ("problem", "words"), [(PathwayError("no luck"), "no luck"), (ValueError("of a kind"), "ValueError: of a kind")]
 )
-def test_a_part_that_fails_is_said_and_those_before_it_stay(scene, monkeypatch, ask, problem, words):
+def test_a_part_that_fails_is_said_and_those_before_it_stay(scene, monkeypatch, tasks, problem, words):
     mct, random, intgrad = three(scene)
+    group = tasks(scene, [mct, random, intgrad], "zero")
     with monkeypatch.context() as broken:
         refuse(broken, random, problem)
-        status = finish(ask(scene, [mct, random, intgrad], "zero", "me"))
-    assert (status.state, status.error) == ("failed", words)
-    found = ask(scene, [mct, random, intgrad], "zero", "me")
-    assert not found.complete
-    assert found.parts[0] is not None
-    assert found.parts[1] is None
-    assert found.ask().state == "failed"  # until somebody asks to try again
-    jobs.forget_error(found.key)
-    assert finish(found).state == "done"
-    assert ask(scene, [mct, random, intgrad], "zero", "me").complete
+        ticket = finished(group)
+    assert (ticket.state, ticket.error) == ("failed", words)
+    assert (ticket.result[0] is not None, ticket.result[1]) == (True, None)
+    assert task_queue.QUEUE.submit(group, "me").state == "failed"  # until somebody wants to try again
+    task_queue.QUEUE.retry(group.key)
+    assert finished(group).state == "ready"
 
 
 class Gate:
@@ -397,59 +370,53 @@ class Gate:
             assert self.opened.wait(60)
 
 
-@ERRANDS
-def test_a_part_is_shown_while_the_next_is_being_made(scene, monkeypatch, ask):
+@GROUPS
+def test_a_part_is_shown_while_the_next_is_being_made(scene, monkeypatch, tasks):
     mct, random, _ = three(scene)
-    gate = Gate(monkeypatch, random)
-    ask(scene, [mct, random], "zero", "me").ask()
+    gate, group = Gate(monkeypatch, random), tasks(scene, [mct, random], "zero")
+    task_queue.QUEUE.submit(group, "me")
     assert gate.reached.wait(60)
-    during = ask(scene, [mct, random], "zero", "me")
-    assert (during.parts[0] is not None, during.parts[1]) == (True, None)
-    assert during.ask().state == "running"
+    during = task_queue.QUEUE.submit(group, "me")
+    assert (during.result[0] is not None, during.result[1]) == (True, None)
+    assert during.state == "running"
     gate.opened.set()
-    assert finish(during).state == "done"
-    after = ask(scene, [mct, random], "zero", "me")
-    assert after.complete
-    assert after.parts[0] is during.parts[0]
+    after = finished(group)
+    assert after.state == "ready"
+    assert after.result[0] is during.result[0]
 
 
-@ERRANDS
-def test_leaving_stops_it_and_keeps_the_parts_that_were_made(scene, monkeypatch, ask):
+@GROUPS
+def test_leaving_stops_it_and_keeps_the_parts_that_were_made(scene, monkeypatch, tasks):
     mct, random, intgrad = three(scene)
-    gate = Gate(monkeypatch, random)
-    errand = ask(scene, [mct, random, intgrad], "zero", "me")
-    errand.ask()
+    gate, group = Gate(monkeypatch, random), tasks(scene, [mct, random, intgrad], "zero")
+    task_queue.QUEUE.submit(group, "me")
     assert gate.reached.wait(60)
-    jobs.leave(errand.key, "me")
+    task_queue.QUEUE.leave(group.key, "me")
     gate.opened.set()
-    until(lambda: jobs.ERRANDS.pending == 0)
-    assert cache.RESULTS.peek(errand.key) is None
-    left = ask(scene, [mct, random, intgrad], "zero", "me")
-    assert [part is not None for part in left.parts] == [True, False, False]
-    assert finish(left).state == "done"  # asked again, it starts again
-    assert ask(scene, [mct, random, intgrad], "zero", "me").complete
+    until(lambda: task_queue.QUEUE.pending() == 0)
+    assert [part is not None for part in there(group)] == [True, False, False]
+    assert finished(group).state == "ready"  # submitted again, it starts again
 
 
-@ERRANDS
-def test_who_leaves_does_not_take_it_from_another(scene, monkeypatch, ask):
+@GROUPS
+def test_who_leaves_does_not_take_it_from_another(scene, monkeypatch, tasks):
     (mct,) = three(scene)[:1]
-    gate = Gate(monkeypatch, mct)
-    mine, yours = (ask(scene, [mct], "zero", waiter) for waiter in ("me", "you"))
-    mine.ask()
-    yours.ask()
-    assert jobs.ERRANDS.pending == 1
+    gate, group = Gate(monkeypatch, mct), tasks(scene, [mct], "zero")
+    for waiter in ("me", "you"):
+        task_queue.QUEUE.submit(group, waiter)
+    assert task_queue.QUEUE.pending() == 1
     assert gate.reached.wait(60)
-    jobs.leave(mine.key, "me")
+    task_queue.QUEUE.leave(group.key, "me")
     gate.opened.set()
-    until(lambda: cache.RESULTS.peek(yours.key) is not None)
-    assert ask(scene, [mct], "zero", "you").complete
+    until(lambda: task_queue.QUEUE.pending() == 0)
+    assert None not in there(group)
 
 
-def test_curves_and_strip_are_two_errands_that_do_not_wait_for_methods(scene):
-    curves, strip = (ask(scene, three(scene), "zero", "me") for ask in (comparison.curves, comparison.strip))
+def test_curves_and_strip_are_two_groups_that_do_not_wait_for_methods(scene):
+    curves, strip = (tasks(scene, three(scene), "zero") for tasks in (comparison.curve_tasks, comparison.strip_tasks))
     assert curves.key != strip.key
     go = Event()
-    jobs.JOBS.ask("method", lambda progress: Curve((), int(go.wait(60))), "me")
-    assert finish(curves).state == finish(strip).state == "done"
-    assert jobs.JOBS.pending == 1
+    task_queue.QUEUE.submit(Task("method", "", lambda progress: Curve((), int(go.wait(60))), lane="long"), "me")
+    assert finished(curves).state == finished(strip).state == "ready"
+    assert task_queue.QUEUE.pending("long") == 1
     go.set()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -27,13 +26,13 @@ from core.methods import METHODS
 from core.network import Network, trace
 from core.pathways.ranking import rank
 from core.pathways.restriction import pathway_gradient
-from explorer.compute import evaluation
+from explorer.compute import evaluation, task_queue
 from explorer.compute.attributions import Made, attribute, contributions
-from explorer.compute.errands import Errand
 from explorer.compute.scene import Scene, make_scene
+from explorer.compute.tasks import TaskGroup
 from explorer.state.view import View
 from tests.networks import SHAPE, TOYS, seeded
-from tests.waiting import until
+from tests.waiting import finished
 
 PHOTO = Image.fromarray(np.random.default_rng(3).integers(0, 256, (9, 12, 3), np.uint8))
 pytestmark = pytest.mark.usefixtures("nothing_made")
@@ -55,18 +54,19 @@ def both(scene: Scene) -> list[tuple[str, Made]]:
     return [made(scene, "Gradient"), made(scene, "InputMCT")]
 
 
-def finish(errand: Errand) -> None:
-    until(lambda: errand.ask().state in ("done", "failed"))
-    assert errand.ask().state == "done", errand.ask().error
+def there(group: TaskGroup[Any]) -> tuple[Any, ...]:
+    return task_queue.QUEUE.peek(group).result
 
 
-def until_made(ask: Callable[[], Errand]) -> tuple[Any, ...]:
-    errand = ask()
-    assert set(errand.parts) == {None}
-    finish(errand)
-    parts = ask().parts
-    assert None not in parts
-    return parts
+def finish(group: TaskGroup[Any]) -> tuple[Any, ...]:
+    ticket = finished(group)
+    assert ticket.state == "ready", ticket.error
+    return ticket.result
+
+
+def made_anew(group: TaskGroup[Any]) -> tuple[Any, ...]:
+    assert set(there(group)) == {None}
+    return finish(group)
 
 
 # -------------------------------------------------------------------------------------------------------------- curves
@@ -77,7 +77,7 @@ def until_made(ask: Callable[[], Errand]) -> tuple[Any, ...]:
 def test_curves_are_cores(scene, order, replacement):
     view = View(order=order, replacement=replacement)
     found = both(scene)
-    parts = until_made(lambda: evaluation.curves(scene, found, view, "me"))
+    parts = made_anew(evaluation.curve_tasks(scene, found, view))
     for (_, made), part in zip(found, parts, strict=True):
         case = (scene.network, scene.image, scene.target, made.attribution.relevance)
         expected = {
@@ -92,11 +92,10 @@ def test_curves_are_cores(scene, order, replacement):
 
 def test_another_order_or_replacement_is_another_curve(scene):
     found = both(scene)
-    until_made(lambda: evaluation.curves(scene, found, View(), "me"))
+    made_anew(evaluation.curve_tasks(scene, found, View()))
     for other in (View(order="morf"), View(replacement="blur")):
-        assert set(evaluation.curves(scene, found, other, "me").parts) == {None}
-    far = evaluation.curves(scene, found, View(near=False), "me")  # the same curve, drawn further
-    assert far.complete
+        assert set(there(evaluation.curve_tasks(scene, found, other))) == {None}
+    assert None not in there(evaluation.curve_tasks(scene, found, View(near=False)))  # the same, drawn further
 
 
 def test_the_papers_curve_is_lerf_by_the_mean():
@@ -111,15 +110,13 @@ def test_sensitivities_are_cores_and_share_their_passes(scene, monkeypatch):
     calls = []
     monkeypatch.setattr(evaluation, "removals", lambda *a, **k: calls.append(1) or removals(*a, **k))
     found = both(scene)
-    parts = until_made(lambda: evaluation.sensitivities(scene, found, "me"))
+    parts = made_anew(evaluation.sensitivity_tasks(scene, found))
     more = [*found, made(scene, "Grad-CAM")]
-    errand = evaluation.sensitivities(scene, more, "me")
-    assert errand.parts[:2] == parts
-    assert errand.parts[2] is None
-    finish(errand)
+    assert there(evaluation.sensitivity_tasks(scene, more)) == (*parts, None)
+    again = finish(evaluation.sensitivity_tasks(scene, more))
     assert len(calls) == 1
     removed = removals(scene.network, scene.image, scene.target, subsets=100)
-    for (_, each), part in zip(more, evaluation.sensitivities(scene, more, "me").parts, strict=True):
+    for (_, each), part in zip(more, again, strict=True):
         expected = sensitivity_n(removed, contributions(scene, each))
         assert part.curve.sizes == expected.sizes
         np.testing.assert_array_equal(part.curve.correlations, expected.correlations)
@@ -148,7 +145,7 @@ def test_the_number_of_passes_is_said_as_it_is(scene, monkeypatch):
 def test_sanity_checks_are_cores(scene, cascade):
     view = View(cascade=cascade, sparsity=0.5)
     names = [("Gradient", "Gradient"), ("NeuronMCT", "NeuronMCT 50 %")]
-    parts = until_made(lambda: evaluation.sanity(scene, names, view, "me"))
+    parts = made_anew(evaluation.sanity_tasks(scene, names, view))
     for (name, _), sane in zip(names, parts, strict=True):
         expected = sanity_check(
             scene.network,
@@ -178,7 +175,7 @@ def test_a_pathway_is_chosen_anew_in_each_network(scene):
 
 def test_what_changes_the_maps_changes_the_key(scene):
     def key(name: str, view: View) -> object:
-        return evaluation.sanity(scene, [(name, name)], view, "me").key
+        return evaluation.sanity_tasks(scene, [(name, name)], view).key
 
     base = View()
     for other in (View(sparsity=0.5), View(off="frozen"), View(cascade=False)):

@@ -112,7 +112,7 @@ def test_provenance_names_everything_it_takes_to_make_it_again(network):
     photo = Image.fromarray(np.random.default_rng(1).integers(0, 256, (8, 10, 3), np.uint8))
     view = View(image="noise", target=2, sparsity=0.5, off="frozen", x=0.25)
     scene = make_scene(network, photo, view.crop, 2)
-    scored = rankings.ask_scores(scene, Strategy.of("Random", seed=3), "test").result
+    scored = rankings.scores_now(scene, Strategy.of("Random", seed=3))
     answer = restriction.answer(scene, scored, view.sparsity, view.off)
     made = export.provenance(scene, view, scored, answer).facts
     assert json.loads(json.dumps(made)) == made
@@ -168,7 +168,8 @@ def answered(scene: Scene, selection: Selection, sparsity: float = 0.5) -> Answe
 
 
 def asked(scene: Scene, strategy: Strategy) -> Answered:
-    return answered(scene, rankings.ask_scores(scene, strategy, "test").result)
+    selection = rankings.scores_now(scene, strategy) if strategy.method else rankings.reference(scene, strategy)
+    return answered(scene, selection)
 
 
 def nothing(scene: Scene) -> Answered:

@@ -58,7 +58,7 @@ VOID = {"meta", "img", "source", "br", "hr", "link"}
 
 
 def scored(scene: Scene, strategy: Strategy) -> Scored | None:
-    return rankings.ask_scores(scene, strategy, "report").result
+    return rankings.scores_now(scene, strategy)
 
 
 def columns_of(scene: Scene, view: View) -> list[Column]:
@@ -190,7 +190,7 @@ def test_what_is_still_in_line_is_named():
     view = View()
     scene = make_scene(catalogue.network(view.network), catalogue.sample(view.image), view.crop, view.target)
     strategies = [view.strategy(view.first), view.strategy(view.second)]
-    waiting = [Column(i, s, s.title, "#123456", state="in line") for i, s in enumerate(strategies)]
+    waiting = [Column(i, s, s.title, "#123456", state="queued") for i, s in enumerate(strategies)]
     page = Page(report.make(scene, view, waiting).decode())
     for strategy in strategies:
         assert f"{strategy.title} is still in line" in page.text

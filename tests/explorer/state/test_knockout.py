@@ -343,7 +343,7 @@ def test_strongest_channels_by_hand(scene, network):
 
 @pytest.mark.parametrize("method", ["NeuronMCT", "Random"])
 def test_strongest_channels_are_those_of_a_slow_sum(method, scene, network):
-    scored = rankings.ask_scores(scene, Strategy(method), "me").result
+    scored = rankings.scores_now(scene, Strategy(method))
     for site in network.sites:
         area = site.neurons // site.planes[0]
         sums = [
@@ -356,7 +356,7 @@ def test_strongest_channels_are_those_of_a_slow_sum(method, scene, network):
 
 
 def test_scores_of_a_channel_are_those_of_its_neurons(scene, network):
-    scored = rankings.ask_scores(scene, Strategy("NeuronMCT"), "me").result
+    scored = rankings.scores_now(scene, Strategy("NeuronMCT"))
     for site in network.sites:
         _, height, width = site.planes
         position = site.neurons - 1
@@ -370,7 +370,7 @@ def test_scores_of_a_channel_are_those_of_its_neurons(scene, network):
 
 @pytest.mark.parametrize("sparsity", [0.0, 0.5, 0.9])
 def test_a_neuron_is_on_the_pathway_where_its_mask_says_so(sparsity, scene, network):
-    scored = rankings.ask_scores(scene, Strategy("NeuronMCT"), "me").result
+    scored = rankings.scores_now(scene, Strategy("NeuronMCT"))
     masks = scored.ranking.pathway(sparsity).masks
     for site in network.sites:
         on = [neurons.on_pathway(scored, sparsity, (site.index, position)) for position in range(site.neurons)]

@@ -25,18 +25,18 @@ from core.pathways.ranking import rank
 from core.pathways.restriction import pathway_gradient, response, saliency_map
 from core.pathways.scores import Scores
 from core.strategy import Strategy
-from explorer.compute import cache, comparison, jobs, rankings
+from explorer.compute import cache, comparison, rankings, task_queue
 from explorer.compute.comparison import STRIP, SWEEP, Swept
-from explorer.compute.errands import Errand
 from explorer.compute.rankings import Scored
 from explorer.compute.scene import Scene, make_scene
+from explorer.compute.tasks import TaskGroup
 from explorer.plots import figures
 from explorer.plots.words import number, percent, ratio
 from explorer.state.choices import SPARSITIES
 from explorer.views.explore.scrub import MOST_CHARACTERS, method_payload, payload
 from tests.app import link, opened, ran, until_done, until_shown, view
 from tests.networks import SHAPE, TOYS, seeded
-from tests.waiting import until
+from tests.waiting import finished
 
 PHOTO = Image.fromarray(np.random.default_rng(3).integers(0, 256, (9, 12, 3), np.uint8))
 QUICK = {"second": "Random"}  # both methods answer at once
@@ -59,15 +59,19 @@ def scored(scene: Scene, name: str = "NeuronMCT") -> Scored:
     return Scored(rankings.scores_key(scene, strategy), strategy, rank(scores), scores.trajectory, 0.0)
 
 
-def made(errand: Errand) -> None:
-    """Ask until it is made, as a page does."""
-    until(lambda: errand.ask().state in ("done", "failed"))
-    assert errand.ask().state == "done", errand.ask().error
+def there(group: TaskGroup[Swept]) -> tuple[Swept | None, ...]:
+    return task_queue.QUEUE.peek(group).result
+
+
+def made(group: TaskGroup[Swept]) -> tuple[Swept | None, ...]:
+    ticket = finished(group)
+    assert ticket.state == "ready", ticket.error
+    return ticket.result
 
 
 def swept(scene: Scene, by: Scored, off: Any = "zero") -> Swept:
-    made(comparison.sweeps(scene, [by], off, "me"))
-    part: Swept = comparison.sweeps(scene, [by], off, "me").parts[0]
+    (part,) = made(comparison.sweep_tasks(scene, [by], off))
+    assert part is not None
     return part
 
 
@@ -106,7 +110,7 @@ def test_stops_lie_on_the_bar_as_on_the_slider_and_so_does_what_is_between_them(
     }
 
 
-# ------------------------------------------------------------------------------------------------------------- errand
+# -------------------------------------------------------------------------------------------------------------- sweeps
 
 
 @pytest.mark.parametrize("off", ["zero", "frozen"])
@@ -134,29 +138,23 @@ def test_a_sweep_is_what_core_says_of_each_pathway_alone(nothing_made, kind, off
 
 def test_a_sweep_is_made_when_asked_for_once_and_shared(scene):
     one, other = scored(scene), scored(scene, "Random")
-    first = comparison.sweeps(scene, [one], "zero", "me")
-    assert (first.parts, first.complete) == ((None,), False)
+    first = comparison.sweep_tasks(scene, [one], "zero")
+    assert there(first) == (None,)
+    assert task_queue.QUEUE.pending() == 0
     made(first)
-    both = comparison.sweeps(scene, [one, other], "zero", "you")
-    assert both.parts[0] is comparison.sweeps(scene, [one], "zero", "me").parts[0]
-    assert (both.parts[1], both.complete) == (None, False)
-    assert comparison.sweeps(scene, [one], "frozen", "me").parts == (None,)
+    both = comparison.sweep_tasks(scene, [one, other], "zero")
+    assert there(both) == (*there(first), None)
+    assert there(comparison.sweep_tasks(scene, [one], "frozen")) == (None,)
     made(both)
-    assert comparison.sweeps(scene, [other, one], "zero", "me").complete
+    assert None not in there(comparison.sweep_tasks(scene, [other, one], "zero"))
 
 
-def test_a_sweep_holds_what_it_says_and_tells_its_progress(scene, monkeypatch):
+def test_a_sweep_holds_what_it_says_and_tells_its_progress(scene):
     told: list[tuple[int, int, str]] = []
-
-    def ask(key, work, waiter):
-        cache.RESULTS.put(key, work(lambda *step: told.append(step)))
-
-    monkeypatch.setattr(jobs.ERRANDS, "ask", ask)
-    comparison.sweeps(scene, [scored(scene)], "zero", "me").ask()
-    (part,) = comparison.sweeps(scene, [scored(scene)], "zero", "me").parts
-    assert part.maps.nbytes == 25 * 8 * 8 * 4
-    assert part.probabilities.nbytes == 25 * 4 * 4
-    assert part.sizes.nbytes == part.dead.nbytes == 25 * len(scene.network.sites) * 8
+    group = comparison.sweep_tasks(scene, [scored(scene)], "zero")
+    group.make(cache.RESULTS, lambda *step: told.append(step))
+    (part,) = there(group)
+    assert part.nbytes == 25 * 8 * 8 * 4 + 25 * 4 * 4 + 2 * 25 * len(scene.network.sites) * 8
     assert [step[0] for step in told] == [4, 8, 12, 16, 20, 24, 25]
     assert {step[1:] for step in told} == {(25, "sparsities: NeuronMCT")}
 
