@@ -1,7 +1,7 @@
-"""A view's values as a link has them: text, written and read.
+"""A view's values as text in a link, written and read.
 
-Each reader takes the text of one field and returns its value, or raises ValueError, KeyError or PathwayError where the
-text is none. What comes with a link comes from anybody: lengths and numbers are bounded before they are used.
+Each reader takes the text of one field and returns its value, or raises ValueError, KeyError or PathwayError if the
+text is not valid. Links are not trusted: lengths and numbers are bounded before they are used.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ __all__ = ["READERS", "written"]
 
 
 def written(value: object) -> str:
-    """Return a value as a link has it."""
+    """Return a value as text for a link."""
     if not isinstance(value, tuple):
         return str(value)
     return ("~" if not value or isinstance(value[0], str | Strategy | Part) else "-").join(map(str, value))
@@ -116,7 +116,7 @@ def _name(text: str) -> str:
 
 
 def _picture(text: str) -> str:
-    """A photo's name, or DATASET:NUMBER."""
+    """Read a photo's name, or DATASET:NUMBER."""
     dataset, colon, number = text.rpartition(":")
     if not colon:
         return _name(text)
@@ -127,7 +127,7 @@ def _picture(text: str) -> str:
 
 
 def _text(text: str) -> str:
-    """A name that people gave: a class's, a folder's."""
+    """Read a name that a user gave to a class or a folder."""
     if not text.strip() or len(text) > 80 or "~" in text or not text.isprintable():
         raise ValueError(text)
     return text
@@ -147,14 +147,14 @@ def _method(text: str) -> str:
 
 
 def _selecting(text: str) -> str:
-    """A method that contributes or prunes: no baseline."""
+    """Read the name of a contribution or pruning method, not of a baseline."""
     if METHODS[_method(text)].family == "baseline":
         raise ValueError(text)
     return text
 
 
 def _stop(text: str) -> float:
-    """The slider's stop next to a sparsity."""
+    """Read a sparsity as the slider's nearest stop."""
     return nearest_sparsity(_number(0, 1)(text))
 
 
@@ -214,4 +214,4 @@ READERS: dict[str, Any] = {
     "step": _index,
     "present": _switch,
 }
-"""How the text of each of a view's fields is read; options of methods aside, which ``View`` reads."""
+"""The reader of each field of a view; ``View`` itself reads the options of methods."""
