@@ -1,4 +1,4 @@
-"""Critical pathways in image classifiers: which neurons a prediction runs through, and what the image says to them.
+"""Critical pathways in image classifiers: the neurons a prediction runs through, and the pixels they respond to.
 
     network = load_network("squeezenet1_1")
     image = network.preprocess(sample_images()["chelsea"].open())
@@ -6,7 +6,7 @@
     pathway = rank(METHODS["NeuronMCT"](network, image, target)).pathway(sparsity=0.9)
     gradient = pathway_gradient(network, image, target, pathway)      # (3, 224, 224)
 
-Nothing here knows the app. Every function is pure: networks are immutable and may be shared between threads.
+Nothing here depends on the app. Every function is pure: networks are immutable and may be shared between threads.
 """
 
 from __future__ import annotations

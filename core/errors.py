@@ -1,6 +1,6 @@
-"""What a caller may catch.
+"""The errors that a caller may catch.
 
-PathwayError              anything a person can mend: what was got, what was wanted, how to fix it
+PathwayError              anything a person can fix: what was got, what was wanted, what to do
 ├── ImageError            a file that is not a usable picture
 ├── WeightsMissing        published weights are not on this machine; says where they belong
 └── Cancelled             a progress callback asked the work to stop
@@ -12,11 +12,11 @@ __all__ = ["Cancelled", "ImageError", "PathwayError", "WeightsMissing", "printab
 
 
 class PathwayError(Exception):
-    """Something a person can mend; the message says what was got, what was wanted and how to fix it."""
+    """An error that a person can fix; the message says what was got, what was wanted and what to do."""
 
 
 class ImageError(PathwayError):
-    """The bytes given are not a picture that can be used."""
+    """The bytes are not a usable picture."""
 
 
 class WeightsMissing(PathwayError):
@@ -24,9 +24,9 @@ class WeightsMissing(PathwayError):
 
     Attributes:
         name: the network's name.
-        url: where its publisher keeps the file.
+        url: of the file at its publisher.
         path: where the file belongs on this machine.
-        megabytes: its size as published, 0 when that is not known.
+        megabytes: its published size, 0 if not known.
     """
 
     def __init__(self, name: str, url: str, path: str, megabytes: float) -> None:
@@ -51,5 +51,5 @@ class Cancelled(PathwayError):
 
 
 def printable(text: str) -> str:
-    """Return somebody's words for a message or a label: one line, what has no shape or turns the line as "�"."""
+    """Return untrusted text for a message or a label: one line, with characters that cannot be printed as "�"."""
     return "".join(c if c.isprintable() else " " if c.isspace() else "�" for c in text)

@@ -1,4 +1,4 @@
-"""How long work reports its progress."""
+"""How long computations report their progress."""
 
 from __future__ import annotations
 

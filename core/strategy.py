@@ -1,10 +1,10 @@
-"""A strategy: a selection method with its options, or a reference that no method makes.
+"""A strategy: a selection method with its options, or a reference that needs no method.
 
     strategy = Strategy.parse("NeuronIntGrad:n_steps=30")     # as the command line, links and studies write it
     scores = strategy.method(network, image, target, **strategy.chosen)
 
-The references are the original network, all neurons, and its active subnet, all that are not dead for the image. Links
-that people saved in an earlier form, ``NeuronIntGrad!n_steps=30!as_released=1``, are still read.
+The references are the original network, all neurons, and its active subnet, all neurons that are not dead for the
+image. The form of older links, ``NeuronIntGrad!n_steps=30!as_released=1``, is still read.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _REFERENCES = {
     ACTIVE: ("Active subnet", "Every neuron that is not dead for this image."),
 }
 STRATEGIES = (*METHODS, *_REFERENCES)
-"""Every name a strategy may bear, in the order in which people meet them."""
+"""The names of all strategies, in the order in which they are shown."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Strategy:
 
     @classmethod
     def parse(cls, text: str) -> Strategy:
-        """Return the strategy written as ``NAME`` or ``NAME:option=1,other=2``; the other way round it is ``str``.
+        """Return the strategy written as ``NAME`` or ``NAME:option=1,other=2``; ``str`` is the inverse.
 
         Raises:
             PathwayError: as ``of``, or an option is not a plain number, or is named twice.
@@ -73,7 +73,7 @@ class Strategy:
             if not (option and value.isascii() and value.isdigit() and len(value) < 19):
                 raise PathwayError(f"Got {option}={value[:20]} for {name}, wanted option=number.")
         if len(dict(pairs)) < len(pairs):
-            raise PathwayError(f"Got an option twice in {text[:200]!r}, wanted each once.")
+            raise PathwayError(f"Got an option twice in {text[:200]!r}, wanted each option once.")
         return cls(name, tuple((option, int(value)) for option, value in pairs))
 
     def __str__(self) -> str:
@@ -120,7 +120,7 @@ class Strategy:
 
 
 def written(name: str, options: str) -> str:
-    """Return a strategy's name and its options, both as results have them, as ``Strategy.parse`` reads them."""
+    """Return a strategy's text, which ``Strategy.parse`` reads, from its name and its options as results have them."""
     return f"{name}:{options}" if options else name
 
 

@@ -1,4 +1,4 @@
-"""The app as Streamlit runs it, without a browser: opening it, and reading what it shows."""
+"""The app as Streamlit runs it, without a browser: functions that open it and read what it shows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PAGES = APP.parent.parent / "pages"
 
 
 def opened(params: dict[str, str] | None = None, page: str = "explore") -> AppTest:
-    """A new session that follows a link."""
+    """Return a new session that has followed a link."""
     at = AppTest.from_file(str(APP), default_timeout=60)
     at.query_params.update(params or {})
     if page != "explore":
@@ -38,7 +38,7 @@ def view(at: AppTest) -> View:
 
 
 def link(at: AppTest) -> dict[str, str]:
-    """The address bar; AppTest gives lists where a browser has text."""
+    """Return the address bar's parameters; AppTest has lists where a browser has text."""
     return {name: value[0] if isinstance(value, list) else value for name, value in at.query_params.items()}
 
 
@@ -47,7 +47,7 @@ def html(at: AppTest) -> str:
 
 
 def warnings(at: AppTest) -> str:
-    """What the warnings say, without the marks that keep Markdown from reading them."""
+    """Return the text of the warnings, without Markdown's escapes."""
     return re.sub(r"\\(.)", r"\1", "\n".join(element.value for element in at.warning))
 
 
@@ -58,12 +58,12 @@ def button(at: AppTest, label: str) -> Any:
 
 
 def until_shown(at: AppTest, there: Callable[[AppTest], Any]) -> AppTest:
-    """Run again, as the page itself does every half second, until this holds of it."""
+    """Run again, as the page itself does every half second, until a condition holds."""
     if not there(at):
         until(lambda: there(ran(at)), every=0.1)
     return at
 
 
 def until_done(at: AppTest) -> AppTest:
-    """Run again until nothing is in line."""
+    """Run again until the queue is empty."""
     return until_shown(at, lambda at: not at.progress)

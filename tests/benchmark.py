@@ -1,10 +1,10 @@
-"""What each operation costs, in units of one plain forward and backward pass to the image, and in memory.
+"""The cost of each operation, in units of one plain forward and backward pass to the image, and in memory.
 
     python -m tests.benchmark [networks...] [--quick]
 
 Time: the median of several runs over the median of plain passes run between them, in one process, parameters frozen.
-Memory: peak resident memory of one run above what was resident before it (VmHWM, reset through /proc/self/clear_refs),
-in a process of its own whose allocator gives back at once what is freed.
+Memory: peak resident memory of one run above that before it (VmHWM, reset through /proc/self/clear_refs), in a process
+of its own whose allocator returns freed memory at once.
 Embedded networks have their own weights and a photo; the others are torchvision's, with random weights and noise.
 """
 
@@ -46,7 +46,7 @@ TARGETS = {  # operation: by network, or for all; in plain passes
     "pathway + gradient": dict.fromkeys(NETWORKS, 2.0),
     "DGR, an iteration": {"squeezenet1_1": 1.5},
 }
-REPEATS = {"DGR, an iteration": 20}  # operation: how many of it are timed as one
+REPEATS = {"DGR, an iteration": 20}  # operation: how many are timed together
 INTGRAD_SHARE, INTGRAD_MEGABYTES = 0.4, 2000
 CURVE_POINTS, CURVE_BATCH, CURVE_SHARE = 20, 10, 1.3
 
@@ -89,8 +89,8 @@ def benchmark(name: str, runs: int, quick: bool) -> None:
 
 
 def beside_a_busy_thread(name: str) -> None:
-    """Time NeuronMCT while another thread runs Python, as pages do, at Python's switch interval and at the app's."""
-    torch.set_num_threads(1)  # as the app has it
+    """Time NeuronMCT while another thread runs Python, as pages do, at Python's and at the app's switch interval."""
+    torch.set_num_threads(1)  # as in the app
     _, network, image = subject(name)
     target, stop = int(network.run(image).logits.argmax()), threading.Event()
 
@@ -110,7 +110,7 @@ def beside_a_busy_thread(name: str) -> None:
 
 
 def subject(name: str) -> tuple[nn.Module, Network, Tensor]:
-    """The model as the plain pass calls it, its network, and an image."""
+    """Return the model that the plain pass calls, its network, and an image."""
     if name in EMBEDDED:
         network = load_network(name)
         return network.program.model, network, network.preprocess(sample_images()["chelsea"].open())
@@ -129,13 +129,13 @@ def plain_pass(model: nn.Module, image: Tensor, target: int) -> Callable[[], Any
 
 
 def curve(network: Network, image: Tensor, target: int) -> Callable[[], Any]:
-    """Blurred, for an image half black is faster than a photo."""
+    """Return a LeRF curve with blurring, since half black images run faster than photos."""
     relevance = pathway_gradient(network, image, target).abs().amax(0)
     return lambda: degradation(network, image, target, relevance, replacement="blur", batch_size=CURVE_BATCH)
 
 
 def forward_passes(network: Network, image: Tensor) -> Callable[[], Any]:
-    """As many images as the curve has points, as many at a time."""
+    """Return forward passes of as many images as the curve has points, in equal batches."""
     images = image.repeat(CURVE_BATCH, 1, 1, 1)
 
     def work() -> None:
@@ -172,7 +172,7 @@ def operations(network: Network, image: Tensor, target: int, quick: bool) -> dic
 
 
 def compare(work: Callable[[], Any], plain: Callable[[], Any], runs: int) -> tuple[float, float]:
-    """Time in plain passes, and in seconds; long work runs once."""
+    """Return the time in plain passes and in seconds; long operations run once."""
     first = seconds(work)
     pairs = [(seconds(plain), seconds(work)) for _ in range(runs if first < 3 else 0)]
     pairs = pairs or [(median(seconds(plain) for _ in range(3)), first)]
@@ -197,7 +197,7 @@ def peaks(name: str, quick: bool) -> dict[str, float]:
     model, network, image = subject(name)
     target = int(network.run(image).logits.argmax())
     work = operations(network, image, target, quick)
-    plain_pass(model, image, target)()  # what the libraries allocate once
+    plain_pass(model, image, target)()  # lets the libraries allocate their own memory
     return {operation: peak_megabytes(work[operation]) for operation in work}
 
 

@@ -1,4 +1,4 @@
-"""What tests share: one thread a tensor operation (toys gain nothing from more), and the app's queue and results."""
+"""Fixtures of all tests: one thread per tensor operation (toys do not gain from more), the app's queues and results."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from explorer.compute.task_queue import TaskQueue
 from tests.browser import browser, page, server  # noqa: F401
 
 torch.set_num_threads(1)
-settings.register_profile("busy", deadline=None)  # machines are shared; what takes too long hits pytest's timeout
+settings.register_profile("busy", deadline=None)  # machines are shared; pytest's timeout ends slow tests
 settings.load_profile("busy")
 
 
 @pytest.fixture(autouse=True, scope="session")
 def components_are_looked_for_once() -> Iterator[None]:
-    """AppTest has Streamlit read what all installed packages are, in search of components, before every run."""
+    """Look for components once; with AppTest, Streamlit reads all installed packages before every run."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             manifest_scanner, "scan_component_manifests", functools.cache(manifest_scanner.scan_component_manifests)
@@ -36,13 +36,13 @@ def components_are_looked_for_once() -> Iterator[None]:
 
 @pytest.fixture
 def own_queue(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A test with a queue of its own, stopped at its end."""
+    """Give a test queues of its own, stopped at its end."""
     yield from _own(monkeypatch, cache.RESULTS)
 
 
 @pytest.fixture
 def nothing_made(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No results from other tests, and a queue of its own."""
+    """Give a test an empty cache of results and queues of its own."""
     yield from _own(monkeypatch, Results(2**30))
 
 
@@ -56,7 +56,7 @@ def _own(monkeypatch: pytest.MonkeyPatch, results: Results) -> Iterator[None]:
 
 @pytest.fixture
 def go_on(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
-    """GreedyPruning begins its work, and waits at its first step until this is set."""
+    """Return an event that GreedyPruning waits for at its first step."""
     method, event = METHODS["GreedyPruning"], threading.Event()
 
     def held(*inputs: Any, progress: Any, steps: int, **options: int) -> Any:

@@ -1,4 +1,4 @@
-"""What the tests of hostile input share: a watch on what is opened and run, and memory as the system measures it.
+"""Helpers for tests of hostile input: a watch on files and processes, and memory as the system measures it.
 
 with watched():                     # fails if anything outside the code is opened, run, removed or called up
     load_checkpoint(data, "resnet18")
@@ -40,7 +40,7 @@ DEEDS = (
     *("os.symlink", "os.truncate", "os.putenv", "subprocess.Popen", "socket.connect", "socket.getaddrinfo"),
     *("urllib.Request", "pickle.find_class", "ctypes.dlopen", "shutil.rmtree", "webbrowser.open", "tempfile.mkstemp"),
 )
-EVIL = "evil.example"  # where no page may lead
+EVIL = "evil.example"  # no page may link to it
 BROKEN = [  # values that some parameter of a link, or all, cannot have
     *(
         "",
@@ -144,12 +144,12 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
         _seen.append(f"{event} {args}"[:200])
 
 
-sys.addaudithook(_hook)  # for good: nobody can take a hook away, and this one sleeps
+sys.addaudithook(_hook)  # permanent: a hook cannot be removed, but this one is inactive outside watched()
 
 
 @contextmanager
 def watched() -> Iterator[None]:
-    """Fail if anything but the code's own files is opened inside, or anything is run, removed or called up."""
+    """Fail if, inside, a file other than the code's own is opened, or anything is run, removed or connected to."""
     global _seen
     _seen = []
     try:
@@ -161,7 +161,7 @@ def watched() -> Iterator[None]:
 
 
 def outcome(work: Callable[[], object]) -> str:
-    """What came out of handing over something hostile, in words that a person can do something with."""
+    """Return the result of hostile input as a message that helps the user; fail on any other error."""
     try:
         work()
     except PathwayError as problem:
@@ -173,7 +173,7 @@ def outcome(work: Callable[[], object]) -> str:
 
 
 def peaks(bombs: str) -> dict[str, tuple[float, float, str]]:
-    """Handle each of a module's bombs in one fresh process: MB that it grew by at most, seconds, what came out."""
+    """Handle each of a module's bombs in one fresh process; return its growth at most in MB, seconds, and result."""
     command = [sys.executable, "-m", "tests.hostile", bombs]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=250)
     assert ran.returncode == 0, ran.stderr[-3000:]
@@ -181,7 +181,7 @@ def peaks(bombs: str) -> dict[str, tuple[float, float, str]]:
 
 
 def _peak() -> float:
-    """MB of memory that this process held at most since it last asked the system to count anew."""
+    """Return the peak memory of this process, MB, since the last reset."""
     status = Path("/proc/self/status").read_text()
     return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
 

@@ -1,6 +1,6 @@
-"""How long a person waits after moving the slider: ``python -m tests.latency``.
+"""The time a user waits after moving the slider: ``python -m tests.latency``.
 
-Starts the app, opens the default view in headless Chromium, waits until both methods are ready, and moves the slider
+It starts the app, opens the default view in headless Chromium, waits until both methods are ready, and moves the slider
 with the keyboard. A move ends when the browser has decoded the new picture of the second pathway gradient. Each stop is
 visited once, so every move restricts the network anew; no score is computed.
 """
@@ -14,7 +14,7 @@ from playwright.sync_api import sync_playwright
 from tests.browser import CHROMIUM, FLAGS, idle, panel, start
 from tests.serving import serving
 
-MOVES = 15  # to 97.5 %; above, GreedyPruning may hold nothing but dead neurons, and its picture stands still
+MOVES = 15  # to 97.5 %; above, GreedyPruning may keep only dead neurons, and its picture does not change
 WAIT = """async ([name, old]) => {
     const begun = performance.now();
     const find = () => [...document.querySelectorAll(".st-key-panels img")].find((i) => i.alt.startsWith(name + ","));

@@ -1,11 +1,11 @@
 """A class of thirty on one server: ``python -m tests.load`` (about forty minutes; ``--views 0`` without the hour).
 
-Starts the app as the README does, with nothing cached, and lets thirty sessions in over WebSockets: all open the
+It starts the app as the README does, with an empty cache, and opens thirty sessions over WebSockets: all open the
 default view at once, all move the slider ten times, all switch photo and method, ten upload their own picture, and half
-leave while something is computed for them. An hour's use by sessions that come and go follows. Then a second server
-answers one session alone, and every picture that anyone saw has to be, byte for byte, the one that it gets.
+leave while something is computed for them. An hour of use by sessions that come and go follows. Then a second server
+answers one session alone, and every picture that any session saw must equal the one it gets, byte for byte.
 
-Prints what was measured beside what is promised, and fails where a promise is not kept.
+It prints the measurements beside the promised values, and fails if a promise is not kept.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ from explorer.state.view import SPARSITIES, View
 from tests.serving import serving, serving_process
 from tests.visitor import Failure, Visitor
 
-THINK = (1.0, 3.0)  # seconds that a person looks at a picture before the next move
+THINK = (1.0, 3.0)  # seconds that a user looks at a picture before the next move
 GB = 1e9
 PROMISED = {"opening": 6.0, "move": 3.0, "memory": 2.5 * GB, "growth": 0.15}
 FORGOTTEN = 130  # seconds; Streamlit keeps a session that lost its browser for 120
-POLLING = 2  # threads that Streamlit may yet start to look for changed settings: it keeps two to four, as chance has it
+POLLING = 2  # threads that Streamlit may still start to watch for changed settings: it keeps two to four, by chance
 BESIDE = ("Random", "NeuronIntGrad", "GreedyPruning")
 
 
 @dataclass
 class Seen:
-    """What all sessions saw and waited for.
+    """The pictures and waiting times of all sessions.
 
     Attributes:
         pictures: for each link and uploaded file, the hashes of the pictures shown; more than one set is a fault.
-        waits: seconds by what was waited for.
-        problems: what went wrong, in words.
+        waits: seconds, per event that was waited for.
+        problems: descriptions of errors.
     """
 
     pictures: dict[tuple[str, int | None], set[tuple[tuple[str, str], ...]]] = field(default_factory=dict)
@@ -58,7 +58,7 @@ class Seen:
             self.waits.setdefault(what, []).append(seconds)
 
     def settled(self, visitor: Visitor, own: int | None) -> None:
-        """Note what a session shows that waits for nothing."""
+        """Record what a session shows when it waits for nothing."""
         shown = tuple(sorted(visitor.digests().items()))
         with self.lock:
             self.pictures.setdefault((visitor.query, own), set()).add(shown)
@@ -91,7 +91,7 @@ def main() -> None:
 
 
 def hold_class(address: str, visitors: int, moves: int, seen: Seen) -> None:
-    """Let everybody in, each in a thread, all at the same part of the lesson at the same time."""
+    """Run all sessions, each in a thread, in step through the parts of the lesson."""
     together = Meeting(visitors)
 
     def person(number: int) -> None:
@@ -99,7 +99,7 @@ def hold_class(address: str, visitors: int, moves: int, seen: Seen) -> None:
             attend(address, number, moves, together, seen)
         except threading.BrokenBarrierError:
             pass
-        except Exception as problem:  # whatever it is, it is what the class saw
+        except Exception as problem:  # any error is an error of the app for the class
             with seen.lock:
                 seen.problems.append(f"person {number}: {type(problem).__name__}: {problem}")
             together.broken = True
@@ -113,11 +113,11 @@ def hold_class(address: str, visitors: int, moves: int, seen: Seen) -> None:
 
 @dataclass
 class Meeting:
-    """Where everybody waits for everybody, their pages open meanwhile.
+    """A barrier at which all sessions wait for each other, with their pages open.
 
     Attributes:
-        people: how many they are.
-        broken: somebody will not come any more.
+        people: number of sessions.
+        broken: whether a session has failed and will not arrive.
     """
 
     people: int
@@ -139,7 +139,7 @@ class Meeting:
 
 
 def attend(address: str, number: int, moves: int, together: Meeting, seen: Seen) -> None:
-    """Be one person of the class."""
+    """Act as one user of the class."""
     chance = random.Random(number)
     together.wait()
     start = time.monotonic()
@@ -181,7 +181,7 @@ def attend(address: str, number: int, moves: int, together: Meeting, seen: Seen)
 
 
 def move(visitor: Visitor, chance: random.Random, seen: Seen, what: str = "move", own: int | None = None) -> None:
-    """Move the slider, wait for the pathway gradient, look at it for a while."""
+    """Move the slider, wait for the pathway gradient, and look at it for a while."""
     first = list(visitor.images())[2]
     old = visitor.images()[first]
     now = SPARSITIES.index(float(dict(parse_qsl(visitor.query)).get("sparsity", View().sparsity)))
@@ -198,7 +198,7 @@ def move(visitor: Visitor, chance: random.Random, seen: Seen, what: str = "move"
 
 
 def own_picture(number: int) -> bytes:
-    """Return a picture that nobody else has."""
+    """Return a picture that no other session has."""
     noise = np.random.default_rng(number).integers(0, 256, (12, 16, 3), dtype=np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(noise).resize((640, 480), Image.Resampling.BICUBIC).save(buffer, "PNG")
@@ -209,7 +209,7 @@ def own_picture(number: int) -> bytes:
 
 
 def memory_over_an_hour(address: str, server: Server, views: int, seen: Seen) -> None:
-    """Fill the caches, then let sessions come and go; memory, threads and handles have to be where they were."""
+    """Fill the caches, then let sessions come and go; memory, threads and handles must return to their old values."""
     use(address, server, views // 3, seen)
     server.rest(address)
     full = server.memory
@@ -228,7 +228,7 @@ def memory_over_an_hour(address: str, server: Server, views: int, seen: Seen) ->
 
 
 def use(address: str, server: Server, views: int, seen: Seen, at_once: int = 3, each: int = 10) -> None:
-    """Look at so many views, in sessions of ten views each, some at once."""
+    """Look at a number of views, in sessions of ten views each, several at once."""
     numbers = itertools.count()
 
     def come_and_go() -> None:
@@ -272,7 +272,7 @@ def link(chance: random.Random) -> str:
 
 @dataclass
 class Server:
-    """What the operating system says of the server's process."""
+    """The server's process as the operating system sees it."""
 
     pid: int
 
@@ -283,7 +283,7 @@ class Server:
 
     @property
     def peak(self) -> int:
-        """Return the most bytes that were ever resident."""
+        """Return the peak of resident bytes."""
         return self._status("VmHWM") * 1024
 
     @property
@@ -295,7 +295,7 @@ class Server:
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
     def rest(self, address: str) -> None:
-        """Wait until the server has forgotten who left, which it does when the next one comes and goes."""
+        """Wait until the server has discarded the sessions that left, as it does when the next one comes and goes."""
         time.sleep(FORGOTTEN)
         with Visitor(address) as visitor:
             visitor.settle()
@@ -317,7 +317,7 @@ class Server:
 
 
 def check_alone(address: str, seen: Seen) -> None:
-    """Let one session look at everything that anybody saw; each picture has to be the same."""
+    """Let one session look at everything that the others saw; each picture must be the same."""
     for (query, own), sets in sorted(seen.pictures.items(), key=str):
         with Visitor(address) as visitor:
             visitor.settle()
@@ -336,7 +336,7 @@ def check_alone(address: str, seen: Seen) -> None:
 
 
 def tell_waits(seen: Seen) -> None:
-    """Print how long everybody waited, and note where it was longer than promised."""
+    """Print the waiting times, and record those longer than promised."""
     for what, seconds in seen.waits.items():
         spread = [np.quantile(seconds, q) for q in (0.5, 0.95, 1)]
         print(f"{what}: {len(seconds)} times, median {spread[0]:.2f} s, p95 {spread[1]:.2f} s, most {spread[2]:.2f} s")
@@ -347,7 +347,7 @@ def tell_waits(seen: Seen) -> None:
 
 
 def report(seen: Seen) -> None:
-    """Print what was compared, and what went wrong."""
+    """Print how many views were compared, and all problems."""
     print(f"{len(seen.pictures)} views were compared with what one session alone gets.")
     print("\n".join(seen.problems) or "Every promise was kept.")
 

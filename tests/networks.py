@@ -1,7 +1,7 @@
 """Small networks that are awkward on purpose, and real architectures with random weights.
 
-Every toy takes (3, 8, 8) and gives 4 logits. ``relu_calls`` watches the raw model below torch's Python surface, so it
-finds ReLUs and their values without knowing modules, functions or graphs.
+Every toy takes (3, 8, 8) and returns 4 logits. ``relu_calls`` watches the raw model below torch's Python interface, so
+it finds ReLUs and their values independently of modules, functions and graphs.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SHAPE = (3, 8, 8)
 
 
 def seeded(model: nn.Module, seed: int = 0) -> nn.Module:
-    """Fill every weight at random, biases and running statistics too, so that nothing cancels or is homogeneous."""
+    """Fill all weights, biases and running statistics at random, so that nothing cancels or is homogeneous."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, tensor in (*model.named_parameters(), *model.named_buffers()):
@@ -59,7 +59,7 @@ class Straight(Toy):
 
 
 class Residual(Toy):
-    """One ReLU module called twice around a skip, in place, as torchvision's ResNets do; or one module a call."""
+    """One ReLU module called twice around a skip, in place, as in torchvision's ResNets; or one module per call."""
 
     def __init__(self, shared: bool = True) -> None:
         super().__init__()
@@ -90,7 +90,7 @@ class InPlaceFunctional(Toy):
 
 
 class RereadModule(Toy):
-    """The value that an in-place ReLU overwrites is read again by a skip: the skip sees it overwritten."""
+    """A skip reads the value that an in-place ReLU has overwritten, and gets the new one."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -119,7 +119,7 @@ class RereadMethod(RereadModule):
 
 
 class ShapeDependent(Toy):
-    """Sizes read from the image and from a value after a site, used far from where they were read."""
+    """Sizes read from the image and from a value after a site, and used much later."""
 
     def forward(self, x: Tensor) -> Tensor:
         batch = x.size(0)
@@ -143,7 +143,7 @@ class Branches(Toy):
 
 
 class Blind(Toy):
-    """A ReLU on a parameter, and one whose value goes nowhere: neither is a site."""
+    """A ReLU on a parameter, and one whose value is not used: neither is a site."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -165,7 +165,7 @@ class Saturating(Toy):
 
 
 class ByHand(nn.Module):
-    """Two inputs, five neurons, two logits, worked out in ``test_methods``."""
+    """Two inputs, five neurons, two logits, worked out by hand in ``test_methods``."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -194,7 +194,7 @@ TOYS: dict[str, Callable[[], nn.Module]] = {
 
 
 def cheap(method: Method) -> dict[str, int]:
-    """Return options at which a method is quick on a toy; DGR needs some steps to find a pathway."""
+    """Return options with which a method is fast on a toy; DGR needs some steps to find a pathway."""
     return {option.name: 150 if option.name == "iterations" else option.low for option in method.options}
 
 
@@ -234,7 +234,7 @@ class _Watch(TorchDispatchMode):
 
 
 def relu_calls(model: nn.Module, image: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """Return what went into and came out of every ReLU and ReLU6 of the raw model, in order."""
+    """Return the input and output of every ReLU and ReLU6 of the raw model, in order."""
     with torch.no_grad(), _Watch() as watch:
         model(image.clone())
     return watch.calls

@@ -1,4 +1,4 @@
-"""Slow and obvious versions of what core does fast: the tests' oracles. They use networks' edits and plain Python."""
+"""Slow and obvious versions of core's fast methods: the tests' oracles. They use networks' edits and plain Python."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def shaped(network: Network, flat: Sequence[float]) -> list[Tensor]:
 
 
 def contributions(network: Network, image: Tensor, target: int, masks: Sequence[Tensor]) -> tuple[Tensor, list[float]]:
-    """The masked network's logits, and |a dF/da| of every neuron, from perturbations that autograd sees, not leaves."""
+    """Return the masked network's logits, and |a dF/da| of every neuron, from added perturbations instead of leaves."""
     perturbations = [torch.zeros(1, *site.shape, dtype=network.dtype, requires_grad=True) for site in network.sites]
     values = []
 
@@ -35,7 +35,7 @@ def contributions(network: Network, image: Tensor, target: int, masks: Sequence[
 
 
 def integrated(network: Network, image: Tensor, target: int, site, n_steps: int) -> Tensor:
-    """Signed integrated gradients of one site, a whole run for every midpoint."""
+    """Return signed integrated gradients of one site, with a whole run per midpoint."""
     activation = network.run(image, record=True).activations[site.index].detach()
     total = torch.zeros_like(activation)
     for k in range(n_steps):
@@ -46,9 +46,9 @@ def integrated(network: Network, image: Tensor, target: int, site, n_steps: int)
 
 
 def greedy(network: Network, image: Tensor, target: int, steps: int, each: int) -> tuple[list[float], list[tuple]]:
-    """Scores and (sparsity, p ratio, dead share, kept) of GreedyPruning, one neuron at a time, ``each`` in every step.
+    """Return scores and (sparsity, p ratio, dead share, kept) of GreedyPruning, removing ``each`` neurons per step.
 
-    No two neurons at the place where a step parts them may score alike.
+    Neurons at the cut of a step must not have equal scores.
     """
     neurons, removed_at = network.neurons, {}
     original = network.run(image, record=True)

@@ -1,7 +1,7 @@
-"""Links that people may have saved, and the views they open: ``python -m tests.saved_links`` adds those not there yet.
+"""Links that users may have saved, and the views they open: ``python -m tests.saved_links`` adds missing ones.
 
-``saved_links.json`` holds each link as it was first written, and what the view that it opened then had that the default
-view did not have. Neither is ever written anew: a link that opens another view is a link that was broken.
+``saved_links.json`` has each link as it was first written, and the values of its view that then differed from the
+default. Neither is ever rewritten: a link that opens another view has been broken.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from explorer.state.view import View
 from explorer.views.compare.presets import PRESETS
 
 SAVED = Path(__file__).with_suffix(".json")
-ONE_EACH = {  # of every field, some text that is none of its default
+ONE_EACH = {  # per field, a text that is not its default
     "network": "efficientnet_lite0",
     "image": "fashion-mnist:123",
     "x": "0.25",
@@ -71,7 +71,7 @@ ONE_EACH = {  # of every field, some text that is none of its default
 
 
 def links() -> dict[str, dict[str, str]]:
-    """Return the parameters of every link worth keeping, by what it is: defaults, fields, options, lessons, presets."""
+    """Return the parameters of every link to keep, by its kind: defaults, fields, options, lessons, presets."""
     found: dict[str, dict[str, str]] = {"the default of every page": {}}
     found |= {f"a link with {name}": {name: text} for name, text in ONE_EACH.items()}
     found["a link with everything"] = dict(ONE_EACH)
@@ -87,7 +87,7 @@ def links() -> dict[str, dict[str, str]]:
 
 
 def shown(view: View) -> dict[str, Any]:
-    """Return all that a view says, flat and as JSON has it."""
+    """Return all values of a view, flat, as data for JSON."""
     return {field.name: _plain(getattr(view, field.name)) for field in fields(view)}
 
 

@@ -32,7 +32,7 @@ README = ("explore", "compare", "studies")
 
 
 def main() -> None:
-    """Start the app, photograph every page, and say where the pictures are."""
+    """Start the app, take a screenshot of every page, and print where they are."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path)
     folder: Path | None = parser.parse_args().folder
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def photograph(browser: Browser, address: str, path: Path, scheme: str, width: int, *, whole: bool) -> None:
-    """Write one picture, of the whole page or of its first screen, once nothing is in line any more."""
+    """Write one screenshot, of the whole page or of its first screen, once the queue is empty."""
     context = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=scheme)  # type: ignore[arg-type]
     page = context.new_page()
     page.goto(address)

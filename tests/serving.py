@@ -28,19 +28,19 @@ class Served:
     log: IO[bytes]
 
     def said(self) -> str:
-        """Return what it has printed so far."""
+        """Return the server's output so far."""
         self.log.seek(0)
         return self.log.read().decode(errors="replace")
 
     def end(self) -> None:
-        """Ask it to end, as Ctrl+C does."""
+        """Stop it, as Ctrl+C does."""
         self.process.terminate()
         self.process.wait(30)
 
 
 @contextmanager
 def serving() -> Iterator[str]:
-    """Start the app; its address."""
+    """Start the app; yield its address."""
     with serving_process() as served:
         yield served.address
 
@@ -49,8 +49,8 @@ def serving() -> Iterator[str]:
 def serving_process(port: int = 0, *, browser: bool = False, env: Mapping[str, str] | None = None) -> Iterator[Served]:
     """Start the app on a free port if none is named.
 
-    Nobody sits there to answer questions. What it prints goes into a file: into a pipe that nobody reads it could write
-    only so much.
+    It has no standard input, so it cannot ask questions. Its output goes to a file: a pipe that is not read would fill
+    up and block it.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""What import-linter, which holds the storeys (``pyproject.toml``), does not see: public names, and what core loads."""
+"""Rules that import-linter, which checks the layers (``pyproject.toml``), cannot: public names, and what core loads."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def sources(*folders: str) -> dict[str, Path]:
-    """Modules by dotted name."""
+    """Return the paths of modules by dotted name."""
     paths = [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
     return {".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): p for p in paths}
 
@@ -28,7 +28,7 @@ def test_public_names_exist(name):
 
 @pytest.mark.parametrize("name", sources("core"))
 def test_core_imports_names_from_where_they_are_defined(name):
-    """``from core import rank`` inside core would import all of it, in a circle."""
+    """Inside core, ``from core import rank`` would be a circular import."""
     assert not re.search(r"^\s*(from core import|from \.|import core$)", sources("core")[name].read_text("utf-8"), re.M)
 
 

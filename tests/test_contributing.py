@@ -1,4 +1,4 @@
-"""The worked examples of CONTRIBUTING.md, run as they stand there."""
+"""The examples of CONTRIBUTING.md, run as they are."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TEXT = (Path(__file__).resolve().parent.parent / "CONTRIBUTING.md").read_text("u
 
 
 def examples(heading: str, language: str = "python") -> list[str]:
-    """The code under a heading."""
+    """Return the code under a heading."""
     part = re.split(r"^## (?=A )", TEXT, flags=re.MULTILINE)
     (section,) = (text for text in part if text.startswith(f"{heading}\n"))
     return re.findall(rf"^```{language}\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)

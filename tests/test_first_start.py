@@ -1,4 +1,4 @@
-"""The app's first start on a machine where Streamlit was never used."""
+"""The app's first start on a machine without Streamlit's settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The class of ``tests.load``, a small one: nobody gets a wrong picture or an error; times are not looked at."""
+"""A small class of ``tests.load``: no session gets a wrong picture or an error; times are not checked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is public says so, says what it does, and is what readers are told to import; read from the sources."""
+"""Public names are listed, documented and importable as the documents say; checked in the sources."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHAPE = re.compile(rf"\({AXIS}(?:, {AXIS}|, \.\.\.)+\)|\(\w+,\)|\bshaped?\b|\bsc
 ELSEWHERE = re.compile(r"\b(?:as for|those of) ``[\w.]+``")
 RAISED = re.compile(r"\bRaises:|\b[Rr]aise [A-Z]\w+")
 WEIGHTS = re.compile(r"\b(?:dict|Mapping)\[str, Tensor\]")
-PROMISED = {  # with what the design shows how core is used
+PROMISED = {  # names that core has to export
     "METHODS",
     "dead_share",
     "linear_radius",
@@ -36,12 +36,12 @@ Definition = Function | ast.ClassDef
 
 
 def unlisted(tree: ast.Module) -> list[str]:
-    """Names without an underscore that ``__all__`` leaves out."""
+    """Return names without an underscore that are not in ``__all__``."""
     return [d.name for d in definitions(tree) if d.name not in {"main", *listed(tree)}]
 
 
 def listed(tree: ast.Module) -> list[str]:
-    """What ``__all__`` lists, nothing where there is none."""
+    """Return the names in ``__all__``, none if it is missing."""
     for statement in tree.body:
         if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "__all__":
             names: list[str] = ast.literal_eval(statement.value)
@@ -50,13 +50,13 @@ def listed(tree: ast.Module) -> list[str]:
 
 
 def undescribed(tree: ast.Module) -> list[str]:
-    """Public classes, functions and methods without a docstring."""
+    """Return public classes, functions and methods without a docstring."""
     classes = [(d.name, d) for d in definitions(tree) if isinstance(d, ast.ClassDef)]
     return [name for name, each in [*classes, *functions(tree)] if not described(each)]
 
 
 def shapeless(tree: ast.Module) -> list[str]:
-    """Public functions and methods that take or return arrays and say nothing of their shape."""
+    """Return public functions and methods that take or return arrays without documented shapes."""
     return [
         name
         for name, function in functions(tree)
@@ -66,7 +66,7 @@ def shapeless(tree: ast.Module) -> list[str]:
 
 
 def unwarned(tree: ast.Module) -> list[str]:
-    """Public functions and methods that raise, and do not say what."""
+    """Return public functions and methods that raise undocumented errors."""
     return [
         name
         for name, function in functions(tree)
@@ -76,14 +76,14 @@ def unwarned(tree: ast.Module) -> list[str]:
 
 
 def definitions(tree: ast.Module | ast.ClassDef) -> Iterator[Definition]:
-    """Public classes and functions that stand in a module's or a class's own body."""
+    """Yield public classes and functions that are in the body of a module or a class."""
     for statement in tree.body:
         if isinstance(statement, Definition) and not statement.name.startswith("_"):
             yield statement
 
 
 def functions(tree: ast.Module) -> Iterator[tuple[str, Function]]:
-    """Public functions, and public methods of public classes, calls included."""
+    """Yield public functions, and public methods and ``__call__`` of public classes."""
     for each in definitions(tree):
         if isinstance(each, ast.ClassDef):
             calls = [f for f in each.body if isinstance(f, Function) and f.name == "__call__"]
@@ -94,7 +94,7 @@ def functions(tree: ast.Module) -> Iterator[tuple[str, Function]]:
 
 
 def taken(tree: ast.Module) -> set[tuple[str, str]]:
-    """Our modules, and the names that a module takes from them: imports, and attributes of imported modules."""
+    """Return our modules with the names that a module uses from them: imports, and attributes of imported modules."""
     known, names, modules = sources("core", "explorer"), set(), {}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module in known:
@@ -114,14 +114,14 @@ def described(each: Definition) -> str:
 
 
 def annotations(function: Function) -> list[str]:
-    """What a function takes and returns; weights by name aside, which have the shapes of their model."""
+    """Return a function's annotations, except those of weights by name, whose shapes are those of their model."""
     given = function.args
     each = [argument.annotation for argument in (*given.posonlyargs, *given.args, *given.kwonlyargs)]
     return [WEIGHTS.sub("", ast.unparse(one)) for one in (*each, function.returns) if one]
 
 
 def inside(function: Function) -> Iterator[ast.AST]:
-    """What a function itself runs: not what functions defined in it do."""
+    """Yield the nodes that a function itself runs, without those of functions defined in it."""
     waiting: list[ast.AST] = list(function.body)
     while waiting:
         node = waiting.pop()
@@ -136,7 +136,7 @@ def parsed(path: Path) -> ast.Module:
 
 @cache
 def array_names() -> re.Pattern[str]:
-    """What annotations call arrays: torch's and numpy's names, and what core's modules call theirs."""
+    """Return a pattern of the names of arrays in annotations: torch's, numpy's, and aliases in core's modules."""
     statements = [statement for path in sources("core").values() for statement in parsed(path).body]
     assigned = [each for each in statements if isinstance(each, ast.Assign)]
     own = {ast.unparse(each.targets[0]) for each in assigned if "NDArray[" in ast.unparse(each.value)}
@@ -144,7 +144,7 @@ def array_names() -> re.Pattern[str]:
 
 
 def told(text: str) -> set[tuple[str, str]]:
-    """Modules of core, and what readers of a text are told to import from them."""
+    """Return modules of core with the names that a text's examples import from them."""
     blocks = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     imports = [node for block in blocks for node in ast.walk(ast.parse(block)) if isinstance(node, ast.ImportFrom)]
     return {(str(i.module), a.name) for i in imports if str(i.module).split(".")[0] == "core" for a in i.names}

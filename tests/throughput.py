@@ -1,8 +1,8 @@
-"""How many images a second a study does: the serial loop, one worker and two, and whether its memory stays flat.
+"""Images per second of a study: in the serial loop, with one worker and with two; and whether its memory stays flat.
 
     python -m tests.throughput                # photos in squeezenet1_1, and 1,000 images of Fashion-MNIST for memory
 
-One torch thread each. Starting the workers is left out of the time: it is the same for a thousand images.
+Each uses one torch thread. The time to start workers is not counted: it does not depend on the number of images.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MANY = Study("fashion-mnist", "fashion_vgg", strategies=(Strategy("NeuronMCT"),)
 
 
 def timed(study: Study, engine: Engine, load: Loader) -> float:
-    """Return images a second, from the first finished image on: until then workers start."""
+    """Return images per second, from the first finished image on; until then, workers start."""
     stamps: list[tuple[float, int]] = []
     with tempfile.TemporaryDirectory() as folder:
         run(
@@ -43,7 +43,7 @@ def timed(study: Study, engine: Engine, load: Loader) -> float:
 
 
 def peak() -> float:
-    """Return the most memory this process has held, MB."""
+    """Return the peak memory of this process, MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
@@ -64,10 +64,10 @@ def main() -> None:
         print(f"{done:5} images: at most {megabytes:.0f} MB")
     load = Loader.of(PHOTOS)
     serial = timed(PHOTOS, Serial(load, threads=1), load)
-    print(f"serial loop  {serial:.3f} images a second")
+    print(f"serial loop  {serial:.3f} images per second")
     for workers in (1, 2):
         pace = timed(PHOTOS, DaskEngine(load, workers=workers, threads=1), load)
-        print(f"{workers} worker(s)  {pace:.3f} images a second, {pace / serial:.2f} of the loop")
+        print(f"{workers} worker(s)  {pace:.3f} images per second, {pace / serial:.2f} of the loop")
 
 
 if __name__ == "__main__":

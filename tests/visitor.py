@@ -1,8 +1,8 @@
-"""A person's browser without the browser: one session with the real server over its WebSocket, pictures fetched.
+"""A user's session without a browser: it talks to the real server over its WebSocket, and fetches pictures.
 
-It draws nothing and so costs next to nothing; thirty of them fit beside a server on two cores. What a browser does and
-it does as well: it remembers what its widgets were set to, runs fragments again when they ask for it, fetches every
-picture it is sent, and uploads through the server's own address.
+It draws nothing and so is cheap; thirty of them fit beside a server on two cores. Like a browser, it remembers the
+state of its widgets, runs fragments again when they ask for it, fetches every picture it is sent, and uploads to the
+server's address for uploads.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from websockets.sync.client import connect
 __all__ = ["Failure", "Visitor"]
 
 Path = tuple[int, ...]
-MAIN = 0  # where the page's elements begin; 1 is the sidebar
+MAIN = 0  # index of the page's elements; 1 is the sidebar
 
 
 class Failure(AssertionError):
-    """The server showed an error, or did not show what was waited for."""
+    """The server showed an error, or did not show the expected element."""
 
 
 @dataclass
@@ -47,7 +47,7 @@ class Visitor:
 
     Args:
         address: of the server, http://HOST:PORT.
-        query: of the link that is followed first.
+        query: of the first link.
     """
 
     address: str
@@ -70,7 +70,7 @@ class Visitor:
         )
         self._shown: dict[Path, _Shown] = {}
         self._states: dict[str, WidgetState] = {}
-        self._again: dict[str, tuple[float, float]] = {}  # fragment: interval, when next
+        self._again: dict[str, tuple[float, float]] = {}  # fragment: interval, next time
         self._run = 0
         self._session = ""
         self._files: Any = None
@@ -93,7 +93,7 @@ class Visitor:
         return [shown.element for _, shown in sorted(self._shown.items()) if shown.kind == kind]
 
     def images(self) -> dict[str, str]:
-        """Return the addresses of the page's pictures by what their alternative text calls them: before its comma."""
+        """Return the addresses of the page's pictures by their names: their alternative text up to its comma."""
         found = {}
         for path, shown in sorted(self._shown.items()):
             if shown.kind == "imgs" and path[0] == MAIN:
@@ -132,7 +132,7 @@ class Visitor:
         """Set a widget, named by its key.
 
         Args:
-            key: the widget's.
+            key: of the widget.
             value: a stop's number for a slider, an option's text for a select box, all chosen options for pills.
         """
         kind, element = self._widget(key)
@@ -159,7 +159,7 @@ class Visitor:
         self._send(WidgetState(id=element.id, trigger_value=True))
 
     def trigger(self, key: str, event: str, value: object) -> None:
-        """Let one of the app's own components report something."""
+        """Send an event from one of the app's own components."""
         _, element = self._widget(key)
         self._states[element.id] = WidgetState(id=element.id, json_value="{}")
         aggregate = json.dumps([{"event": event, "value": value}])
@@ -192,11 +192,11 @@ class Visitor:
         self._send()
 
     def settle(self, seconds: float = 120) -> None:
-        """Wait until the script has run, and whatever is in line is done."""
+        """Wait until the script has run and the queue is empty."""
         self.until(lambda: not self.running and not self.all("progress"), "all work to be done", seconds)
 
     def rest(self, seconds: float) -> None:
-        """Look at the page for so long; fragments go on asking."""
+        """Stay on the page for a time, during which fragments run."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             self._step(left)
@@ -247,7 +247,7 @@ class Visitor:
         state.query_string, state.page_script_hash, state.fragment_id = self.query, self.page_hash, fragment
         state.is_auto_rerun = bool(fragment)
         state.widget_states.widgets.extend([*self._states.values(), *([trigger] if trigger else [])])
-        self.running = self.running or not fragment  # one that is gone by now is not run, and nothing is said
+        self.running = self.running or not fragment  # a fragment that no longer exists is not run, without a message
         self._socket.send(message.SerializeToString())
 
     def _step(self, seconds: float) -> None:

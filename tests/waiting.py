@@ -1,4 +1,4 @@
-"""Waiting for what other threads and processes do; the limit is there only so that nobody waits for ever."""
+"""Waiting for other threads and processes; the time limit only ends tests that would hang."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ R = TypeVar("R")
 
 
 def until(there: Callable[[], T], every: float = 0.005) -> T:
-    """Ask until the answer counts as true, and return it."""
+    """Call a function until its result is true, and return it."""
     end = time.monotonic() + 120
     while not (found := there()):
         if time.monotonic() > end:

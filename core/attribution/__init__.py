@@ -1,10 +1,9 @@
-"""Other attribution methods, to hold pathway gradients against: what each says of every input value of one image.
+"""Other attribution methods, to compare pathway gradients with: a value for every input value of one image.
 
     attribution = BASELINES["InputIntGrad"](network, image, target)      # attribution.values, (C, H, W)
 
-Each is a function of network, image and target that leaves the network as it was, and is safe beside other threads.
-``BASELINES`` keeps them in the order in which people meet them; Captum and scikit-image are imported when they are
-first needed.
+Each is a function of network, image and target; it leaves the network unchanged and may run in several threads.
+``BASELINES`` lists them in the order in which they are shown; Captum and scikit-image are imported on first use.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from core.attribution.perturbations import MASKS, kernel_shap, lime, occlusion, 
 
 __all__ = ["BASELINES", "Baseline"]
 
-_FORWARD = 0.5  # of a forward and backward pass, which the forward pass takes
+_FORWARD = 0.5  # cost of a forward pass, as a share of a forward and backward pass
 
 BASELINES: dict[str, Baseline] = {
     baseline.name: baseline

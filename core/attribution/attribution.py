@@ -1,8 +1,8 @@
-"""What a method says of every input value of one image, and the two readings of it that evaluations use.
+"""The values that a method gives for one image, and the two readings of them that evaluations use.
 
-A *gradient* (the plain one, a pathway's, a guided one) says how the response moves with an input value; a
-*contribution* (gradient times input, a Shapley value, what an occluded patch took away) says what the value brought to
-the response. Times the input minus the baseline, a gradient becomes a contribution.
+A *gradient* (the plain one, a pathway's, a guided one) says how the response changes with an input value; a
+*contribution* (gradient times input, a Shapley value, the loss under occlusion) says how much the value adds to the
+response. A gradient times (input minus baseline) is a contribution.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class Attribution:
     """One method's values for one image and target.
 
     Attributes:
-        values: (C, H, W), or (1, H, W) where the method gives one value a pixel; signed.
-        is_gradient: whether they are a gradient, rather than contributions.
-        delta: sum of the contributions minus F(image) - F(baseline), of methods that promise 0; None of others.
+        values: (C, H, W), or (1, H, W) where the method gives one value per pixel; signed.
+        is_gradient: whether they are a gradient, not contributions.
+        delta: sum of the contributions minus F(image) - F(baseline), for methods that promise 0; None for others.
     """
 
     values: Tensor
@@ -56,14 +56,14 @@ class Attribution:
 
 
 Attribute = Callable[[Network, Tensor, int], Attribution]
-"""Given network, image (1, C, H, W) and target, an attribution."""
+"""A function from network, image (1, C, H, W) and target to an attribution."""
 
 
 def pathway_attribute(method: str, sparsity: float, off: Off = "zero", **options: int) -> Attribute:
     """Return the pathway gradient as a function of any network, image and target.
 
     Args:
-        method: of ``METHODS``, that ranks the neurons.
+        method: name in ``METHODS`` of the method that ranks the neurons.
         sparsity: of the pathway, in [0, 1).
         off: how neurons off the pathway are held.
         options: of the method.

@@ -1,7 +1,7 @@
-"""What every baseline shares: a name, a price, a response that counts, and the check that contributions are complete.
+"""What every baseline shares: a name, a cost, a response that counts its images, and the check of completeness.
 
-The baseline image, what absence of evidence looks like, is 0: after normalisation the data's mean. F is the target's
-logit. Nothing here draws from the random generators that the process shares: a seed makes a generator of its own.
+The baseline image, which stands for no evidence, is 0: the mean of the data after normalisation. F is the target's
+logit. Nothing here draws from the random generators that all threads share: each seed makes a generator of its own.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from core.progress import Progress, silent
 __all__ = ["Baseline", "Response", "batch_size", "completeness", "gradients"]
 
 MEMORY = 256 * 2**20  # bytes of values, roughly, that one batch of images may compute
-LARGEST_BATCH = 16  # so that progress is told, and cancelling noticed, often enough
+LARGEST_BATCH = 16  # so that progress is reported, and cancelling noticed, often enough
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,14 @@ class Baseline:
     """One way of attributing a response to input values; call it as ``baseline(network, image, target)``.
 
     Attributes:
-        name: the field's.
-        summary: one sentence for people.
-        function: does the work.
+        name: as used in the literature.
+        summary: one sentence, shown to people.
+        function: computes the attribution.
         passes: about how many forward-and-backward passes of one image it costs, given the network.
-        more: whether it stands behind "more".
+        more: whether it is listed under "more".
         seeded: whether it draws samples, so that another seed gives other values.
         needs_pixels: whether it works on images (C, H, W) only; the others take vectors too.
-        options: names of what may be chosen beside the seed, each a whole number.
+        options: names of the options besides the seed, each a whole number.
     """
 
     name: str
@@ -60,11 +60,11 @@ class Baseline:
         """Return the attribution of one image's response.
 
         Args:
-            network: traced; shared, and left as it is.
+            network: traced; it is not changed.
             image: (1, *network.input_shape).
             target: class index.
-            seed: another number, other samples; ignored where ``self.seeded`` is false.
-            progress: told between batches; raise ``Cancelled`` in it to stop there.
+            seed: of the samples; ignored where ``self.seeded`` is false.
+            progress: called between batches; raise ``Cancelled`` in it to stop there.
             options: see ``self.options``.
 
         Raises:
@@ -86,14 +86,14 @@ class Baseline:
 
 
 class Response:
-    """F as a function of a batch of images, (N, *input_shape) -> (N,), that tells how many it has seen."""
+    """F as a function of a batch of images, (N, *input_shape) -> (N,), that reports how many it has seen."""
 
     def __init__(self, network: Network, target: int, progress: Progress, total: int, note: str) -> None:
         self._network, self._target = network, target
         self._progress, self._done, self._total, self._note = progress, 0, total, note
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Return the target's logits, (N, *input_shape) -> (N,); whatever ``progress`` raises goes through."""
+        """Return the target's logits, (N, *input_shape) -> (N,); what ``progress`` raises is not caught."""
         logits = self._network.run(images).logits[:, self._target]
         self._done += len(images)
         self._progress(self._done, self._total, self._note)
@@ -104,7 +104,7 @@ def gradients(response: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
     """Return dF/dx of every image of a batch, (N, *input_shape), shaped like it; one forward and one backward pass.
 
     Args:
-        response: (N, *input_shape) -> (N,), each value from its own image alone.
+        response: (N, *input_shape) -> (N,), each value a function of its own image alone.
         images: the batch.
     """
     with torch.enable_grad():
@@ -121,12 +121,12 @@ def batch_size(network: Network) -> int:
 
 
 def completeness(network: Network, image: Tensor, target: int, contributions: Tensor) -> tuple[float, float, float]:
-    """Return the excess of the contributions' sum over F(image) - F(0), that difference, and |F(image)| + |F(0)|.
+    """Return the contributions' sum minus (F(image) - F(0)), that difference, and |F(image)| + |F(0)|.
 
     Costs one forward pass.
 
     Args:
-        network: whose logit F is.
+        network: F is its logit.
         image: (1, *input_shape).
         target: class index.
         contributions: to the logit, of any shape; only their sum counts.

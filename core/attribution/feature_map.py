@@ -1,8 +1,8 @@
-"""The map that Grad-CAM weights: by default the last one through which all that the image says has to pass.
+"""The map that Grad-CAM weights: by default the last one through which all information from the image passes.
 
-It is the last value with more than one position over which no edge of the graph jumps that depends on the image: not
-one branch of several, nor an inner map that a skip goes around. Maps of classes are none of features. Where a site
-before it is the same map but for pools and dropout, as in VGG, it is that site.
+It is the last value with more than one position that no path from the image goes around: neither one branch of
+several, nor an inner map that a skip connection bypasses. Maps of classes are not feature maps. Where only pools and
+dropout lie between a site and this map, as in VGG, the site is taken.
 
 References:
     [Selvaraju17] Selvaraju et al., Grad-CAM, ICCV 2017: the last convolutional layer, before dense layers.
@@ -35,7 +35,7 @@ class FeatureMap:
     """A value of a network that has channels and positions.
 
     Attributes:
-        name: of the site, or of the call: the path of the module whose code makes it, and what it calls.
+        name: of the site, or of the call: the path of the module whose code makes it, and the function it calls.
         shape: (C, H, W).
         node: the call.
     """
@@ -46,10 +46,10 @@ class FeatureMap:
 
 
 def feature_map(network: Network, site: int | None = None) -> FeatureMap:
-    """Return a site's map, or by default the last map of the network.
+    """Return a site's map, or by default the network's last feature map.
 
     Args:
-        network: whose.
+        network: traced.
         site: index of a site with a map of positions.
 
     Raises:
@@ -68,7 +68,7 @@ def _last(network: Network) -> FeatureMap:
     program, apart = network.program, kept_apart(network.program)
     place = {node: i for i, node in enumerate(program.nodes)}
     last: Node | None = None
-    reach = 0  # the furthest call that takes a value made so far
+    reach = 0  # the last call that uses a value computed so far
     for node in program.nodes:
         facts = program.facts[node]
         if not facts.sees_image:
@@ -78,7 +78,7 @@ def _last(network: Network) -> FeatureMap:
             last = node
         reach = max(reach, *(place[user] for user in node.users if user in place), place[node])
     if last is None:
-        raise PathwayError(f"{network.name} has no map of positions that all paths cross, which Grad-CAM wants.")
+        raise PathwayError(f"{network.name} has no map of positions that all paths cross, as Grad-CAM needs.")
     sites = {site.node: site for site in network.sites}
     before = _before(program, last, _AS_IT_IS | _POOLS)
     if before in sites:
@@ -88,7 +88,7 @@ def _last(network: Network) -> FeatureMap:
 
 
 def _before(program: Program, node: Node, kinds: set[object]) -> Node:
-    """Return the nodes that the value is made of, going back through calls of some kinds."""
+    """Return the node that a value comes from, going back through calls of some kinds."""
     while kind_of(program, node) in kinds and len(sources(program, node)) == 1:
         node = sources(program, node)[0]
     return node

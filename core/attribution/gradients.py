@@ -1,4 +1,4 @@
-"""Attributions that only need gradients of the response; the network runs as it is, no module is called.
+"""Attributions that need only gradients of the response; the network runs unchanged, and no module is called.
 
     Gradient            dF/dx
     InputMCT            x · dF/dx
@@ -8,8 +8,8 @@
     Grad-CAM            relu(Σ_c A_c · mean_position dF/dA_c), upsampled to the image; A a map of features
 
 InputIntGrad is Captum's. Captum draws SmoothGrad's and GradientSHAP's samples from the generators of torch and NumPy
-that all threads share, so these are written out, each run with a generator of its own; Captum's Grad-CAM hooks a
-module, and the map that is wanted need not be one's output.
+that all threads share, so these two are written out here, and each run has a generator of its own. Captum's Grad-CAM
+hooks a module, but the feature map need not be the output of one.
 
 References:
     [Simonyan14] Simonyan, Vedaldi, Zisserman, Deep Inside Convolutional Networks, ICLR workshop 2014.
@@ -103,7 +103,7 @@ def gradient_shap(
     """Return expected gradients: noisy copies of the image, each scaled by a random number in [0, 1]. [Lundberg17]
 
     (1, *input_shape) -> (*input_shape), in logits; 50 passes. Its only baseline is 0; σ is 1 % of the image's range.
-    ``delta`` is what sampling and noise leave over.
+    ``delta`` is the error of sampling and noise.
     """
     response = Response(network, target, progress, N_SAMPLES, "random steps from the mean image")
     total = torch.zeros_like(image[0])
@@ -115,7 +115,7 @@ def gradient_shap(
 
 
 def _samples(network: Network, image: Tensor, noise: float, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches of noisy copies, (B, *input_shape), and of as many numbers in [0, 1]; the same in batches of any size."""
+    """Yield batches of noisy copies, (B, *input_shape), each with B numbers in [0, 1]; the same for any batch size."""
     generator = torch.Generator().manual_seed(seed)
     sigma = noise * (image.max() - image.min())
     shares = torch.rand(N_SAMPLES, generator=generator)
@@ -134,7 +134,7 @@ def grad_cam(
 ) -> Attribution:
     """Return Grad-CAM: a map's channels weighted by their mean gradients and summed, (1, H, W), >= 0. [Selvaraju17]
 
-    What is negative becomes 0; then bilinear upsampling to the image.
+    Negative values become 0; then the map is upsampled to the image, bilinearly.
 
     Args:
         site: index of a site with a map of positions; default the network's last feature map, see ``feature_map``.

@@ -1,13 +1,13 @@
-"""Guided Backpropagation and DeepLIFT: Captum's hooks, on modules that nobody else has.
+"""Guided Backpropagation and DeepLIFT: Captum's hooks, on a private copy of the modules.
 
-    Guided Backpropagation    dF/dx, where the gradient at every ReLU is cut to what is positive
+    Guided Backpropagation    dF/dx, where negative gradients are set to 0 at every ReLU
     DeepLIFT (rescale rule)   x · m, where m multiplies Δout/Δin at every ReLU instead of its gradient
 
-Captum sees ReLU *modules*, each called once, that alone read and hook their input; elsewhere it is silently wrong. So
-each run makes a copy of the network's program in which every ReLU, ReLU6 and max-pool call is a module of its own that
-reads a clone; all other calls are evaluated as the network does, through ``.forward``. Captum's rule for max pools
-loses all but one of the overlapping windows that share a winner: the one here adds them up. Modules are called, so the
-trace lock is held.
+Captum is right only for ReLU *modules* that are called once and are the only readers of their input; elsewhere it is
+silently wrong. So each run makes a copy of the network's program in which every ReLU, ReLU6 and max-pool call is a
+module of its own that reads a clone; all other calls are evaluated as in the network, through ``.forward``. Where
+overlapping windows of a max pool share a winner, Captum's rule keeps only one of them; the rule here adds them up. The
+trace lock is held, since modules are called.
 
 References:
     [Springenberg15] Springenberg et al., Striving for Simplicity: The All Convolutional Net, ICLR workshop 2015.
@@ -40,11 +40,11 @@ from core.progress import Progress, silent
 __all__ = ["deep_lift", "guided_backpropagation"]
 
 TOLERANCE = 1e-3  # of the response's difference
-ROUNDING = 64  # units in the last place of all that is added up: responses with a large bias, and terms that cancel
+ROUNDING = 64  # units in the last place of the terms added up: responses may have a large bias, and terms may cancel
 
 
 def guided_backpropagation(network: Network, image: Tensor, target: int, *, progress: Progress = silent) -> Attribution:
-    """Return the gradient that passes each ReLU only where it is positive, shaped like one image. [Springenberg15]
+    """Return the gradient that passes a ReLU only where it is positive, shaped like one image. [Springenberg15]
 
     Other nonlinearities (hard swish, sigmoid) keep their gradient.
     """
@@ -59,7 +59,7 @@ def guided_backpropagation(network: Network, image: Tensor, target: int, *, prog
 def deep_lift(network: Network, image: Tensor, target: int, *, progress: Progress = silent) -> Attribution:
     """Return DeepLIFT's contributions against the baseline 0, rescale rule, shaped like one image. [Shrikumar17]
 
-    They sum to F(x) - F(0) exactly; ``delta`` is what rounding leaves over.
+    They sum to F(x) - F(0) up to rounding, which ``delta`` is.
 
     Raises:
         PathwayError: they do not, because the network multiplies values or has nonlinearities other than ReLU, ReLU6
@@ -83,7 +83,7 @@ def deep_lift(network: Network, image: Tensor, target: int, *, progress: Progres
 
 
 class _ReLU6(nn.ReLU):
-    """A ReLU6 that Captum knows for a ReLU."""
+    """A ReLU6 that Captum treats as a ReLU."""
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu6(x)
@@ -107,7 +107,7 @@ class _MaxPool(nn.Module):
 
 
 class _Separated(nn.Module):
-    """A network whose every ReLU and max-pool call that the image reaches is a module of its own, reading a clone."""
+    """A network in which every ReLU and max-pool call that depends on the image is a module that reads a clone."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -130,7 +130,7 @@ class _Separated(nn.Module):
 
 
 def _max_pool(program: Program, node: Node) -> _MaxPool | None:
-    """A max-pool call's own module; None elsewhere, and where it returns places or its size is computed."""
+    """Return a module for a max-pool call; None for other calls, for returned indices, and for a computed size."""
     facts = program.facts[node]
     alone = facts.sees_image and facts.shape and len(node.all_input_nodes) == 1
     return _MaxPool(max_pool_settings(program, node)) if alone and kind_of(program, node) in MAX_POOLS else None
@@ -139,10 +139,10 @@ def _max_pool(program: Program, node: Node) -> _MaxPool | None:
 def _max_pool_rule(
     module: _MaxPool, inputs: Tensor, outputs: Tensor, grad_input: Tensor, grad_output: Tensor, eps: float
 ) -> Tensor:
-    """Give what a window's output moved to the inputs that won it, over how far each of them moved.
+    """Give the change of a window's output to the inputs that won the window, divided by their own change.
 
-    Up to the larger of the two outputs it is the image's winner that moves, from there on the baseline's; inputs that
-    win several windows get the sum. Tensors hold image and baseline, (2, C, H, W); their gradients are the same.
+    Up to the larger of the two outputs the image's winner moves, from there on the baseline's; an input that wins
+    several windows gets the sum. Tensors hold image and baseline, (2, C, H, W); their gradients are the same.
     """
     (x, ref), (y, y_ref) = torch.chunk(inputs, 2), torch.chunk(outputs, 2)
     top = torch.maximum(y, y_ref)
@@ -154,7 +154,7 @@ def _max_pool_rule(
 
 @contextmanager
 def _calling_modules(announcement: str) -> Iterator[None]:
-    """Hold the trace lock, and keep Captum from announcing its hooks, by a filter that names only that."""
+    """Hold the trace lock, and filter out the one warning with which Captum announces its hooks."""
     with TRACE_LOCK:
         warnings.filterwarnings("ignore", announcement)
         yield
@@ -162,7 +162,7 @@ def _calling_modules(announcement: str) -> Iterator[None]:
 
 @contextmanager
 def _rules() -> Iterator[None]:
-    """Tell Captum's DeepLIFT, while the trace lock is held, the rules of the modules here, which nobody else has."""
+    """Register the rules of this file's modules with Captum's DeepLIFT while the trace lock is held."""
     from captum.attr._core.deep_lift import SUPPORTED_NON_LINEAR
 
     added: dict[type[nn.Module], Any] = {_ReLU6: SUPPORTED_NON_LINEAR[nn.ReLU], _MaxPool: _max_pool_rule}

@@ -1,17 +1,17 @@
-"""LRP: the logit as relevance, handed down layer by layer to the image, none made and none lost.
+"""LRP: the logit as relevance, propagated layer by layer to the image, conserved on the way.
 
     R_i = Σ_j (a_i w_ij)⁺ / Σ_i' (a_i' w_i'j)⁺ · R_j            α1β0, at dense layers and convolutions
-    R_i = Σ_j (x_i w_ij - l_i w⁺_ij - h_i w⁻_ij) / (...) · R_j   zᴮ, at those that see the image; l, h its bounds
+    R_i = Σ_j (x_i w_ij - l_i w⁺_ij - h_i w⁻_ij) / (...) · R_j   zᴮ, at layers that read the image; l, h its bounds
 
-Biases take no relevance. ReLUs, pools, sums and concatenations hand on what they get in proportion to their inputs. It
-is written as gradient times input of a network whose layers are z̃ · (z / z̃), the quotient held constant: no hooks, no
-modules called, and the same for every way to write a call. (Captum's LRP doubles relevance at every skip and has no
-rule for zᴮ.)
+Biases take no relevance. ReLUs, pools, sums and concatenations pass relevance on in proportion to their inputs. It is
+computed as gradient times input of a network whose layers are z̃ · (z / z̃), the quotient held constant: no hooks, no
+modules called, and the same for every way to write a call. (Captum's LRP doubles relevance at every skip connection
+and has no rule for zᴮ.)
 
-The sum over the image is the logit, and that is checked: where it fails, the method is refused. It does where values
-are multiplied with each other (squeeze-and-excitation), at nonlinearities other than ReLU and ReLU6, at constants added
-outside a layer, at batch norms that do not follow a convolution (DenseNet), and where many neurons live on their bias
-alone, none of their inputs being positive evidence (depthwise convolutions of dead channels: EfficientNet-Lite0 keeps
+The sum over the image must be the logit; it is checked, and the method is refused where it is not. This happens where
+values are multiplied with each other (squeeze-and-excitation), at nonlinearities other than ReLU and ReLU6, at
+constants added outside a layer, at batch norms that do not follow a convolution (DenseNet), and where many neurons are
+active by their bias alone, without a positive input (depthwise convolutions of dead channels: EfficientNet-Lite0 keeps
 4 % of a cat's logit).
 
 References:
@@ -53,7 +53,7 @@ def lrp(network: Network, image: Tensor, target: int, *, progress: Progress = si
     ``delta`` is the relevance at the image minus the logit.
 
     Raises:
-        PathwayError: more than a hundredth of the logit was made or lost on the way.
+        PathwayError: more than a hundredth of the logit was gained or lost on the way.
     """
     with torch.enable_grad():
         leaves = [bound.requires_grad_() for bound in (image.clone(), *_bounds(network, image))]
@@ -64,7 +64,7 @@ def lrp(network: Network, image: Tensor, target: int, *, progress: Progress = si
     delta = float(values.double().sum()) - logit
     if not abs(delta) <= TOLERANCE * abs(logit) + TINY:
         raise PathwayError(
-            f"LRP hands {logit + delta:.4g} down to the image in {network.name}, wanted the logit, {logit:.4g}: it "
+            f"LRP gives the image {logit + delta:.4g} in {network.name}, wanted the logit, {logit:.4g}: it "
             "conserves relevance in networks of convolutions, each with its batch norm, dense layers, ReLUs, pools, "
             "sums and concatenations. Choose DeepLIFT or InputIntGrad."
         )
@@ -73,7 +73,7 @@ def lrp(network: Network, image: Tensor, target: int, *, progress: Progress = si
 
 
 def _bounds(network: Network, image: Tensor) -> tuple[Tensor, Tensor]:
-    """The lowest and the highest value that each channel can take, shaped like the image."""
+    """Return the lowest and the highest value that each channel can take, shaped like the image."""
     if network.preprocessing is None:
         low, high = image.amin((2, 3), keepdim=True), image.amax((2, 3), keepdim=True)
     else:
@@ -86,7 +86,7 @@ def _bounds(network: Network, image: Tensor) -> tuple[Tensor, Tensor]:
 class _Layers:
     """One run of a program in which gradient times input is relevance.
 
-    Its leaves are the image and its bounds; what only pads or crops the image has bounds too.
+    Its leaves are the image and its bounds; a padded or cropped image has bounds too.
     """
 
     def __init__(self, program: Program, leaves: list[Tensor]) -> None:
@@ -102,7 +102,7 @@ class _Layers:
         return logits
 
     def _value(self, node: Node, value: Any) -> Any:
-        """Write a call's value in such a way that its gradient hands on relevance."""
+        """Return a call's value, written so that its gradient passes relevance on."""
         program = self._program
         if not program.facts[node].sees_image:
             self._low[node] = self._high[node] = value
@@ -126,7 +126,7 @@ class _Layers:
 
 
 def _layer(program: Program, node: Node) -> tuple[nn.Module, Tensor, Node] | None:
-    """A layer that ends at a node, with its weight and where its input comes from; its batch norm belongs to it."""
+    """Return the layer that ends at a node, its batch norm included, with its weight and the node of its input."""
     module, source = program.module(node), next(iter(node.all_input_nodes), node)
     if isinstance(module, _NORMS) and _norm_after(program, source) is module:
         layer, mean = program.module(source), module.running_mean
@@ -141,7 +141,7 @@ def _layer(program: Program, node: Node) -> tuple[nn.Module, Tensor, Node] | Non
 
 
 def _norm_after(program: Program, node: Node) -> nn.Module | None:
-    """The batch norm that alone reads a layer's output."""
+    """Return the batch norm that is the only reader of a layer's output."""
     if not isinstance(program.module(node), _LAYERS) or len(node.users) != 1:
         return None
     module = program.module(next(iter(node.users)))
@@ -149,7 +149,7 @@ def _norm_after(program: Program, node: Node) -> nn.Module | None:
 
 
 def _linear(module: nn.Module, weight: Tensor, x: Tensor) -> Tensor:
-    """A layer's output with another weight, and no bias."""
+    """Return a layer's output with another weight and no bias."""
     part = copy(module)
     part._parameters = {"weight": weight, "bias": None}  # type: ignore[dict-item]  # a new dict: the shallow copy shares the old one
     output: Tensor = part.forward(x)
@@ -157,7 +157,7 @@ def _linear(module: nn.Module, weight: Tensor, x: Tensor) -> Tensor:
 
 
 def _written_as(value: Tensor, parts: Tensor) -> Tensor:
-    """The value, with the gradient of parts times a constant quotient; with none where there are no parts."""
+    """Return the value, with the gradient of parts times a constant quotient; without gradient where parts are 0."""
     value = value.detach()
     written = parts * torch.where(parts.abs() > TINY, value / parts.detach(), 0)
     return value + (written - written.detach())

@@ -1,13 +1,13 @@
-"""Attributions that only need the response to pictures with something taken out; what is out is 0, the mean.
+"""Attributions that need only the response to pictures with parts removed; removed pixels are 0, the mean.
 
     Occlusion     F(x) - F(x without a window), for windows that slide by half their side; a pixel's value is the mean
-                  over the windows that hold it
-    KernelSHAP    Shapley values of superpixels: the weighted least squares that samples of the Shapley kernel make
-    LIME          weights of superpixels in a ridge regression on random halves, nearer ones counting more
+                  over the windows that contain it
+    KernelSHAP    Shapley values of superpixels: weighted least squares over samples of the Shapley kernel
+    LIME          weights of superpixels in a ridge regression on random subsets, those near the image counting more
 
 All three are Captum's, with the network's run as their forward function, so that no module is called. Captum would draw
-masks from the generator that all threads share, and its linear models want scikit-learn: masks come from a generator
-of the run's own, and the least squares are solved here, in double precision.
+masks from the generator that all threads share, and its linear models need scikit-learn: here masks come from a
+generator of their own, and the least squares are solved in double precision.
 
 References:
     [Zeiler14] Zeiler, Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014.
@@ -36,16 +36,16 @@ __all__ = ["MASKS", "kernel_shap", "lime", "occlusion", "positions", "superpixel
 
 MASKS = 500  # even: masks come in pairs
 N_SUPERPIXELS = 50
-SMALLEST = 16  # pixels of a superpixel on average: small images have fewer superpixels
-ENDS = 1e6  # weight of the whole image and of none of it, where the Shapley kernel is infinite
+SMALLEST = 16  # pixels per superpixel on average: small images have fewer superpixels
+ENDS = 1e6  # weight of the whole image and of the empty one, where the Shapley kernel is infinite
 KERNEL_WIDTH, RIDGE = 0.25, 1.0
 
 
 def occlusion(network: Network, image: Tensor, target: int, *, progress: Progress = silent) -> Attribution:
     """Return the loss of the response when a window slides over the image, (1, H, W), in logits. [Zeiler14]
 
-    The window covers all channels and about a ninth of each side (24 of 224 pixels); its cost is some 325 forward
-    passes at 224 x 224. A pixel's value is the mean over the windows that hold it.
+    The window covers all channels and about a ninth of each side (24 of 224 pixels); the cost is about 325 forward
+    passes at 224 x 224. A pixel's value is the mean over the windows that contain it.
     """
     from captum.attr import Occlusion
 
@@ -83,8 +83,8 @@ def kernel_shap(
 ) -> Attribution:
     """Return each superpixel's Shapley value spread evenly over its pixels, (1, H, W), in logits. [Lundberg17]
 
-    Estimated from 500 seeded masks; so the pixels of a superpixel sum to its value, and all pixels to F(x) - F(0) up to
-    ``delta``.
+    The values are estimated from 500 seeded masks. The pixels of a superpixel sum to its value, and all pixels to
+    F(x) - F(0), up to ``delta``.
     """
     segments = superpixels(network, image)
     count = int(segments.max()) + 1
@@ -98,8 +98,8 @@ def kernel_shap(
 def lime(network: Network, image: Tensor, target: int, *, seed: int = 0, progress: Progress = silent) -> Attribution:
     """Return each superpixel's weight in LIME's linear model spread evenly over its pixels, (1, H, W). [Ribeiro16]
 
-    In logits. 500 seeded masks, each superpixel in with probability 1/2, the whole image first; a mask's weight is
-    exp(-d² / 2·0.25²), d its cosine distance from the whole image; ridge 1.
+    The values are in logits. Of 500 seeded masks the first is the whole image; the others keep each superpixel with
+    probability 1/2. A mask's weight is exp(-d² / 2·0.25²), d its cosine distance from the whole image; ridge 1.
     """
     segments = superpixels(network, image)
     count = int(segments.max()) + 1
@@ -114,7 +114,7 @@ def lime(network: Network, image: Tensor, target: int, *, seed: int = 0, progres
 def superpixels(network: Network, image: Tensor) -> Tensor:
     """Return SLIC superpixels of the picture behind an image, numbered from 0, (1, H, W); at most about 50. [Achanta12]
 
-    Where the network does not say how photos become its input, the image's own range serves as colours.
+    Where the network has no preprocessing, the image's own range is taken as the range of colours.
     """
     from skimage.segmentation import slic
 
@@ -124,7 +124,7 @@ def superpixels(network: Network, image: Tensor) -> Tensor:
         low, high = image.amin(), image.amax()
         colours = ((image[0] - low) / (high - low).clamp(min=1e-12)).permute(1, 2, 0).double().cpu().numpy()
     wanted = max(1, min(N_SUPERPIXELS, colours[..., 0].size // SMALLEST))
-    for compactness in (10, 100, 1000):  # in noise, colours alone make one superpixel of everything
+    for compactness in (10, 100, 1000):  # in noise, a low compactness gives one superpixel for the whole image
         labels = slic(colours, n_segments=wanted, compactness=compactness, start_label=0, channel_axis=-1)
         if 2 * labels.max() >= wanted:
             break
@@ -133,7 +133,7 @@ def superpixels(network: Network, image: Tensor) -> Tensor:
 
 
 def _shapley_masks(count: int, generator: torch.Generator) -> Tensor:
-    """All, nothing, then pairs of a mask and its complement whose sizes k are drawn as 1 / (k (count - k))."""
+    """Return masks: all, none, then pairs of a mask and its complement with sizes k drawn as 1 / (k (count - k))."""
     ends = torch.stack([torch.ones(count), torch.zeros(count)]).long()
     if count == 1:
         return ends
@@ -180,7 +180,7 @@ def _regression(
 
 
 class _LeastSquares:
-    """A weighted linear fit with an intercept, as Captum asks for one: fit, then representation."""
+    """A weighted linear fit with an intercept, in the form that Captum expects: fit, then representation."""
 
     def __init__(self, ridge: float) -> None:
         self._ridge, self._coefficients = ridge, torch.empty(0)

@@ -1,4 +1,4 @@
-"""Images and where they come from: files of any kind, photos that are embedded, data sets."""
+"""Images and where they come from: files, embedded photos, data sets."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@
     data.labels[3], data.class_names, data.read(3)  # an encoded image, as open_image takes it
 
 An image is named by its data set and its number, never by a path. What ``read`` returns is not checked: a folder may
-hold broken files; opening one raises an error.
+contain broken files, and opening one raises an error.
 
 References:
     Xiao, Rasul, Vollgraf, Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning Algorithms, 2017.
@@ -50,7 +50,7 @@ FASHION_CLASSES = (
     *("T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"),
 )
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
-MAX_BYTES = 200 * 2**20  # of one image's file: more is no photo, and is not read
+MAX_BYTES = 200 * 2**20  # of one image's file: a larger one is not a photo, and is not read
 
 _EMBEDDED = Path(__file__).resolve().parents[2] / "assets" / "datasets"
 _FASHION = {"test": "t10k", "train": "train"}
@@ -62,10 +62,10 @@ class Dataset:
 
     Attributes:
         name: in results and links.
-        names: of the images, one each.
-        labels: index into ``class_names``, one an image; None where it has no class.
+        names: of the images, in their order.
+        labels: index into ``class_names``, one per image; None where it has no class.
         class_names: of the labels.
-        read: an image's encoded bytes, given its number.
+        read: returns an image's encoded bytes, given its number.
     """
 
     name: str
@@ -80,7 +80,7 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Pictures:
-    """A labelled data set in memory, to train on.
+    """A labelled data set in memory, for training.
 
     Attributes:
         pixels: (N, 3, H, W), uint8.
@@ -94,13 +94,13 @@ class Pictures:
 
 
 def open_dataset(source: str, *, root: str | Path | None = None) -> Dataset:
-    """Return a data set by what it is called.
+    """Return a data set by its name.
 
     Args:
         source: "photos"; "fashion-mnist", its test images; "fashion-mnist:train"; "torchvision:NAME" or
-            "torchvision:NAME:SPLIT" (default test), as torchvision.datasets calls them; else a folder, whose
-            sub-folders are the classes if it has any.
-        root: where torchvision's data sets or Fashion-MNIST's training images lie on disk.
+            "torchvision:NAME:SPLIT" (default test), by the names of torchvision.datasets; else a folder, whose
+            sub-folders, if there are any, are the classes.
+        root: folder of torchvision's data sets or of Fashion-MNIST's training images.
 
     Raises:
         PathwayError: there is no such data set, or its files are missing or damaged.
@@ -132,7 +132,7 @@ def registered_datasets() -> dict[str, Dataset]:
 
 
 def registered_image(name: str) -> tuple[Dataset, int] | None:
-    """Return the data set and the number of the image that DATASET:NUMBER names; None where there is no such image.
+    """Return the data set and the number of the image named DATASET:NUMBER; None if there is no such image.
 
     Raises:
         PathwayError: a registered data set cannot be opened.
@@ -145,18 +145,18 @@ def registered_image(name: str) -> tuple[Dataset, int] | None:
 
 
 def load_pictures(data: Dataset, count: int | None = None, *, seed: int = 0) -> Pictures:
-    """Return labelled images of one size in memory, the first ones of a seeded order.
+    """Load labelled images of one size into memory, the first ones of a seeded order.
 
     Args:
-        data: every image labelled, all of one size.
+        data: every image has a label, and all have the same size.
         count: how many at most; default all.
-        seed: of the order; nothing is shuffled where all are taken.
+        seed: of the order; nothing is shuffled if all are taken.
 
     Raises:
         PathwayError: images have no labels or differ in size, or one cannot be read.
     """
     if any(label is None for label in data.labels):
-        raise PathwayError(f"{data.name} has images without a class, wanted a class for each: one sub-folder a class.")
+        raise PathwayError(f"{data.name} has images without a class, wanted one for each: one sub-folder per class.")
     chosen: Sequence[int] = range(len(data))
     if count is not None and count < len(data):
         order = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))
@@ -179,7 +179,7 @@ def _photos() -> Dataset:
 def _folder(folder: Path) -> Dataset:
     if not folder.is_dir():
         raise PathwayError(
-            f"There is no folder {str(folder)!r}, and no data set of that name; wanted a folder of images, "
+            f"There is no folder {str(folder)!r} and no data set of that name; wanted a folder of images, "
             f'"{PHOTOS}", "{FASHION_MNIST}" or "torchvision:CIFAR10".'
         )
     classes = sorted(path.name for path in folder.iterdir() if path.is_dir() and any(map(_is_image, path.iterdir())))
@@ -250,14 +250,14 @@ def _torchvision(name: str, split: str, root: str | Path | None) -> Dataset:
 
 
 def _built(builder: Callable[..., Any], name: str, split: str, root: Path) -> Any:
-    """Open a torchvision data set; they say which part is wanted in one of two ways."""
+    """Open a torchvision data set; its class takes the split in one of two ways."""
     problem: Exception | None = None
     for options in ({"train": split == "train"}, {"split": split}):
         try:
             return builder(str(root), download=False, **options)
         except TypeError as error:
             problem = error
-        except Exception as error:  # files missing, packages missing: each data set has its own
+        except Exception as error:  # files or packages are missing: each data set raises its own error
             raise PathwayError(f"torchvision's {name} cannot be opened in {root} ({error}); set the root.") from error
     raise PathwayError(f"torchvision's {name} is opened in a way that is not supported here ({problem}).")
 

@@ -1,4 +1,4 @@
-"""Pictures: from bytes that nobody has checked to RGB, upright.
+"""Pictures: from unchecked bytes to RGB, upright.
 
 picture = open_image(data)                 # RGB, upright, or ImageError
 """
@@ -23,7 +23,7 @@ __all__ = ["downscale", "image_hash", "open_image", "open_mask"]
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 MAX_PIXELS = 50_000_000
 MAX_SIDE = 30_000
-BAND = 1 << 20  # pixels of deep grey that are scaled at once
+BAND = 1 << 20  # pixels of deep grey (over 8 bits) that are scaled at once
 
 Opened = TypeVar("Opened")
 
@@ -31,19 +31,19 @@ _WANTED = f"Wanted a picture in one of the formats {', '.join(FORMATS)}."
 
 
 def open_image(data: bytes) -> Image.Image:
-    """Return the first frame of an image file, upright, as RGB; transparency laid on white.
+    """Return the first frame of an image file, upright, as RGB; transparent pixels are laid on white.
 
     Args:
-        data: the file's bytes, from anywhere; at most 50 megapixels and 30,000 pixels a side.
+        data: the file's bytes, from anywhere; at most 50 megapixels and 30,000 pixels per side.
 
     Raises:
-        ImageError: not a picture, damaged, or too large; nothing else is ever raised.
+        ImageError: not a picture, damaged, or too large; no other error is raised.
     """
     return _opened(data, _rgb)
 
 
 def open_mask(data: bytes) -> Image.Image | None:
-    """Return an image file's alpha channel, in mode "L", upright; None where all is opaque.
+    """Return an image file's alpha channel, in mode "L", upright; None if it is opaque everywhere.
 
     Args:
         data: as for ``open_image``.
@@ -94,13 +94,13 @@ def _check_size(size: tuple[int, int]) -> None:
 
 def _limit() -> str:
     most = MAX_PIXELS // 1_000_000
-    return f"Wanted at most {most} megapixels and {MAX_SIDE:,} pixels a side; scale it down first."
+    return f"Wanted at most {most} megapixels and {MAX_SIDE:,} pixels per side; scale it down first."
 
 
 def _upright(image: Image.Image) -> Image.Image:
     try:
         return ImageOps.exif_transpose(image)
-    except (OSError, SyntaxError, ValueError, TypeError, KeyError, struct.error):  # broken EXIF: taken as it is
+    except (OSError, SyntaxError, ValueError, TypeError, KeyError, struct.error):  # broken EXIF: no rotation
         return image
 
 
@@ -111,7 +111,7 @@ def _rgb(image: Image.Image) -> Image.Image:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     image = image.convert("RGB")
-    image.info = {}  # where and when it was taken stays with its owner
+    image.info = {}  # place and time of the photo are private
     return image
 
 
@@ -123,9 +123,9 @@ def _alpha(image: Image.Image) -> Image.Image | None:
 
 
 def _eight_bit(values: NDArray[Any]) -> NDArray[np.uint8]:
-    """Return deep grey values as 8 bits, by the ceiling their type or their range suggests, else by their own range.
+    """Return deep grey values as 8 bits, scaled by the ceiling of their type or range, else by their own range.
 
-    A band of rows after the other: as doubles all of a large picture's at once would take eight times its memory.
+    It works on one band of rows after the other: a large picture in doubles would take eight times its memory.
     """
     bands = np.array_split(values, max(1, values.size // BAND))
     lowest, highest = min(float(_wide(band).min()) for band in bands), max(float(_wide(band).max()) for band in bands)
@@ -138,12 +138,12 @@ def _eight_bit(values: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def _wide(values: NDArray[Any]) -> NDArray[np.float64]:
-    """Return values as doubles; what is no number, or infinite, as 0."""
+    """Return values as doubles; NaN and infinite values become 0."""
     return np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
 
 
 def downscale(image: Image.Image, longest: int = 1024) -> Image.Image:
-    """Return the image with its longer side at most ``longest`` pixels; unchanged where it is already."""
+    """Return the image with its longer side at most ``longest`` pixels; unchanged if it already is."""
     factor = longest / max(image.size)
     if factor >= 1:
         return image
@@ -152,7 +152,7 @@ def downscale(image: Image.Image, longest: int = 1024) -> Image.Image:
 
 
 def image_hash(image: Image.Image) -> str:
-    """Return 16 hex digits that name an image by its mode, size and pixels."""
+    """Return 16 hex digits that identify an image by its mode, size and pixels."""
     digest = hashlib.sha256(f"{image.mode} {image.size}".encode())
     digest.update(image.tobytes())
     return digest.hexdigest()[:16]

@@ -1,11 +1,11 @@
-"""From a picture to what a network takes, and back.
+"""From a picture to a network's input, and back.
 
-    shown = preprocessing.crop(picture)        # the very square the network sees, size x size
+    shown = preprocessing.crop(picture)        # the square the network sees, size x size
     image = preprocessing.tensor(shown)        # (1, 3, size, size), normalised
 
-``preprocessing(picture)`` is the two in one. With ``Crop()`` it is what the publishers of the weights do (resize the
-shorter side, cut out the centre); ``Crop(x, y, zoom)`` moves and shrinks the square. Everything here is a function of
-PIL images: transform modules are not called, since a trace in another thread would break them.
+``preprocessing(picture)`` does both. With ``Crop()`` it is what the publishers of the weights do (resize the shorter
+side, cut out the centre); ``Crop(x, y, zoom)`` moves and shrinks the square. Everything here is a function of PIL
+images: torchvision's transform modules are not called, since a trace in another thread would break them.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Crop:
     """Where the square that the network sees lies.
 
     Attributes:
-        x: 0 at the left end of the room there is, 1 at the right end.
-        y: 0 at the top, 1 at the bottom.
+        x: 0 for the leftmost place, 1 for the rightmost.
+        y: 0 for the top, 1 for the bottom.
         zoom: 1 is the published crop; 2 shows a square of half its side. From 1 to 100.
     """
 
@@ -78,24 +78,24 @@ class Preprocessing:
         image = image if image.mode == "RGB" else image.convert("RGB")
         square = (self.size, self.size)
         width, height = self._resized(image.size)
-        if crop.zoom > 1 or max(width, height) > 16 * self.resize:  # else the whole resized strip would be huge
+        if crop.zoom > 1 or max(width, height) > 16 * self.resize:  # the whole resized picture would be huge
             return image.resize(square, _FILTERS[self.interpolation], box=self.box(image.size, crop))
         left, top = self._corner((width, height), crop)
         whole = image.resize((width, height), _FILTERS[self.interpolation])
         return whole.crop((round(left), round(top), round(left) + self.size, round(top) + self.size))
 
     def mask(self, mask: Image.Image, crop: Crop = Crop()) -> Tensor:
-        """Return which pixels of the picture the network sees lie on an object, bool (size, size).
+        """Return which pixels of the network's picture lie on an object, bool (size, size).
 
         Args:
-            mask: of the whole photo, in mode "L", of any size but its shape; 128 and above is the object.
+            mask: of the whole photo, in mode "L", in its proportions at any size; values from 128 on are the object.
             crop: as for the photo.
         """
         square = mask.resize((self.size, self.size), Image.Resampling.NEAREST, box=self.box(mask.size, crop))
         return torch.from_numpy(np.array(square) >= 128)
 
     def box(self, image_size: tuple[int, int], crop: Crop = Crop()) -> tuple[float, float, float, float]:
-        """Return (left, top, right, bottom) of the square the network sees, in the pixels of an image of that size."""
+        """Return (left, top, right, bottom) of the square the network sees, in pixels of an image of that size."""
         resized = self._resized(image_size)
         left, top = self._corner(resized, crop)
         side = self.size / crop.zoom
@@ -117,7 +117,7 @@ class Preprocessing:
         return ((pixels - mean) / std)[None]
 
     def picture(self, image: Tensor) -> Image.Image:
-        """Return the picture of a normalised tensor, (3, H, W) or (1, 3, H, W); colours out of range are clipped.
+        """Return a normalised tensor, (3, H, W) or (1, 3, H, W), as a picture; colours out of range are clipped.
 
         Raises:
             PathwayError: the tensor has another shape.
@@ -136,7 +136,7 @@ class Preprocessing:
         return (self.resize, long) if image_size[0] == short else (long, self.resize)
 
     def _corner(self, resized: tuple[int, int], crop: Crop) -> tuple[float, float]:
-        """Return (left, top) of the square in the resized image; on whole pixels where nothing is zoomed."""
+        """Return (left, top) of the square in the resized image; on whole pixels without zoom."""
         side = self.size / crop.zoom
         left, top = crop.x * (resized[0] - side), crop.y * (resized[1] - side)
         return (left, top) if crop.zoom > 1 else (round(left), round(top))

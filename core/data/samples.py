@@ -23,13 +23,13 @@ class SampleImage:
     """A photo that comes with the package.
 
     Attributes:
-        name: what code and links call it.
-        title: what people call it.
+        name: used in code and links.
+        title: shown to people.
         author: who took it.
         licence: under which it may be passed on.
         source: where it comes from.
-        alt: what it shows, for those who cannot see it.
-        file: where it lies, in the folder of photos.
+        alt: description for those who cannot see it.
+        file: its name in the folder of photos.
         sha256: of that file.
     """
 
@@ -44,7 +44,7 @@ class SampleImage:
 
     @property
     def credit(self) -> str:
-        """Return title, author and licence in a line."""
+        """Return title, author and licence in one line."""
         return f"{self.title}, {self.author}." + (f" {self.licence}." if self.licence else "")
 
     def open(self) -> Image.Image:
@@ -69,7 +69,7 @@ def sample_images() -> dict[str, SampleImage]:
     """Return the photos that come with the package, by name.
 
     Raises:
-        PathwayError: their listing is missing or damaged.
+        PathwayError: the list of photos is missing or damaged.
     """
     listing = FOLDER / "sources.json"
     try:

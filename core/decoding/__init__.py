@@ -1,34 +1,34 @@
-"""Path decoding: an image painted from nothing that maximises a restricted network's logit, or one of its neurons.
+"""Path decoding: an image, painted from noise, that maximises a logit or a neuron of a restricted network.
 
     decoded = decode(network, target, pathway)                                   # decoded.image, (1, 3, H, W)
     decoded = decode_neuron(network, site, position, whole=True, recipe=PLAIN)   # the mean of the neuron's channel
 
-Adam climbs a parameter θ that is mapped to an image x of valid colours, from a start that is the same for equal seeds
-whatever the pathway:
+Adam moves a parameter θ that is mapped to an image x of valid colours. The start depends on the seed, and not on the
+pathway:
 
     x = (sigmoid(c) - mean) / std,    c = θ, or 𝓕⁻¹(θ / max(f, f₁)) / 4,    θ climbs objective(roll(x)) - weight · TV(c)
 
-Without regularisers θ are the pixels; the Fourier parametrisation takes equal steps in an image's frequencies f (in
-cycles a pixel; f₁ is one cycle an image) weighed as those of photos are, and with it come colours that are decorrelated
-as those of photos are. Where a network has no preprocessing, x = 3 tanh(c / 3), its values lie within [-3, 3].
+Without regularisers θ are the pixels. The Fourier parametrisation takes equal steps in an image's frequencies f (in
+cycles per pixel; f₁ is one cycle per image), weighted as in photos, and in colours that are decorrelated as in photos.
+Where a network has no preprocessing, x = 3 tanh(c / 3), and its values lie within [-3, 3].
 
 The weight of the total variation TV is a share of the objective's own slope: the logits of restricted networks differ
-by factors of thousands, so no fixed weight would do for the original network and for its pathways. It is that of c: in
-colours x an image gets even by turning all dark or all light.
+by factors of thousands, so that no fixed weight fits both the original network and its pathways. TV is taken of c,
+since an image x can lower its own TV by turning all dark or all light.
 
-A pathway keeps neurons at places, so jitter (``roll``) moves the image under its masks: it blurs where things are by as
-many pixels. A pixel that no kept neuron looks at has no gradient, and so keeps its colour where pixels are painted;
-under the Fourier parametrisation every frequency spreads over the whole image. Where the restricted network is dead at
-the start nothing is climbed: the objective stays as it was, the image is the start, or what blurring left of it.
+A pathway keeps neurons at fixed places, so jitter (``roll``) moves the image under its masks and blurs positions by as
+many pixels. A pixel in no kept neuron's receptive field has no gradient, and keeps its colour where pixels are painted;
+under the Fourier parametrisation every frequency covers the whole image. Where the restricted network is dead at the
+start, there is no gradient: the objective does not change, and the image is the start, blurred if the recipe blurs.
 
-Adam moves every value at much the same pace, but not those whose slopes are small beside its ε = 1e-8, which is torch's
-and the released code's. Of a pathway's plain pixels with a slope this holds back many: three quarters of them lie below
-1e-7 on SqueezeNet's NeuronMCT pathway of a cat at 98 %, which is part of why so much of such images stays empty.
+Adam moves all values at about the same rate, except where slopes are small beside its ε = 1e-8, which is torch's and
+the released code's. This slows many of a pathway's plain pixels that have a slope: three quarters of the slopes are
+below 1e-7 on SqueezeNet's NeuronMCT pathway of a cat at 98 %, one reason why so much of such images stays empty.
 
 The released code of [Khakzar21] paints logits without regularisers (``PAPER``), 128 x 128 pixels enlarged to the
-network's 224, and top neurons as means of their channels in the original network, with Lucent's regularisers, of which
-random scaling and rotation are not offered here. It takes the channel behind the max-pool; here it is the mean of
-pre-activations, which have a gradient where the neuron is still silent.
+network's 224. It paints top neurons as means of their channels in the original network, with Lucent's regularisers, of
+which random scaling and rotation are not offered here. It takes the channel after the max-pool; here the mean is over
+pre-activations, which have a gradient even where the neuron is silent.
 
 References:
     [Khakzar21] Khakzar et al., Neural Response Interpretation through the Lens of Critical Pathways, CVPR 2021.

@@ -1,4 +1,4 @@
-"""Painting: Adam climbs an objective."""
+"""Painting: gradient ascent on an objective, with Adam."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["Decoded", "Shown", "decode", "decode_neuron"]
 TINY = 1e-8  # keeps the slope of an even painting from a division by 0
 
 Shown = Callable[[int, Tensor], None]
-"""Given the steps done and the image there, (1, *network.input_shape), a copy of its own."""
+"""Called with the number of steps done and a copy of the image, (1, *network.input_shape)."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class Decoded:
 
     Attributes:
         image: (1, *network.input_shape), as the network takes it, colours in range.
-        value: the objective of this very image.
-        objective: before each step, of the image as jittered there; without regularisers.
+        value: the objective of this image.
+        objective: before each step, of the image as jittered in it; without regularisers.
         complete: whether all steps were done.
     """
 
@@ -60,7 +60,7 @@ def decode(
 ) -> Decoded:
     """Return an image that maximises the target's logit in the network restricted to a pathway. [Khakzar21]
 
-    Cost is a forward and a backward pass a step.
+    Cost is a forward and a backward pass per step.
 
     Args:
         network: takes (C, H, W) images, or vectors with a recipe such as ``PLAIN``.
@@ -69,13 +69,13 @@ def decode(
         recipe: how to paint.
         off: how neurons off the pathway are held.
         reference: the image whose activations are held under "frozen", (1, *network.input_shape).
-        progress: told the objective after each step.
+        progress: called with the objective after each step.
         shown: called with the start, and with the image after each ``every`` steps.
         every: steps from one call of ``shown`` to the next.
 
     Raises:
         PathwayError: the target, the pathway, ``off``, the reference or the recipe does not fit the network.
-        Cancelled: as ``progress`` or ``shown`` raised it, with what was painted so far, a Decoded, in ``best``.
+        Cancelled: as ``progress`` or ``shown`` raised it, with the painting so far, a Decoded, in ``best``.
     """
     network.check_target(target)
     edit = _edit(network, pathway, off, reference)
@@ -97,17 +97,17 @@ def decode_neuron(
     shown: Shown | None = None,
     every: int = 16,
 ) -> Decoded:
-    """Return an image that maximises a neuron's pre-activation, or its channel's mean one, in a restricted network.
+    """Return an image that maximises a neuron's pre-activation, or its channel's mean, in a restricted network.
 
-    The pre-activation, since the activation of a silent neuron has no gradient to climb and that of a ReLU6 ends at 6.
-    Only what comes before the site matters, so a neuron need not be on the pathway itself. [Olah17]
+    It is the pre-activation because the activation of a silent neuron has no gradient, and that of a ReLU6 ends at 6.
+    Only calls before the site matter, so the neuron itself need not be on the pathway. [Olah17]
 
     Args:
         network: as for ``decode``.
         site: one of ``network.sites``.
         position: of the neuron, flat index into the site's activation.
         pathway: as for ``decode``.
-        whole: maximise the mean over all places of the neuron's channel.
+        whole: maximise the mean over all positions of the neuron's channel.
         recipe, off, reference, progress, shown, every: as for ``decode``.
 
     Raises:
@@ -134,7 +134,7 @@ def _edit(network: Network, pathway: Pathway | None, off: Off, reference: Tensor
         return restricting(network, reference, pathway, off, reference)
     if off == "frozen":
         raise PathwayError(
-            'Got off="frozen" without an image whose activations to hold; give reference=image, or choose off="zero".'
+            'Got off="frozen" without an image whose activations to hold; pass reference=image, or choose off="zero".'
         )
     return restriction(pathway, off)
 
@@ -166,7 +166,7 @@ class _Climb:
         return self._values[-1]
 
     def image(self) -> Tensor:
-        """Return the image as it stands, not rolled."""
+        """Return the current image, not rolled."""
         with torch.no_grad():
             return self._canvas.image(self._canvas.painting(self._parameter))
 
@@ -204,7 +204,7 @@ def _climbed(climb: _Climb, what: str, progress: Progress, shown: Shown | None, 
 
 
 def _roughening(painting: Tensor) -> Tensor:
-    """Return the direction, of length 1, in which total variation grows fastest; 0 where all is even. [Mahendran15]"""
+    """Return the direction, of length 1, in which total variation grows fastest; 0 if all is even. [Mahendran15]"""
     leaf = painting.detach().requires_grad_()
     variation = leaf.diff(dim=-2).abs().sum() + leaf.diff(dim=-1).abs().sum()
     slope = torch.autograd.grad(variation, leaf)[0]

@@ -14,14 +14,14 @@ from core.network import Network
 
 __all__ = ["Canvas"]
 
-REACH = 3.0  # of inputs that are not photos
+REACH = 3.0  # largest magnitude of inputs that are not photos
 SPREAD = 4.0  # Lucid's divisor of images made from frequencies; keeps their colours from saturating
 COLOURS = ((0.26, 0.09, 0.02), (0.27, 0.00, -0.05), (0.27, -0.09, 0.03))
-"""Root of the correlation of red, green and blue in ImageNet photos, a column for each decorrelated colour. [Olah17]"""
+"""Root of the correlation of red, green and blue in ImageNet photos, one column per decorrelated colour. [Olah17]"""
 
 
 class Canvas:
-    """How a parameter becomes an image; all it holds depends on network and recipe alone."""
+    """How a parameter becomes an image; its attributes depend on network and recipe alone."""
 
     def __init__(self, network: Network, recipe: Recipe) -> None:
         if len(network.input_shape) != 3 and recipe.for_planes:
@@ -49,7 +49,7 @@ class Canvas:
         return self._to(torch.randn(1, *shape, generator=generator) * self._recipe.noise)
 
     def painting(self, parameter: Tensor) -> Tensor:
-        """Return the unbounded values that are squashed into colours, (1, *shape); 0 is mid grey."""
+        """Return the unbounded values that are mapped to colours, (1, *shape); 0 is mid grey."""
         free = parameter
         if self._recipe.fourier:
             spectrum = torch.view_as_complex(parameter * self._weights[..., None])
@@ -64,7 +64,7 @@ class Canvas:
         return (colours - self._mean) / self._std if self._is_photo else colours
 
     def blurred(self, parameter: Tensor) -> Tensor:
-        """Return the parameter, shaped as it was, of the painting convolved with a Gaussian that wraps around."""
+        """Return the parameter, same shape, of the painting convolved with a Gaussian that wraps around."""
         kept = torch.exp(-2 * (pi * self._recipe.blur * self._frequencies) ** 2)
         if self._recipe.fourier:
             return parameter * kept[..., None]
@@ -76,14 +76,14 @@ class Canvas:
 
 
 def _painted(shape: tuple[int, ...], side: int) -> tuple[int, ...]:
-    """Return the shape of the painting: the network's, its longer side made as long as asked."""
+    """Return the shape of the painting: the network's, scaled so that its longer side has ``side`` pixels."""
     if not side:
         return shape
     return shape[0], *(max(1, round(length * side / max(shape[1:]))) for length in shape[1:])
 
 
 def _frequencies(planes: tuple[int, ...]) -> Tensor:
-    """Return the f of a real spectrum, (H, W // 2 + 1), cycles a pixel; none for inputs that are not planes."""
+    """Return the frequencies of a real spectrum, (H, W // 2 + 1), cycles per pixel; empty for inputs without planes."""
     if len(planes) != 2:
         return torch.empty(0)
     down, across = torch.fft.fftfreq(planes[0]), torch.fft.rfftfreq(planes[1])

@@ -1,4 +1,4 @@
-"""How to paint: the recipes, and what they may hold."""
+"""How to paint: the recipes, and the range of each setting."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ class Recipe:
 
     Attributes:
         steps: of Adam, 1 or more.
-        rate: Adam's, how far a step may move each value of the parameter.
+        rate: Adam's learning rate: how far a step may move each value of the parameter.
         noise: standard deviation of the Gaussian start; 0 starts at mid grey.
         fourier: paint frequencies, not pixels.
-        decorrelate: paint in colours that are decorrelated as those of photos; where colours are not, no difference.
-        jitter: pixels of the painting by which every step rolls it at most, drawn anew for both axes.
-        blur: standard deviation of the Gaussian that blurs it now and then, pixels of the painting; 0 for none.
+        decorrelate: paint in colours that are decorrelated as in photos; no effect on inputs without colours.
+        jitter: the most pixels by which each step rolls the painting, drawn anew for both axes.
+        blur: standard deviation of the Gaussian that blurs the painting at times, in its pixels; 0 for none.
         blur_every: steps from one blur to the next.
-        total_variation: how strongly neighbours are pulled together, as a share of the objective's own pull; 0 for
-            not, 1 for as strongly.
-        side: longer side of the painting, pixels, before it is enlarged to what the network takes; 0 for its own size.
+        total_variation: how strongly neighbours are pulled together, relative to the objective's own pull; 0 for not
+            at all, 1 for equally strongly.
+        side: longer side of the painting, pixels, before it is enlarged to the network's size; 0 for that size.
         seed: of start and jitter.
     """
 
@@ -59,16 +59,16 @@ class Recipe:
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
                 raise PathwayError(f"Got {name} {value!r}, wanted a number from 0 to {most}.")
         if self.rate == 0:
-            raise PathwayError("Got rate 0, with which nothing moves; wanted a number above 0, such as 0.05.")
+            raise PathwayError("Got rate 0, which changes nothing; wanted a number above 0, such as 0.05.")
 
     @property
     def for_planes(self) -> bool:
-        """Return whether it asks for anything that only (C, H, W) inputs have."""
+        """Return whether a setting needs (C, H, W) inputs."""
         return self.fourier or bool(self.jitter or self.blur or self.total_variation or self.side)
 
 
 PLAIN = Recipe(fourier=False, decorrelate=False, jitter=0, blur=0, total_variation=0)
-"""No regulariser at all: pixels of the network's own size."""
+"""Without regularisers: pixels at the network's own size."""
 
 PAPER = replace(PLAIN, steps=512, side=128)
-"""What the paper's released code paints logits with. [Khakzar21]"""
+"""The recipe with which the paper's released code paints logits. [Khakzar21]"""

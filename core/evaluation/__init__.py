@@ -6,7 +6,7 @@
     sanity_check(network, image, target, attribute)
     energy_inside(relevance, mask), pointing_game(relevance, mask)
 
-All are pure functions of a network, an image, a target and a map; none knows which method made the map.
+All are pure functions of a network, an image, a target and a map; none depends on the method that made the map.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
-"""What becomes of the answer while pixels are replaced in the order of their relevance.
+"""How the answer changes while pixels are replaced in the order of their relevance.
 
-LeRF replaces the least relevant pixels first, MoRF the most relevant; a curve holds the target's softmax probability p'
-at each share of replaced pixels, and from it the change |p - p'| / p. Good relevance leaves LeRF low and MoRF high.
+LeRF replaces the least relevant pixels first, MoRF the most relevant; a curve has the target's softmax probability p'
+at each share of replaced pixels, and from it the change |p - p'| / p. Good relevance gives a low LeRF and a high MoRF.
 Deletion is MoRF read as p' itself; insertion starts from the replaced image and puts the most relevant pixels back.
 
     curve = degradation(network, image, target, attribution.relevance, order="lerf")
     curve.change_area(0.1)      # the paper's "AUC 0-10 %"
 
-Relevance is rounded to a millionth of its largest magnitude first: what upsampling and sums leave of rounding, gaps of
-1e-10, would order the pixels of a flat region. Pixels of equal relevance follow one seeded pseudo-random order, so that
-a flat map is a random order and not a sweep from the top left; ``Curve.tied`` says how many there are.
+Relevance is first rounded to a millionth of its largest magnitude: otherwise rounding errors of upsampling and sums,
+about 1e-10, would order the pixels of a flat region. Pixels of equal relevance follow one seeded pseudo-random order:
+a flat map gives a random order, not a sweep from the top left. ``Curve.tied`` counts them.
 
 References:
     [Khakzar21] Khakzar et al., Neural Response Interpretation through the Lens of Critical Pathways, CVPR 2021; their
@@ -41,16 +41,16 @@ Replacement = Literal["mean", "black", "blur"]
 Order = Literal["lerf", "morf"]
 
 SHARES = (*(percent / 100 for percent in range(1, 11)), *(tenth / 10 for tenth in range(2, 11)))
-"""1 to 10 % in steps of 1 %, then up to 100 % in steps of 10 %: with 0 a curve of 20 points."""
+"""1 to 10 % in steps of 1 %, then to 100 % in steps of 10 %: with 0 a curve of 20 points."""
 
 BLUR = 10  # standard deviation of the Gaussian, pixels
 RESOLUTION = 1e-6  # of the largest relevance
-REACH = 4 * BLUR  # where it is cut off, as scipy.ndimage does
+REACH = 4 * BLUR  # where the Gaussian is cut off, as in scipy.ndimage
 
 
 @dataclass(frozen=True)
 class Curve:
-    """The target's probability along a share of pixels.
+    """The target's probability by share of pixels.
 
     Attributes:
         shares: of pixels replaced, or put back by ``insertion``; rising from 0.
@@ -72,7 +72,7 @@ class Curve:
         """Return the area under the probabilities, by the trapezoid rule. [Petsiuk18]
 
         Args:
-            last: the axis is the share in [0, 1], from 0 to the last point not beyond this.
+            last: the largest share, in [0, 1]: the area is taken from 0 to the last point not beyond it.
         """
         return self._under(self.probabilities, last)
 
@@ -102,22 +102,22 @@ def degradation(
     seed: int = 0,
     progress: Progress = silent,
 ) -> Curve:
-    """Return the curve of replacing pixels by relevance; one forward pass a point, batched. [Khakzar21]
+    """Return the curve of replacing pixels in the order of relevance; one forward pass per point. [Khakzar21]
 
     Args:
         image: (1, C, H, W), as the network takes it.
         target: class index whose probability is followed.
-        relevance: (H, W), one finite value a pixel, as ``Attribution.relevance``.
+        relevance: (H, W), one finite value per pixel, as ``Attribution.relevance``.
         order: "lerf", least relevant first, or "morf", most relevant first.
-        shares: of pixels replaced, rising, in (0, 1]; round(share * pixels) are. The point at 0 is added.
-        replacement: "mean" is 0 after normalisation, "black" what a black picture is normalised to, "blur" the image
-            under a Gaussian of 10 pixels.
+        shares: of pixels replaced, rising, in (0, 1], each rounded to whole pixels. The point at 0 is added.
+        replacement: "mean" is 0 after normalisation, "black" a black picture, normalised, "blur" the image blurred by
+            a Gaussian of 10 pixels.
         batch_size: images in one pass; memory grows with it.
         seed: of the order of ties.
-        progress: told after each batch.
+        progress: called after each batch.
 
     Raises:
-        PathwayError: the image, the target, the relevance or an option does not fit, "black" is asked of a network
+        PathwayError: the image, the target, the relevance or an option does not fit, "black" is chosen for a network
             without preprocessing, or a logit is not finite.
     """
     return _curve(network, image, target, relevance, order, replacement, shares, batch_size, seed, progress)
@@ -156,18 +156,18 @@ def insertion(
 ) -> Curve:
     """Return the curve of putting the most relevant pixels back first; ``area()`` is the insertion score. [Petsiuk18]
 
-    Args and errors are those of ``degradation``; shares are of pixels put back, and at 0 all are replaced.
+    Args and errors are those of ``degradation``; shares are of pixels put back, and at share 0 all are replaced.
     """
     return _curve(network, image, target, relevance, "morf", replacement, shares, batch_size, seed, progress, back=True)
 
 
 def pixel_ranks(relevance: Tensor, order: Order, seed: int = 0) -> Tensor:
-    """Return each pixel's place in an order, 0 first, ties by a seeded pseudo-random order, (H, W).
+    """Return each pixel's rank in an order, 0 first, ties by a seeded pseudo-random order, (H, W).
 
-    MoRF is LeRF backwards, among ties too.
+    MoRF is LeRF reversed, among ties too.
 
     Args:
-        relevance: (H, W); values that are alike to a millionth of the largest magnitude are ties.
+        relevance: (H, W); values that differ by less than about a millionth of the largest magnitude are ties.
         order: "lerf" or "morf".
         seed: of the order of ties.
 
@@ -209,7 +209,7 @@ def _black(network: Network) -> Tensor:
     colours = network.preprocessing
     if colours is None or network.input_shape[0] != len(colours.mean):
         raise PathwayError(
-            f"{network.name} does not say how pictures become its input, so what black is in it is not known; choose "
+            f"{network.name} has no preprocessing, so its value for black is not known; choose "
             'replacement "mean" or "blur", or trace it with preprocessing=Preprocessing(...).'
         )
     mean, std = torch.tensor(colours.mean).double(), torch.tensor(colours.std).double()
@@ -217,7 +217,7 @@ def _black(network: Network) -> Tensor:
 
 
 def _gaussian(side: int) -> Tensor:
-    """The matrix that blurs one axis, mirrored at both ends (d c b a | a b c d | d c b a), (side, side)."""
+    """Return the matrix that blurs one axis, mirrored at both ends (d c b a | a b c d | d c b a), (side, side)."""
     offsets = torch.arange(-REACH, REACH + 1)
     weights = torch.exp(-0.5 * (offsets.double() / BLUR) ** 2)
     places = (torch.arange(side)[:, None] + offsets) % (2 * side)  # (side, 2 REACH + 1)
@@ -239,7 +239,7 @@ def _curve(
     *,
     back: bool = False,
 ) -> Curve:
-    """Follow the target while pixels go from the image to the replaced one, or the way back."""
+    """Return the target's probability while pixels change from one image to the other."""
     image, points = check_case(network, image, target), _points(shares)
     relevance = check_map(relevance, image.shape[2:], "the relevance map").to(image.device)
     ranks, other = pixel_ranks(relevance, order, seed), replaced(network, image, replacement)

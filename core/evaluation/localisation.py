@@ -3,12 +3,12 @@
     energy = relevance inside the mask / relevance everywhere
     a hit  = the most relevant pixel lies in the mask or closer to it than the tolerance
 
-Relevance without regard to the object has an energy of the mask's share of the pixels, and hits as often as a random
-pixel would: ``chance_level`` says both.
+The energy of relevance that ignores the object is the mask's share of the pixels, and its hit rate is that of a random
+pixel: ``chance_level`` returns both.
 
 References:
-    [Zhang18] Zhang et al., Top-down Neural Attention by Excitation Backprop, IJCV 2018: the pointing game, 15 pixels
-        whatever the image's size; here the tolerance grows with the image.
+    [Zhang18] Zhang et al., Top-down Neural Attention by Excitation Backprop, IJCV 2018: the pointing game, with 15
+        pixels for every image size; here the tolerance grows with the image.
     [Fong19] Fong et al., Understanding Deep Networks via Extremal Perturbations, ICCV 2019, and its code, TorchRay.
     [Wang20] Wang et al., Score-CAM, CVPR Workshops 2020: the energy.
 """
@@ -26,11 +26,11 @@ from core.evaluation.maps import check_map
 __all__ = ["TOLERANCE", "box_mask", "chance_level", "energy_inside", "pointing_game"]
 
 TOLERANCE = 15 / 224
-"""Share of the shorter side of the network's input: the usual 15 pixels of 224; they would be all of 28 pixels."""
+"""Share of the shorter side of the network's input: the usual 15 of 224 pixels. On 28 pixels, 15 would cover all."""
 
 
 def energy_inside(relevance: Tensor, mask: Tensor) -> float:
-    """Return the share of the relevance inside a mask, in [0, 1]; NaN for a map that is zero everywhere. [Wang20]
+    """Return the share of the relevance inside a mask, in [0, 1]; NaN for a map of zeros. [Wang20]
 
     Args:
         relevance: (H, W), finite, >= 0, as ``Attribution.relevance``.
@@ -40,19 +40,19 @@ def energy_inside(relevance: Tensor, mask: Tensor) -> float:
         PathwayError: they do not fit each other, the relevance has negative values, or the mask is empty or full.
     """
     relevance, mask = _checked(relevance, mask)
-    relevance = relevance / (relevance.max() or 1)  # sums of tiny or huge values stay in range
+    relevance = relevance / (relevance.max() or 1)  # keeps sums of tiny or huge values in range
     total = float(relevance.sum())
     return float(relevance[mask].sum()) / total if total else nan
 
 
 def pointing_game(relevance: Tensor, mask: Tensor, tolerance: float = TOLERANCE, *, seed: int = 0) -> bool | None:
-    """Return whether the most relevant pixel hits the object; None for a flat map, which points nowhere. [Zhang18]
+    """Return whether the most relevant pixel hits the object; None for a flat map, which has none. [Zhang18]
 
     Args:
         relevance: (H, W), finite, >= 0, as ``Attribution.relevance``.
         mask: (H, W), bool, True on the object.
         tolerance: share of the shorter side; a pixel closer to the mask than this is a hit too.
-        seed: of the choice among several pixels that are most relevant.
+        seed: of the choice among equally relevant pixels.
 
     Raises:
         PathwayError: as ``energy_inside``.
@@ -66,12 +66,12 @@ def pointing_game(relevance: Tensor, mask: Tensor, tolerance: float = TOLERANCE,
 
 
 def chance_level(mask: Tensor, tolerance: float = 0) -> float:
-    """Return the score expected of relevance that ignores the object.
+    """Return the expected score of relevance that ignores the object.
 
     Args:
         mask: (H, W), bool.
-        tolerance: 0 for the energy: the mask's share of the pixels. The pointing game's own for the pointing game: the
-            share of pixels that hit.
+        tolerance: 0 for the energy: the mask's share of the pixels. For the pointing game, its tolerance: the share of
+            pixels that hit.
 
     Raises:
         PathwayError: the mask is not a bool tensor (H, W), or it is empty or full.
@@ -85,10 +85,10 @@ def box_mask(height: int, width: int, box: tuple[int, int, int, int]) -> Tensor:
     Args:
         height: of the network's input, pixels.
         width: of the network's input, pixels.
-        box: left, top, right, bottom in pixels; right and bottom lie outside.
+        box: left, top, right, bottom in pixels; right and bottom are excluded.
 
     Raises:
-        PathwayError: the box is empty or leaves the image.
+        PathwayError: the box is empty or exceeds the image.
     """
     left, top, right, bottom = box
     if not (0 <= left < right <= width and 0 <= top < bottom <= height):
@@ -101,7 +101,7 @@ def box_mask(height: int, width: int, box: tuple[int, int, int, int]) -> Tensor:
 
 
 def _checked(relevance: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """The map in float64 and the mask, on the CPU."""
+    """Return the map in float64 and the mask, on the CPU."""
     mask = _checked_mask(mask)
     relevance = check_map(relevance, mask.shape, "the relevance map").cpu().double()
     if bool((relevance < 0).any()):
@@ -116,15 +116,15 @@ def _checked_mask(mask: Tensor) -> Tensor:
     if bool(mask.all()) or not bool(mask.any()):
         what = "covers every pixel" if bool(mask.any()) else "is empty"
         raise PathwayError(
-            f"The mask {what}, so nothing can be told apart by it; it needs pixels on the object and pixels off it. "
+            f"The mask {what}, so it separates nothing; it needs pixels on the object and pixels off it. "
             "Draw a box around the object, or move the crop until the object and some of its surroundings are in it."
         )
     return mask.cpu()
 
 
 def _near(mask: Tensor, tolerance: float) -> Tensor:
-    """The pixels in the mask or closer to it than the tolerance, a share of the shorter side, centre to centre."""
+    """Return the pixels in the mask or closer to it than the tolerance, a share of the shorter side."""
     from scipy.ndimage import distance_transform_edt  # slow to import
 
     distance = torch.from_numpy(distance_transform_edt(~mask.numpy()))
-    return mask | (distance < round(tolerance * min(mask.shape), 9))  # 15 of 224 pixels are 15, however it rounds
+    return mask | (distance < round(tolerance * min(mask.shape), 9))  # 15 / 224 of 224 pixels is exactly 15

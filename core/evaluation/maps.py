@@ -1,4 +1,4 @@
-"""What all evaluations ask of a map before they read it, and the correlation two of them share."""
+"""The checks that all evaluations make of a map, and the correlation that two of them share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Doubles = npt.NDArray[np.float64]
 
 
 def check_case(network: Network, image: Tensor, target: int) -> Tensor:
-    """Return the image without its gradient, or raise PathwayError when it or the target is not what can be evaluated.
+    """Return the image without its gradient, or raise PathwayError when it or the target cannot be evaluated.
 
     Args:
         image: (1, C, H, W), finite.
@@ -29,13 +29,13 @@ def check_case(network: Network, image: Tensor, target: int) -> Tensor:
     if image.ndim != 4:
         raise PathwayError(
             f"{network.name} takes inputs of shape {network.input_shape}, wanted images of shape (C, H, W): "
-            "only they have pixels to replace. Choose a network that takes images."
+            "only these have pixels to replace. Choose a network that takes images."
         )
     return image
 
 
 def check_map(values: Tensor, shape: Sequence[int], name: str = "the map") -> Tensor:
-    """Return a map without its gradient, or raise PathwayError when it is not one finite value a pixel.
+    """Return a map without its gradient, or raise PathwayError unless it has one finite value per pixel.
 
     Args:
         values: (H, W).
@@ -45,7 +45,7 @@ def check_map(values: Tensor, shape: Sequence[int], name: str = "the map") -> Te
     if not isinstance(values, Tensor) or tuple(values.shape) != tuple(shape):
         got = f"shape {tuple(values.shape)}" if isinstance(values, Tensor) else f"type {type(values).__name__}"
         raise PathwayError(
-            f"Got {name} of {got}, wanted one value a pixel of the image, a tensor of shape {tuple(shape)}; "
+            f"Got {name} of {got}, wanted one value per pixel of the image, a tensor of shape {tuple(shape)}; "
             "Attribution.relevance and Attribution.contributions(image) are such maps."
         )
     broken = int((~values.isfinite()).count_nonzero())
@@ -61,8 +61,8 @@ def check_logits(logits: Tensor) -> Tensor:
     """Return the logits of changed images, (N, classes), or raise PathwayError when one is NaN or infinite."""
     if not bool(logits.isfinite().all()):
         raise PathwayError(
-            "The network's logits are NaN or infinite for an image with changed pixels: numbers in it grow beyond "
-            "its dtype. Check its weights, or take the network in float64."
+            "The network's logits are NaN or infinite for an image with changed pixels: values in it exceed the range "
+            "of its dtype. Check its weights, or take the network in float64."
         )
     return logits
 
@@ -71,7 +71,7 @@ def pearson(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
     """Return the Pearson correlation of two arrays in float64, NaN where one of them is constant or has NaN.
 
     Args:
-        a, b: of equally many values, shaped alike or not: (N,), (H, W), ...
+        a, b: with the same number of values, in any shape: (N,), (H, W), ...
     """
     x, y = _centred(a), _centred(b)
     scale = float(np.sqrt((x @ x) * (y @ y)))
@@ -79,7 +79,7 @@ def pearson(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
 
 
 def _centred(values: npt.ArrayLike) -> Doubles:
-    """Values less their mean, scaled so that no square is lost; exactly 0 where they are constant."""
+    """Return values minus their mean, scaled so that no square underflows; exactly 0 if they are constant."""
     flat: Doubles = np.asarray(values, dtype=np.float64).ravel()
     low, high = flat.min(), flat.max()
     if low == high:

@@ -1,8 +1,8 @@
-"""Does a map depend on what the network learned? Layers are randomised, and the map is compared with the original.
+"""Sanity checks: does a map depend on the learned weights? Layers are randomised, and maps compared with the original.
 
-*Cascading* randomisation goes from the last layer down to the first, keeping what it has randomised; *independent*
-randomisation takes one layer at a time. A randomised layer has every parameter drawn anew from N(0, 0.1), 0.1 being the
-standard deviation, weights and biases and the scales and shifts of batch norms; running statistics stay. A map that
+*Cascading* randomisation goes from the last layer to the first and keeps earlier layers randomised; *independent*
+randomisation takes one layer at a time. In a randomised layer every parameter (weights, biases, scales and shifts of
+batch norms) is drawn anew from a normal distribution with standard deviation 0.1; running statistics stay. A map that
 hardly changes says little about the network.
 
     for stage in sanity_check(network, image, target, attribute):
@@ -35,21 +35,21 @@ from core.progress import Progress, silent
 __all__ = ["ORIGINAL", "Similarity", "Stage", "compare", "layers", "randomised", "sanity_check"]
 
 ORIGINAL = "original"
-SPREAD = 0.1  # standard deviation of what parameters are drawn from
+SPREAD = 0.1  # standard deviation of the random parameters
 WINDOW = 5  # of the SSIM, pixels
 CELL = 16  # of the HOG, pixels
-BLOCK = 3  # cells along a side of what the HOG normalises together
+BLOCK = 3  # cells along a side of the blocks that the HOG normalises
 
 
 @dataclass(frozen=True)
 class Similarity:
-    """How alike two maps are, 1 for equal ones; NaN where one of the maps is constant, NaN or too small for it.
+    """How similar two maps are, 1 for equal ones; NaN where a map is constant, has NaN or is too small for the measure.
 
     Attributes:
         spearman: rank correlation of the signed maps.
         spearman_abs: rank correlation of their magnitudes.
         ssim: structural similarity of their magnitudes, each stretched to [0, 1].
-        hog: Pearson correlation of the histograms of oriented gradients of the same.
+        hog: Pearson correlation of the histograms of oriented gradients of the stretched magnitudes.
     """
 
     spearman: float
@@ -63,10 +63,10 @@ class Stage:
     """The map of one randomised network.
 
     Attributes:
-        name: of the layer that was randomised, or down to which all were; "original" for none.
+        name: of the layer that was randomised, or down to which all layers were; "original" for none.
         target: class index explained.
         saliency: the map, signed, (H, W).
-        similarity: to the original's.
+        similarity: to the original's map.
     """
 
     name: str
@@ -87,18 +87,18 @@ def sanity_check(
     own_target: bool = False,
     progress: Progress = silent,
 ) -> list[Stage]:
-    """Return the original's map, then the map at every stage; costs one attribution a stage. [Adebayo18]
+    """Return the original's map, then the map at every stage; costs one attribution per stage. [Adebayo18]
 
     Args:
         image: (1, C, H, W), as the network takes it.
         target: class index explained.
-        attribute: the method.
-        cascading: a stage randomises its layer and all that are called after it; otherwise its layer alone.
-        stages: names of layers or of blocks of them ("layer4", "layer4.2"), in the order wanted; default all layers
+        attribute: the attribution method.
+        cascading: a stage randomises its layer and all layers called after it; otherwise only its layer.
+        stages: names of layers or of blocks of layers ("layer4", "layer4.2"), in the order wanted; default all layers
             from the last to the first.
-        seed: of the parameters drawn; a layer gets the same ones at all stages.
+        seed: of the random parameters; a layer gets the same ones at all stages.
         own_target: explain the class that each randomised network predicts, as [Khakzar21] do, and not the target.
-        progress: told after each stage.
+        progress: called after each stage.
 
     Raises:
         PathwayError: the image, the target or a stage does not fit, or the method fails at a stage.
@@ -121,7 +121,7 @@ def sanity_check(
 def layers(network: Network) -> tuple[str, ...]:
     """Return the names of the modules that have parameters, in the order of their first calls, each once.
 
-    A parameter that the network reads outside a module's call stands for itself, under its own name.
+    A parameter that the network reads outside a module's call is listed under its own name.
     """
     named = network.program.model.named_parameters(remove_duplicate=False)
     owners = {owner for path, _ in named for owner in _prefixes(path)}
@@ -130,12 +130,12 @@ def layers(network: Network) -> tuple[str, ...]:
 
 
 def randomised(network: Network, names: Collection[str], seed: int = 0) -> Network:
-    """Return an equal network with the parameters of some layers drawn anew; it shares all others with the original.
+    """Return an equal network with new random parameters in some layers; it shares all others with the original.
 
     Args:
-        network: stays as it is.
-        names: of layers or blocks of them; what a parameter becomes depends on its name and the seed alone. One that
-            layers share is drawn for all of them, by the first of its names, when any of them is named.
+        network: not changed.
+        names: of layers or blocks of layers; a parameter's new value depends only on its name and the seed. A parameter
+            that layers share is drawn for all of them, by the first of its names, when any of them is named.
         seed: of the draws.
 
     Raises:
@@ -160,7 +160,7 @@ def randomised(network: Network, names: Collection[str], seed: int = 0) -> Netwo
 
 
 def compare(saliency: Tensor, other: Tensor) -> Similarity:
-    """Return how alike two maps are; nothing is printed where that is undefined.
+    """Return how similar two maps are; an undefined similarity raises no warning.
 
     Args:
         saliency: (H, W), signed.
@@ -178,7 +178,7 @@ def compare(saliency: Tensor, other: Tensor) -> Similarity:
 
 
 def _chosen(known: Sequence[str], name: str, cascading: bool) -> tuple[str, ...]:
-    """The layers that a stage randomises."""
+    """Return the layers that a stage randomises."""
     places = [place for place, layer in enumerate(known) if name in _prefixes(layer)]
     if not places:
         raise PathwayError(
@@ -188,7 +188,7 @@ def _chosen(known: Sequence[str], name: str, cascading: bool) -> tuple[str, ...]
 
 
 def _prefixes(path: str) -> list[str]:
-    """The path itself and every module that holds it: a.b.c, a.b, a."""
+    """Return the path itself and every module that contains it: a.b.c, a.b, a."""
     parts = path.split(".")
     return [".".join(parts[:count]) for count in range(len(parts), 0, -1)]
 
@@ -210,7 +210,7 @@ def _doubles(values: Tensor) -> Doubles:
 
 
 def _stretched(values: Doubles) -> Doubles:
-    """Values moved and scaled to [0, 1]; constant ones, and ones with NaN, become NaN."""
+    """Return values shifted and scaled to [0, 1]; NaN if they are constant or have NaN."""
     low, high = values.min(), values.max()
     return (values - low) / (high - low) if low < high < float("inf") else values * nan
 

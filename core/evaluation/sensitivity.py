@@ -1,9 +1,9 @@
-"""Sensitivity-n: do the attributions of n pixels add up to what the response loses without them?
+"""Sensitivity-n: do the attributions of n pixels sum to the loss of the response without them?
 
     correlation over random subsets S of n pixels of   sum of R_i, i in S,   with   F(x) - F(x with x_i = 0, i in S)
 
-1 at every n for a linear network and gradient times input; at n = all pixels the two are what completeness compares.
-What the response loses does not depend on the attributions, so that any number of maps share its passes:
+It is 1 at every n for a linear network and gradient times input; at n = all pixels, completeness compares both sides.
+The loss of the response does not depend on the attributions, so any number of maps can share its passes:
 
     removed = removals(network, image, target)
     curves = [sensitivity_n(removed, attribution.contributions(image)) for attribution in attributions]
@@ -30,12 +30,12 @@ from core.progress import Progress, silent
 
 __all__ = ["SUBSETS", "Removals", "SensitivityCurve", "removals", "sensitivity_n", "subset_sizes"]
 
-SUBSETS = 100  # at least
+SUBSETS = 100  # the fewest per size
 SAME_SUMS = "the attributions of all subsets have the same sum"
 SAME_RESPONSE = "the response is the same whichever pixels are removed"
 
-_SUM_NOISE = 1e-13  # of the whole magnitude: by how much float64 sums in another order may differ
-_PASS_NOISE = 32  # steps of the network's dtype, of the largest logit: by how much one may differ in another batch
+_SUM_NOISE = 1e-13  # of the total magnitude: how far float64 sums in another order may differ
+_PASS_NOISE = 32  # rounding steps of the largest logit: how far a logit may differ in another batch
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,11 @@ class Removals:
     """One image's responses without random subsets of its pixels.
 
     Attributes:
-        sizes: n, pixels removed together.
+        sizes: each n, the number of pixels removed together.
         responses: the target's logit without each subset, (sizes, subsets), float64, on the CPU.
-        seed: of the subsets; with sizes and their number it gives them again.
+        seed: of the subsets; with the sizes and the number of subsets it determines them.
         shape: of the image, (H, W).
-        noise: how far apart responses may lie by rounding alone.
+        noise: how far responses may differ by rounding alone.
     """
 
     sizes: tuple[int, ...]
@@ -57,7 +57,7 @@ class Removals:
     noise: float
 
     def subsets(self) -> Iterator[Tensor]:
-        """Return for each size the flat positions of the removed pixels, (subsets, n); drawn anew at each call."""
+        """Yield for each size the flat positions of the removed pixels, (subsets, n); drawn again at each call."""
         return _drawn(self.shape[0] * self.shape[1], self.sizes, self.responses.shape[1], self.seed)
 
 
@@ -66,9 +66,9 @@ class SensitivityCurve:
     """Sensitivity-n of one map.
 
     Attributes:
-        sizes: n, pixels removed together.
-        correlations: Pearson's, in [-1, 1]; NaN where a side has no variance and it is undefined.
-        reasons: why it is undefined, "" where it is not.
+        sizes: each n, the number of pixels removed together.
+        correlations: Pearson's, in [-1, 1]; NaN, undefined, where one side has no variance.
+        reasons: why a correlation is undefined, "" where it is defined.
     """
 
     sizes: tuple[int, ...]
@@ -87,7 +87,7 @@ def removals(
     batch_size: int = 10,
     progress: Progress = silent,
 ) -> Removals:
-    """Return the responses without random subsets of pixels; costs one forward pass a size and subset. [Ancona18]
+    """Return the responses without random subsets of pixels; costs one forward pass per size and subset. [Ancona18]
 
     Removed pixels are 0 in all channels, the mean after normalisation.
 
@@ -98,7 +98,7 @@ def removals(
         subsets: drawn at each size, 100 or more.
         seed: of the subsets.
         batch_size: images in one pass; memory grows with it.
-        progress: told after each batch.
+        progress: called after each batch.
 
     Raises:
         PathwayError: the image, the target, a size or the number of subsets does not fit, or a logit
@@ -108,7 +108,7 @@ def removals(
     pixels = image[0, 0].numel()
     sizes = subset_sizes(pixels) if sizes is None else _checked(sizes, pixels)
     if subsets < SUBSETS:
-        raise PathwayError(f"Got {subsets} subsets, wanted {SUBSETS} or more: correlations over fewer say too little.")
+        raise PathwayError(f"Got {subsets} subsets, wanted {SUBSETS} or more for a reliable correlation.")
     responses: list[float] = []
     largest = 0.0
     for positions in _drawn(pixels, sizes, subsets, seed):
@@ -123,18 +123,18 @@ def removals(
 
 
 def sensitivity_n(removed: Removals, contributions: Tensor) -> SensitivityCurve:
-    """Return how well a map's sums over the removed pixels follow what the response lost; no passes. [Ancona18]
+    """Return how well a map's sums over the removed pixels correlate with the response's loss; no passes. [Ancona18]
 
     Args:
         removed: of the image.
         contributions: (H, W), signed, as ``Attribution.contributions(image)``.
 
     Raises:
-        PathwayError: the map is not one finite value a pixel.
+        PathwayError: the map is not one finite value per pixel.
     """
     flat = check_map(contributions, removed.shape, "the map of contributions").cpu().double().flatten()
     noise = _SUM_NOISE * float(flat.abs().sum())
-    sums = (flat[positions].sum(1) for positions in removed.subsets())  # (subsets,) a size
+    sums = (flat[positions].sum(1) for positions in removed.subsets())  # (subsets,) per size
     found = [_correlation(s, r, noise, removed.noise) for s, r in zip(sums, removed.responses, strict=True)]
     correlations, reasons = zip(*found, strict=True)
     return SensitivityCurve(removed.sizes, correlations, reasons)
@@ -159,7 +159,7 @@ def _drawn(pixels: int, sizes: Sequence[int], subsets: int, seed: int) -> Iterat
 
 
 def _without(network: Network, image: Tensor, positions: Tensor) -> Tensor:
-    """The logits without the pixels of each subset, (B, classes)."""
+    """Return the logits without the pixels of each subset, (B, classes)."""
     kept = torch.ones(len(positions), image[0, 0].numel(), dtype=image.dtype, device=image.device)
     kept.scatter_(1, positions.to(image.device), 0)
     with torch.no_grad():
@@ -167,7 +167,7 @@ def _without(network: Network, image: Tensor, positions: Tensor) -> Tensor:
 
 
 def _correlation(sums: Tensor, responses: Tensor, sum_noise: float, pass_noise: float) -> tuple[float, str]:
-    """The correlation of sums with what the response lost, and why it is undefined; F(x) drops out."""
+    """Return the correlation of sums with the response's loss, and why it is undefined; F(x) cancels."""
     if _spread(responses) <= pass_noise:
         return nan, SAME_RESPONSE
     if _spread(sums) <= sum_noise:

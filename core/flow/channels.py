@@ -1,4 +1,4 @@
-"""What chosen channels of all sites give one another."""
+"""The flow between chosen channels of all sites."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ __all__ = ["ChannelFlow", "channel_flow"]
 
 @dataclass(frozen=True)
 class ChannelFlow:
-    """What chosen channels of every site give to those of the sites straight after, summed over positions.
+    """The flow from chosen channels of every site to those of the sites directly after, summed over positions.
 
     Attributes:
         channels: those chosen at each site.
         flows: by (earlier node, later node), (K + 1, L + 1) float64 on the CPU: rows are the earlier node's K chosen
-            channels and all its others together, columns those of the later node. IMAGE, BIAS and LOGIT have one.
+            channels and, as one, all its others; columns are those of the later node. IMAGE, BIAS and LOGIT have one.
     """
 
     channels: tuple[tuple[int, ...], ...]
@@ -30,16 +30,16 @@ class ChannelFlow:
 
 
 def channel_flow(links: Links, channels: Sequence[Sequence[int]]) -> ChannelFlow:
-    """Return the flow between chosen channels of all sites, each site's others together as one.
+    """Return the flow between chosen channels of all sites; a site's other channels count as one.
 
-    Costs a backward pass through what is straight before each chosen channel, and one more a site.
+    It costs a backward pass through the calls directly before each chosen channel, and one more per site.
 
     Args:
         links: of one image.
-        channels: one sequence a site, of different channels of it; may be empty.
+        channels: one sequence per site, of different channels; may be empty.
 
     Raises:
-        PathwayError: a site's channels are missing, repeated or not its own.
+        PathwayError: a site's channels are missing, repeated or out of range.
     """
     chosen = _checked_channels(links.network, channels)
     nodes = dict(enumerate(chosen)) | dict.fromkeys((IMAGE, LOGIT, BIAS), ())
@@ -54,7 +54,7 @@ def channel_flow(links: Links, channels: Sequence[Sequence[int]]) -> ChannelFlow
 
 
 def _matrix(columns: Sequence[Tensor], chosen: Sequence[int]) -> Tensor:
-    """Return rows of the chosen channels and the rest, from columns of which the last one is that of all."""
+    """Return rows of the chosen channels and of the rest, from columns of which the last one is the total."""
     sums = [column.reshape(len(column) if column.ndim else 1, -1).sum(1) for column in columns]
     matrix = torch.stack(sums, dim=1).cpu().double()  # (channels, columns)
     matrix[:, -1] -= matrix[:, :-1].sum(1)
@@ -69,5 +69,5 @@ def _checked_channels(network: Network, channels: Sequence[Sequence[int]]) -> tu
         for channel in chosen:
             checked_index(channel, site.planes[0], "channel", f" of site {site.name}")
         if len(set(chosen)) < len(chosen):
-            raise PathwayError(f"Got channels {list(chosen)} of site {site.name}, wanted each one once.")
+            raise PathwayError(f"Got channels {list(chosen)} of site {site.name}, wanted each channel once.")
     return tuple(map(tuple, channels))

@@ -1,4 +1,4 @@
-"""How the links of a restricted network are found: one run in which every site is cut from what made it."""
+"""How the links of a restricted network are found: one run in which every activation is detached from its inputs."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def link(
 
 
 def _cutting(edit: Edit | None, always: bool = True) -> Edit:
-    """The edit, then a new start for gradients; or only where no gradient comes through."""
+    """Return the edit followed by a new leaf for gradients; if not ``always``, only where no gradient comes through."""
 
     def cut(site: Site, activation: Tensor) -> Tensor:
         activation = edit(site, activation) if edit else activation
@@ -79,7 +79,7 @@ def _to_activation(network: Network, image: Tensor, target: int, edit: Edit | No
 def _to_pre_activation(
     network: Network, run: Run, to_activation: tuple[Tensor, ...], pathway: Pathway | None
 ) -> tuple[Tensor, ...]:
-    """Return dF/da where ReLU and pathway let a change through; what reads z beside the ReLU has no part in it."""
+    """Return dF/da where ReLU and pathway pass a change on; calls that read z beside the ReLU do not count."""
     found = []
     for site, z, slope in zip(network.sites, run.pre_activations, to_activation, strict=True):
         passes = (z.detach()[0] > 0) & (z.detach()[0] < site.ceiling)
@@ -89,7 +89,7 @@ def _to_pre_activation(
 
 
 def _before(network: Network) -> dict[int, tuple[int, ...]]:
-    """Return, for every site in order and LOGIT, the sites and IMAGE that a path without another site joins to it."""
+    """Return, for every site and LOGIT, the sites and IMAGE joined to it by a path without another site, in order."""
     facts = network.program.facts
     nodes = {network.program.input: IMAGE, **{site.node: site.index for site in network.sites}}
     reached: dict[Node, set[int]] = {}

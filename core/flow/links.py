@@ -1,4 +1,4 @@
-"""What a network's sites give one another: edges into and out of one neuron or one channel."""
+"""The edges between a network's sites: into and out of one neuron or one channel."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from core.network import Network
 __all__ = ["BIAS", "IMAGE", "LOGIT", "Edges", "Links", "checked_index"]
 
 IMAGE, LOGIT, BIAS = -1, -2, -3
-"""Nodes that are no site: the image, the target's logit, and what biases bring. A site's node is its index."""
+"""Nodes that are not sites: the image, the target's logit, and the biases. A site's node is its index."""
 
 
 @dataclass(frozen=True)
 class Edges:
-    """What runs between a neuron, or a channel, and the neurons of one node straight before or after it.
+    """The edges between a neuron, or a channel, and the neurons of one node directly before or after it.
 
     Attributes:
-        node: index of that site, or IMAGE, LOGIT or BIAS.
+        node: index of the site, or IMAGE, LOGIT or BIAS.
         values: edges, shaped like the site's activation without the batch axis; () for the others.
-        flow: the same, each edge times dF/dz at its later end.
+        flow: each edge times dF/dz at its later end, shaped like ``values``.
     """
 
     node: int
@@ -38,14 +38,14 @@ class Edges:
 class Links:
     """One image's restricted run, and the edges between its neurons. Made by ``link``; threads may share it.
 
-    A neuron is named by its site's index and its flat position there; the one neuron of IMAGE or LOGIT is at 0.
+    A neuron is given by its site's index and its flat position there; IMAGE and LOGIT have one neuron, at 0.
 
     Attributes:
         network, target: of the run.
         response: F, the target's restricted logit.
-        activations: one a site, as the restricted network goes on with them, without the batch axis.
-        pre_activations: likewise.
-        to_activation: dF/da, likewise.
+        activations: one per site, after the restriction, without the batch axis.
+        pre_activations: shaped like the activations.
+        to_activation: dF/da, shaped like the activations.
         to_pre_activation: dF/dz through the neuron itself, 0 where it is off or held.
     """
 
@@ -57,17 +57,17 @@ class Links:
     to_activation: tuple[Tensor, ...]
     to_pre_activation: tuple[Tensor, ...]
     _before: Mapping[int, tuple[int, ...]] = field(repr=False)
-    _starts: Mapping[int, Tensor] = field(repr=False)  # activations that gradients end at, and the image: (1, ...)
+    _starts: Mapping[int, Tensor] = field(repr=False)  # activations at which gradients end, and the image: (1, ...)
     _ends: Mapping[int, Tensor] = field(repr=False)  # pre-activations with their graphs, and the logit: (1, ...)
 
     @property
     def nbytes(self) -> int:
-        """Return about how many bytes it holds, the values that its graphs keep among them."""
+        """Return about how many bytes it holds, including the values that its graphs keep."""
         program, dtype = self.network.program, self.network.dtype
         return sum(program.nbytes(node, dtype) for node in program.nodes) + 3 * self.network.neurons * dtype.itemsize
 
     def before(self, node: int) -> tuple[int, ...]:
-        """Return the sites straight before a site or LOGIT in the graph, and IMAGE, in order.
+        """Return the sites directly before a site or LOGIT in the graph, and IMAGE, in order.
 
         Raises:
             PathwayError: nothing is before this node.
@@ -75,7 +75,7 @@ class Links:
         return self._before[_checked(node, self._ends, "before")]
 
     def after(self, node: int) -> tuple[int, ...]:
-        """Return the sites straight after a site or IMAGE in the graph, and LOGIT, in order.
+        """Return the sites directly after a site or IMAGE in the graph, and LOGIT, in order.
 
         Raises:
             PathwayError: nothing is after this node.
@@ -84,16 +84,16 @@ class Links:
         return tuple(later for later, earlier in self._before.items() if node in earlier)
 
     def incoming(self, node: int, position: int) -> list[Edges]:
-        """Return the edges into a neuron from everything straight before it; values sum to z, flow to z · dF/dz.
+        """Return the edges into a neuron from everything directly before it; values sum to z, flow to z · dF/dz.
 
-        Costs two backward passes through what lies between the sites.
+        It costs two backward passes through the calls between the sites.
 
         Args:
             node: a site's index, or LOGIT.
             position: flat, of the neuron at the site.
 
         Returns:
-            One ``Edges`` a node in ``before(node)``, and one of BIAS.
+            One ``Edges`` per node in ``before(node)``, and one of BIAS.
 
         Raises:
             PathwayError: there is no such neuron, or nothing is before it.
@@ -107,16 +107,16 @@ class Links:
         return self._incoming(node, self.marks(node, "channel", channel))
 
     def outgoing(self, node: int, position: int) -> list[Edges]:
-        """Return the edges from a neuron to everything straight after it; flow sums to a · dF/da.
+        """Return the edges from a neuron to everything directly after it; flow sums to a · dF/da.
 
-        Costs two backward passes through what lies between the sites.
+        It costs two backward passes through the calls between the sites.
 
         Args:
-            node: a site's index, or IMAGE for what all pixels together give.
+            node: a site's index, or IMAGE for all pixels together.
             position: flat, of the neuron at the site.
 
         Returns:
-            One ``Edges`` a node in ``after(node)``.
+            One ``Edges`` per node in ``after(node)``.
 
         Raises:
             PathwayError: there is no such neuron, nothing is after it, or a call there cannot be differentiated twice.
@@ -134,7 +134,7 @@ class Links:
         return [Edges(source, values[source], flow[source]) for source in values]
 
     def _into(self, node: int, weights: Tensor) -> dict[int, Tensor]:
-        """Σ_j w_j edge(i, j) for every neuron i straight before a node, the image's and what biases bring."""
+        """Return Σ_j w_j edge(i, j) for every neuron i directly before a node, and for IMAGE and BIAS."""
         end, sources = self._ends[node], self._before[node]
         starts = [self._starts[source] for source in sources]
         gradients = _gradients([end], starts, [weights])
@@ -158,7 +158,7 @@ class Links:
         return torch.ones_like(self._ends[LOGIT]) if node == LOGIT else self.to_pre_activation[node][None]
 
     def marks(self, node: int, kind: Literal["position", "channel"], place: int) -> Tensor:
-        """Return 1 for one neuron, or those of one channel, else 0: (1, *site.shape), (1,) for IMAGE and LOGIT."""
+        """Return 1 at one neuron, or at those of one channel, else 0: (1, *site.shape), (1,) for IMAGE and LOGIT."""
         shape = () if node < 0 else self.network.sites[node].shape
         parts = prod(shape if kind == "position" else shape[:1])
         marks = self._ends[LOGIT].new_zeros(parts, prod(shape) // parts)
@@ -169,7 +169,7 @@ class Links:
 def _gradients(
     outputs: Sequence[Tensor], inputs: Sequence[Tensor], weights: Sequence[Tensor], *, create_graph: bool = False
 ) -> tuple[Tensor, ...]:
-    """Return the gradients of Σ weights · outputs to the inputs, 0 where nothing leads there; graphs stay."""
+    """Return the gradients of Σ weights · outputs to the inputs, 0 where no path leads there; graphs are kept."""
     live = [pair for pair in zip(outputs, weights, strict=True) if pair[0].requires_grad]
     if not live:
         return tuple(map(torch.zeros_like, inputs))
@@ -181,8 +181,8 @@ def _gradients(
         if "not implemented" not in str(error):
             raise
         raise PathwayError(
-            f"Got a call between sites that torch differentiates once only ({error}), wanted calls whose gradients "
-            "have gradients: outgoing edges need them. Write it from other calls, or read incoming edges instead."
+            f"Got a call between sites that torch can differentiate only once ({error}), wanted calls that can be "
+            "differentiated twice, as outgoing edges need. Write it from other calls, or read incoming edges instead."
         ) from error
 
 
@@ -196,16 +196,16 @@ def _checked(node: int, nodes: Mapping[int, Tensor], side: str) -> int:
 
 
 def checked_index(value: int, count: int, name: str, where: str = "") -> int:
-    """Return an index that is one of ``count``.
+    """Return an index if it is in range(count).
 
     Args:
         value: the index.
-        count: how many there are.
-        name: what it counts, for the error.
-        where: where it counts, for the error.
+        count: of valid indices.
+        name: of what is counted, for the error.
+        where: the place, for the error.
 
     Raises:
-        PathwayError: it is none.
+        PathwayError: it is out of range.
     """
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < count:
         raise PathwayError(f"Got {name} {value!r}{where}, wanted an integer from 0 to {count - 1}.")

@@ -1,4 +1,4 @@
-"""How far around an image a network, or its pathway, is affine: exactly, and for all that a person would notice.
+"""How far around an image a network, or its pathway, is affine: exactly, and approximately.
 
 linear_radius              the ball in which no kept neuron switches and no max pool changes its winner
 effective_linear_radius    how far the response stays close to its linearisation

@@ -1,9 +1,9 @@
 """The affine map that a restricted network is around an image.
 
 Around the image every site multiplies by 0 or 1 and every max pool picks the same elements; every other call f is
-affine by itself and turns a change t of its input into f(t) - f(0). The program run by these rules pushes changes of
-the image through the network. What comes out is exact up to rounding, many changes go as one batch, threads do not meet
-(torch's forward mode has one level for the whole process), and the result can be differentiated. [Lee19]
+affine and turns a change t of its input into f(t) - f(0). Run by these rules, the program pushes changes of the image
+through the network. The result is exact up to rounding and can be differentiated; many changes go as one batch; threads
+do not share state (torch's forward mode has one level for the whole process). [Lee19]
 
 References:
     [Lee19] Lee, Alvarez-Melis, Jaakkola, Towards Robust, Locally Linear Deep Networks, ICLR 2019.
@@ -34,9 +34,9 @@ class AffineMap:
     Attributes:
         program: of the network.
         boundaries: where the map ends.
-        slopes: by site, 1 where the neuron passes changes on, else 0; (1, *site.shape).
-        windows: by max pool.
-        offsets: by call, f(0) where it is not 0; (1, ...).
+        slopes: per site, 1 where the neuron passes changes on, else 0; (1, *site.shape).
+        windows: per max pool.
+        offsets: per call, f(0) where it is not 0; (1, ...).
     """
 
     program: Program
@@ -50,7 +50,7 @@ class AffineMap:
 
         Args:
             change: of the image, (B, ...).
-            boundaries: those wanted; what only later ones need is not run.
+            boundaries: those wanted; calls that none of them needs are not run.
         """
         left = {each.source for each in boundaries}
         for node, value in walk(self.program, change, self._change):
@@ -71,7 +71,7 @@ class AffineMap:
 
 
 def affine_map(case: Case) -> AffineMap:
-    """Return the affine map of a case; two runs of its network, which ``check_piecewise_affine`` lets pass."""
+    """Return the affine map of a case whose network ``check_piecewise_affine`` accepts; two runs."""
     program, relus = case.network.program, {relu.node: relu for relu in case.network.relus}
     boundaries: list[Boundaries] = []
     slopes: dict[Node, Tensor] = {}
@@ -97,7 +97,7 @@ def affine_map(case: Case) -> AffineMap:
 
 
 def _offsets(program: Program, zeros: Tensor) -> dict[Node, Tensor]:
-    """Return each call's output for zeros, where that is not zeros."""
+    """Return each call's output for zeros, if it is not zeros."""
     offsets: dict[Node, Tensor] = {}
 
     def record(node: Node, values: Values) -> Any:

@@ -1,11 +1,11 @@
-"""Where an affine map ends: at each boundary a value that is affine in the image, its *gap*, reaches 0.
+"""Where an affine map ends: at each boundary, a value that is affine in the image, its *gap*, reaches 0.
 
     z                  a neuron switches
-    z - 6              a ReLU6 saturates, or no longer
+    z - 6              a ReLU6 starts or stops to saturate
     a_win - a_j        another element j of a max pool's window wins
 
-A neuron has the nearer of its two; a window has one with every competitor, since the one that catches up first need not
-be the second largest.
+A neuron has the nearer of its two boundaries; a window has one per competitor, since the first to overtake the winner
+need not be the second largest.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class Windows:
     """The L windows of a max pool in each channel, and their K elements.
 
     Attributes:
-        elements: (K, L), flat position of each in the channel's plane, H x W; anything for one in the padding.
+        elements: (K, L), flat position of each in the channel's plane, H x W; arbitrary in the padding.
         inside: (K, L), False in the padding.
-        winners: (C, L), flat position of each window's largest.
+        winners: (C, L), flat position of each window's largest element.
         shape: of the pooled value, (C, h, w), L = h w.
         plane: H W.
     """
@@ -58,9 +58,9 @@ class Boundaries:
 
     Attributes:
         name: of the call: module path, with ``#k`` where called more than once, or node.
-        site: index of the site; None for a pool, and for a ReLU call that is no site.
-        source: the call whose value the gaps are read from: a pre-activation, or what is pooled.
-        gaps: (N,), signed, inf for none: one a neuron, or one a channel, element and window, flat.
+        site: index of the site; None for a pool, and for a ReLU call that is not a site.
+        source: the call whose value the gaps are read from: a pre-activation, or a pool's input.
+        gaps: (N,), signed, inf for none: one per neuron, or one per channel, element and window, flat.
         capped: (N,), whether the gap is to the ceiling; () for a pool.
         windows: of the pool; None for a ReLU call.
     """
@@ -73,17 +73,17 @@ class Boundaries:
     windows: Windows | None = None
 
     def changes(self, change: Tensor) -> Tensor:
-        """Return the changes of the gaps, (B, N), that changes of the source's value, (B, ...), cause."""
+        """Return the changes of the gaps, (B, N), for changes of the source's value, (B, ...)."""
         return (change if self.windows is None else self.windows.leads(change)).flatten(1)
 
     def change(self, change: Tensor, index: int) -> Tensor:
-        """Return the change of one gap, a scalar, that a change of the source's value (no batch axis) causes."""
+        """Return the change of one gap, a scalar, for a change of the source's value (no batch axis)."""
         position, competitor = self.positions(index)
         flat = change.flatten()
         return flat[position] if competitor is None else flat[position] - flat[competitor]
 
     def positions(self, index: int) -> tuple[int, int | None]:
-        """Return flat positions in the source's value: a gap's neuron and None, or its winner and its competitor."""
+        """Return flat positions in the source's value: of a gap's neuron, and None; or of its winner and competitor."""
         if self.windows is None:
             return index, None
         elements, windows = self.windows.elements.shape
@@ -98,9 +98,9 @@ def relu_boundaries(relu: Site | LeftOut, z: Tensor, mask: Tensor) -> Boundaries
     """Return the boundaries of a ReLU call's neurons on the pathway.
 
     Args:
-        relu: whose they are.
+        relu: the ReLU call.
         z: its pre-activation, (1, *relu.shape).
-        mask: True on the pathway, shaped like relu.shape; True everywhere for a call that is no site.
+        mask: True on the pathway, of shape relu.shape; True everywhere for a call that is not a site.
     """
     capped = (z - relu.ceiling).abs() < z.abs()
     gaps = torch.where(mask, torch.where(capped, z - relu.ceiling, z), inf)
@@ -114,7 +114,7 @@ def pool_boundaries(program: Program, node: Node, x: Tensor) -> tuple[Boundaries
     Args:
         program: that calls it.
         node: the call.
-        x: what is pooled, (1, C, H, W).
+        x: the pool's input, (1, C, H, W).
     """
     elements, inside = _geometry(program, node, *x.shape[2:])
     winners = pool_winners(program, node, x)[0]
@@ -140,12 +140,12 @@ def pool_winners(program: Program, node: Node, x: Tensor) -> Tensor:
 
 
 def _elements(x: Tensor, elements: Tensor) -> Tensor:
-    """Return (B, C, K, L) of (B, C, H, W)."""
+    """Return the elements of each window, (B, C, K, L), of (B, C, H, W)."""
     return x.flatten(2)[:, :, elements.flatten()].view(*x.shape[:2], *elements.shape)
 
 
 def _geometry(program: Program, node: Node, height: int, width: int) -> tuple[Tensor, Tensor]:
-    """Return elements and inside of a max pool's windows, see ``Windows``."""
+    """Return ``elements`` and ``inside`` of a max pool's ``Windows``."""
     settings = max_pool_settings(program, node)
     settings["stride"] = settings["stride"] or settings["kernel_size"]
     each_way = (pair(settings[name]) for name in ("kernel_size", "stride", "padding", "dilation"))

@@ -1,4 +1,4 @@
-"""A network and one restricted case of it in float64: linear radii lie below what float32 resolves in a response."""
+"""A network and one restricted case of it in float64: linear radii are smaller than float32 resolves in a response."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Case:
     Attributes:
         network: in float64.
         image: (1, *network.input_shape), float64.
-        edit: what restricts a run, frozen activations computed in float64; None for the original network.
-        masks: one a site, bool, True where the neuron goes on as it is.
+        edit: restricts a run, with frozen activations computed in float64; None for the original network.
+        masks: one per site, bool, True where the neuron is not held.
     """
 
     network: Network
@@ -32,22 +32,22 @@ class Case:
     masks: tuple[Tensor, ...]
 
     def restricted(self, relu: Site | LeftOut, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the value a ReLU call passes on, and a mask of what it passes unchanged, shaped like one image's."""
+        """Return the value a ReLU call passes on, and a mask of its neurons that are not held, (*relu.shape)."""
         if isinstance(relu, LeftOut):
             return value, torch.ones(relu.shape, dtype=torch.bool, device=value.device)
         return self.edit(relu, value) if self.edit else value, self.masks[relu.index]
 
 
 def as_double(network: Network) -> Network:
-    """Return an equal network in float64, or the network itself if it is; nothing is traced, no tensor is shared.
+    """Return an equal network in float64, or the network itself if it already is; it is not traced again.
 
-    It lives on the network's device, or on the CPU where that has no float64 (mps).
+    No tensor is shared. It is on the network's device, or on the CPU if that has no float64 (mps).
     """
     if network.dtype == torch.float64:
         return network
     device = torch.device("cpu") if network.device.type == "mps" else network.device
     model = deepcopy(network.program.model).to(device, torch.float64)
-    for module in model.modules():  # constants that the trace found are plain attributes, which ``to`` leaves alone
+    for module in model.modules():  # constants found by the trace are plain attributes, which ``to`` does not convert
         for name, value in list(vars(module).items()):
             if isinstance(value, Tensor):
                 setattr(module, name, value.to(device, torch.float64 if value.is_floating_point() else None))
@@ -57,7 +57,7 @@ def as_double(network: Network) -> Network:
 def double_case(
     network: Network, image: Tensor, target: int, pathway: Pathway | None, off: Off, reference: Tensor | None
 ) -> Case:
-    """Return the case in float64; the image is (1, *network.input_shape), and so is the reference, if there is one.
+    """Return the case in float64; the image, and the reference if given, is (1, *network.input_shape).
 
     Args and errors are those of ``core.pathways.restriction.restrict``.
     """

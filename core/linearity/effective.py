@@ -1,9 +1,9 @@
-"""How far a restricted response stays close to its linearisation, in random directions and up its gradient.
+"""How far a restricted response stays close to its linearisation, in random directions and along its gradient.
 
     effective radius along a unit step d:  the first t with  |F(x + t d) - F(x) - t g·d| > 0.05 |F(x + t d) - F(x)|
 
-g being the gradient of F at x. The exact ball is tiny, since one neuron of millions suffices to end it; this is the
-distance a person can use. Any network has one, whatever bends in it. Everything is in float64.
+with g the gradient of F at x. The exact ball is tiny, since one neuron of millions is enough to end it; this distance
+is the useful one. Every network has it, whatever its nonlinearities. Everything is in float64.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from core.progress import Progress, silent
 __all__ = ["EffectiveRadius", "effective_linear_radius"]
 
 BATCH = 8  # points in one run; memory grows with it
-SMALLEST = 1e-6  # where to begin to look, L2 in the network's input
+SMALLEST = 1e-6  # the first distance tried, L2 in the network's input
 NOISE = 1e-13  # of the largest logit
-HALVINGS = 4  # of a factor 2 on a logarithmic scale: a radius is found to within 2 ** (1 / 16), 4.4 %
+HALVINGS = 4  # of a factor of 2, on a logarithmic scale: a radius is found to within 2 ** (1 / 16), 4.4 %
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class EffectiveRadius:
     Attributes:
         median: over the random directions.
         along_gradient: along the gradient of the response; inf where that is 0.
-        values: one a random direction, inf where the response stays close as far as was looked.
+        values: one per random direction, inf where the response stays close up to the largest distance.
     """
 
     median: float
@@ -60,23 +60,23 @@ def effective_linear_radius(
     largest: float = 1e3,
     progress: Progress = silent,
 ) -> EffectiveRadius:
-    """Return how far a restricted response stays close to its linearisation, in random directions and up its gradient.
+    """Return how far a restricted response stays close to its linearisation, at random and along its gradient.
 
-    Looks at 1e-6, 2e-6, 4e-6, ... up to ``largest`` until every direction has strayed, then halves the last factor of 2
-    four times: the first t is found to within 4.4 %, an earlier one between two doublings that return can be missed.
-    Costs (directions + 1) runs a doubling and a halving.
+    It tries 1e-6, 2e-6, 4e-6, ... up to ``largest`` until the response has strayed in every direction, then halves the
+    last factor of 2 four times. So t is found to within 4.4 %; a response that strays and returns between two doublings
+    can be missed. It costs (directions + 1) runs per doubling and per halving.
 
     Args:
         image: (1, *network.input_shape).
         target: class index.
         pathway: None for the original network.
         off: how neurons off the pathway are held.
-        reference: the image whose activations are held under "frozen", (1, ...); default ``image`` unmoved.
-        directions: unit steps, uniform on the sphere, at least 1.
+        reference: the image whose activations are held under "frozen", (1, ...); default ``image`` itself.
+        directions: number of unit steps, uniform on the sphere, at least 1.
         seed: of the directions.
         tolerance: share of the response's change by which its linearisation may be wrong, above 0.
-        largest: how far to look, above 1e-6; L2 in the network's input.
-        progress: told after each doubling and halving.
+        largest: the largest distance tried, above 1e-6; L2 in the network's input.
+        progress: called after each doubling and halving.
 
     Raises:
         PathwayError: an argument does not fit.
@@ -104,7 +104,7 @@ def effective_linear_radius(
 class _Rays:
     """Lines from an image: unit steps (R, ...) and, along each, the slope of the response's linearisation, (R,).
 
-    Differences below ``noise`` are rounding: a batch of another size sums in another order.
+    Differences below ``noise`` are rounding errors: a batch of another size sums in another order.
     """
 
     case: Case
@@ -115,7 +115,7 @@ class _Rays:
     noise: float
 
     def stray(self, tried: Mapping[int, float], tolerance: float) -> list[bool]:
-        """Say of some rays whether the response has left its linearisation, at a distance each."""
+        """Return, for some rays, whether the response has strayed from its linearisation at the distance tried."""
         if not tried:
             return []
         rays = torch.tensor(list(tried), device=self.steps.device)
@@ -131,7 +131,7 @@ class _Rays:
 
 
 def _rays(case: Case, target: int, directions: int, seed: int) -> _Rays:
-    """Return rays in random directions, the last one up the gradient; a gradient of 0 stays 0."""
+    """Return rays in random directions and, last, along the gradient; a gradient of 0 stays 0."""
     response, gradient = linearisation(case, target)
     generator = torch.Generator().manual_seed(seed)
     drawn = torch.randn(directions, *gradient.shape[1:], dtype=torch.float64, generator=generator)

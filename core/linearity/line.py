@@ -1,4 +1,4 @@
-"""How a restricted response runs along a line from the image, beside its linearisation there; in float64.
+"""How a restricted response changes along a line from the image, beside its linearisation; in float64.
 
 F(x + t d)    against    F(x) + t g·d          g = dF/dx at x
 """
@@ -32,11 +32,11 @@ class Line:
     """A restricted response at T points of a line, float64 on the CPU.
 
     Attributes:
-        ts: where, in lengths of the direction.
+        ts: position on the line, in lengths of the direction.
         responses: F(x + t d), (T,).
         tangent: F(x) + t g·d, (T,).
-        switched: how many kept neurons are off, on or saturated there and were not so at x, (T,) int64.
-        rerouted: how many windows of max pools have another winner there, (T,) int64.
+        switched: how many kept neurons are in another state there (off, on or saturated) than at x, (T,) int64.
+        rerouted: how many windows of max pools have another winner there than at x, (T,) int64.
     """
 
     ts: tuple[float, ...]
@@ -58,17 +58,17 @@ def along(
     reference: Tensor | None = None,
     progress: Progress = silent,
 ) -> Line:
-    """Return the restricted response and its linearisation along a line; costs a run a point.
+    """Return the restricted response and its linearisation along a line; costs one run per point.
 
     Args:
         image: (1, *network.input_shape).
         target: class index.
         pathway: None for the original network.
-        direction: shaped like one image, taken as it is: of length 1 for t to be an L2 distance.
-        ts: where on the line.
+        direction: shaped like one image, not normalised: with length 1, t is an L2 distance.
+        ts: positions on the line.
         off: how neurons off the pathway are held.
-        reference: the image whose activations are held under "frozen", (1, ...); default ``image`` unmoved.
-        progress: told after each batch of points.
+        reference: the image whose activations are held under "frozen", (1, ...); default ``image`` itself.
+        progress: called after each batch of points.
 
     Raises:
         PathwayError: an argument does not fit.
@@ -95,7 +95,7 @@ def along(
 
 
 def moved(image: Tensor, step: Tensor, t: Tensor) -> Tensor:
-    """Return image + t step, (B, ...), for one step or as many as there are t, (B,)."""
+    """Return image + t step, (B, ...), for t of shape (B,) and one step or B steps."""
     return image + t.view(-1, *[1] * (image.ndim - 1)) * step
 
 

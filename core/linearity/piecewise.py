@@ -1,4 +1,4 @@
-"""Which calls are affine in what they take: a list, since a call that merely looks affine would make a radius wrong."""
+"""Which calls are affine in their inputs: a list, since a call wrongly taken for affine would make a radius wrong."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ _PRODUCTS = spellings("mul", "multiply", "matmul", "mm", "bmm", "linear", "conv1
 
 
 def check_piecewise_affine(network: Network) -> Network:
-    """Return the network, or raise PathwayError when a call bends that is no ReLU, ReLU6 or max pool."""
+    """Return the network, or raise PathwayError when a call other than ReLU, ReLU6 and max pool is not affine."""
     relus = {relu.node for relu in network.relus}
     for node in network.program.nodes:
         sees_image = network.program.facts[node].sees_image and node.op not in ("placeholder", "output")
         why = _objection(network.program, node) if sees_image and node not in relus else None
         if why:
             raise PathwayError(
-                f"{network.name} {why}; a linear radius is known only where nothing bends but ReLU, ReLU6 and max "
-                "pools. Choose such a network: squeezenet1_1, efficientnet_lite0, a ResNet, a VGG."
+                f"{network.name} {why}; a linear radius is known only where all calls but ReLU, ReLU6 and max pools "
+                "are affine. Choose such a network: squeezenet1_1, efficientnet_lite0, a ResNet, a VGG."
             )
     return network
 
 
 def _objection(program: Program, node: Node) -> str | None:
-    """Say what is not affine about a call, if anything."""
+    """Return why a call is not known to be affine; None if it is."""
     kind, count = kind_of(program, node), len(_seen(program, node))
     if kind in MAX_POOLS:
         usable = len(program.facts[node].shape) == 3
-        return None if usable else f"pools something else than (N, C, H, W), or says where, at {_name(program, node)}"
+        return None if usable else f"pools a shape other than (N, C, H, W) or returns indices at {_name(program, node)}"
     if kind in _QUOTIENTS and _seen(program, node)[0] is not node.args[0]:
         return f"divides by a value that depends on the image ({_name(program, node)})"
     if kind in _PRODUCTS | _QUOTIENTS:
@@ -55,7 +55,7 @@ def _objection(program: Program, node: Node) -> str | None:
 
 
 def _seen(program: Program, node: Node) -> list[Node]:
-    """Return the arguments that depend on the image, one as often as it is given."""
+    """Return the arguments that depend on the image, with repetitions."""
     given: list[Any] = []
     map_aggregate((node.args, node.kwargs), given.append)
     return [each for each in given if isinstance(each, Node) and program.facts[each].sees_image]

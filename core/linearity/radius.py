@@ -3,18 +3,18 @@
     r = min over boundaries of  |gap| / ||d gap / dx||₂
 
 over every boundary of ``core.linearity.boundaries``: kept neurons that switch or saturate, and max pools that change
-their winner. Inside the ball none is reached; at r along ``direction`` one is. Neurons off the pathway are constant and
-bound nothing, boundaries without gradient neither.
+their winner. Inside the ball no boundary is reached; at distance r along ``direction`` one is. Neurons off the pathway
+are constant and set no boundary, and neither do gaps without gradient.
 
 Millions of norms come from k probes: for v ~ N(0, I), S = Σ (d gap/dx · v)² is ||d gap/dx||² times a chi-square
-variable of k degrees. With q its quantile at (1 - confidence) / boundaries, by the union bound at the stated confidence
-*all* norms are at most √(S / q), hence all quotients at least
+variable of k degrees. Let q be its quantile at (1 - confidence) / boundaries. By the union bound, at the stated
+confidence *all* norms are at most √(S / q), hence all quotients at least
 
     b = |gap| / √(S / q)
 
 Exact norms are then computed by reverse mode in ascending order of b, until the least exact quotient is no larger than
-every b left. So the answer is the quotient of a real boundary, and the least of all at that confidence; more probes
-only spare exact norms. Everything is in float64: the smallest gaps lie below what float32 resolves.
+every b left. So the result is the quotient of a real boundary, and the least of all at that confidence; more probes
+only save exact norms. Everything is in float64: the smallest gaps are smaller than float32 resolves.
 
 References:
     [Lee19] Lee, Alvarez-Melis, Jaakkola, Towards Robust, Locally Linear Deep Networks, ICLR 2019.
@@ -41,7 +41,7 @@ from core.progress import Progress, silent
 
 __all__ = ["Candidate", "LinearRadius", "linear_radius"]
 
-NOISE = 1e-13  # of the largest norm: smaller ones are rounding, as where gradients cancel
+NOISE = 1e-13  # of the largest norm: smaller ones are rounding errors, as where gradients cancel
 Kind = Literal["relu", "relu6", "pool"]
 BATCH = 8  # probes or exact norms in one pass; memory grows with it
 
@@ -54,9 +54,9 @@ class Candidate:
         kind: "relu": a neuron switches; "relu6": it meets the ceiling; "pool": another element of a window wins.
         name: of the site, or of the max pool's call.
         site: index of the site; None for a pool.
-        position: flat, of the neuron in its site's activation; of the winner in what is pooled, (C, H, W).
+        position: flat, of the neuron in its site's activation; of the winner in the pool's input, (C, H, W).
         competitor: flat, of the element that would win; None for a site.
-        margin: |gap|: how much the pre-activation is away from 0 or 6, the winner from its competitor.
+        margin: |gap|: the distance of the pre-activation from 0 or 6, or of the winner from its competitor.
         norm: of the gap's gradient to the image, L2.
     """
 
@@ -70,7 +70,7 @@ class Candidate:
 
     @property
     def radius(self) -> float:
-        """Return how far the boundary is, L2 in the network's input; inf without gradient."""
+        """Return the distance of the boundary, L2 in the network's input; inf without gradient."""
         return self.margin / self.norm if self.norm > 0 else inf
 
 
@@ -79,13 +79,13 @@ class LinearRadius:
     """How far one image's restricted network is affine.
 
     Attributes:
-        radius: L2 in the network's input (normalised pixels); 0 for an exact tie, inf if nothing bounds.
-        limit: the boundary that sets it; None if nothing bounds.
+        radius: L2 in the network's input (normalised pixels); 0 for an exact tie, inf without boundaries.
+        limit: the boundary that sets it; None without boundaries.
         candidates: how many boundaries have a gradient to the image.
         exact: how many norms were computed exactly.
         confidence: that no boundary is nearer.
-        direction: unit step to the limit, shaped like one image, float64: image + radius * direction reaches it; 0 if
-            nothing bounds.
+        direction: unit step to the limit, shaped like one image, float64: image + radius * direction reaches it; 0
+            without boundaries.
     """
 
     radius: float
@@ -111,8 +111,8 @@ def linear_radius(
 ) -> LinearRadius:
     """Return the L2 radius around an image inside which the restricted network is affine. [Lee19]
 
-    Costs about ``probes`` runs and, as a rule, a few tens of backward passes, all in float64. All logits share the
-    radius, so that the target does not change it.
+    It costs about ``probes`` runs and, as a rule, a few tens of backward passes, all in float64. All logits share the
+    radius, so it does not depend on the target.
 
     Args:
         image: (1, *network.input_shape).
@@ -121,12 +121,12 @@ def linear_radius(
         off: how neurons off the pathway are held.
         reference: the image whose activations are held under "frozen", (1, ...); default ``image`` itself.
         confidence: that the radius is the least, in (0, 1).
-        probes: random directions, at least 1.
+        probes: number of random directions, at least 1.
         seed: of the probes.
-        progress: told after each pass.
+        progress: called after each pass.
 
     Raises:
-        PathwayError: an argument does not fit, or the network bends at other calls than ReLU, ReLU6 and max pools.
+        PathwayError: an argument does not fit, or calls other than ReLU, ReLU6 and max pools are not affine.
     """
     from scipy.stats import chi2  # takes a second to import
 
@@ -147,7 +147,7 @@ def linear_radius(
 
 
 def _probed(found: AffineMap, image: Tensor, probes: int, seed: int, progress: Progress) -> Tensor:
-    """Return Σ (d gap/dx · v)² over the probes v, one a gap of all boundaries in a row."""
+    """Return Σ (d gap/dx · v)² over the probes v, one sum per gap, all boundaries concatenated."""
     generator = torch.Generator().manual_seed(seed)
     squares = {each: torch.zeros_like(each.gaps) for each in found.boundaries}
     for done in range(0, probes, BATCH):
@@ -163,14 +163,14 @@ def _probed(found: AffineMap, image: Tensor, probes: int, seed: int, progress: P
 def _least(
     found: AffineMap, image: Tensor, bounds: Tensor, probes: int, progress: Progress
 ) -> tuple[Candidate | None, Tensor, int]:
-    """Return the boundary of least quotient, the unit step towards it, and how many quotients it took.
+    """Return the boundary of least quotient, the unit step towards it, and how many quotients were computed.
 
     Args:
-        found: whose boundaries.
+        found: the affine map.
         image: (1, ...).
-        bounds: lower bounds of all quotients, inf for what does not bound; changed.
+        bounds: lower bounds of all quotients, inf for gaps that set no boundary; changed in place.
         probes: how many were made, for the progress.
-        progress: told after each pass, from one half on.
+        progress: called after each pass, from one half on.
     """
     least, limit, direction, exact = inf, None, torch.zeros_like(image[0]), 0
     left = torch.nonzero(bounds < least).flatten()
@@ -187,7 +187,7 @@ def _least(
 
 
 def _exact(found: AffineMap, image: Tensor, chosen: list[int]) -> Iterator[tuple[Candidate, Tensor]]:
-    """Yield candidates and the unit steps towards them; one run and one backward pass of a batch."""
+    """Yield candidates and the unit steps towards them; one run and one backward pass, batched."""
     places = [_place(found, index) for index in chosen]
     wanted = {each for each, _ in places}
     with torch.enable_grad():
@@ -204,7 +204,7 @@ def _exact(found: AffineMap, image: Tensor, chosen: list[int]) -> Iterator[tuple
 
 
 def _place(found: AffineMap, index: int) -> tuple[Boundaries, int]:
-    """Return whose a gap of all boundaries in a row is, and its index there."""
+    """Return the boundaries that a gap belongs to, and its index there, given its index in all of them concatenated."""
     for each in found.boundaries:
         if index < len(each.gaps):
             return each, index

@@ -1,8 +1,8 @@
-"""Selection methods: a function of (network, image, target) to one score tensor a site.
+"""Selection methods: a function of (network, image, target) to one score tensor per site.
 
     scores = METHODS["NeuronMCT"](network, image, target)
 
-One file a method; none imports another. ``METHODS`` keeps them in the order in which people meet them.
+One file per method; none imports another. ``METHODS`` keeps them in the order in which they are shown.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["METHODS", "Family", "Method", "Option", "Scored", "Scores", "Step"]
 
 _GATES = (
     Option("iterations", 0, 0, 5000, "Steps of gradient descent; 0 for the published number: 1000, per channel 30."),
-    Option("per_channel", 0, 0, 1, "One gate a channel, as Wang et al. have it, with their rates."),
+    Option("per_channel", 0, 0, 1, "One gate per channel, as Wang et al. have it, with their rates."),
 )
 
 METHODS: dict[str, Method] = {
@@ -40,14 +40,14 @@ METHODS: dict[str, Method] = {
             options=(
                 Option("n_steps", 11, 1, 200, "Midpoints of the integral; more is closer, and slower."),
                 Option(
-                    "as_released", 0, 0, 1, "The released code's 11 points, which run on to 5.5 times the activation."
+                    "as_released", 0, 0, 1, "The released code's 11 points, which go up to 5.5 times the activation."
                 ),
             ),
         ),
         Method(
             "GreedyPruning",
             "pruning",
-            "What is left when the weakest contributors are removed step by step and dead neurons never are.",
+            "What is left when the weakest contributors, but never dead neurons, are removed step by step.",
             greedy_pruning,
             passes=lambda network, steps, as_released: steps,
             options=(
@@ -70,10 +70,10 @@ METHODS: dict[str, Method] = {
         Method(
             "DGR(init=r)",
             "pruning",
-            "The same gates started at random: other neurons keep the same answer, where any do.",
+            "The same gates from a random start: other neurons that keep the same answer, if any are found.",
             dgr_from_random,
             passes=lambda network, iterations, per_channel, seed: 1.3 * (iterations or (30 if per_channel else 1000)),
-            options=(*_GATES, Option("seed", 0, 0, 9999, "Another number, other gates to start from.")),
+            options=(*_GATES, Option("seed", 0, 0, 9999, "Another number gives another start.")),
             uses_target=False,
         ),
         Method(
@@ -82,7 +82,7 @@ METHODS: dict[str, Method] = {
             "Neurons in random order: what any selection has to beat.",
             random_scores,
             passes=lambda network, seed: 0,
-            options=(Option("seed", 0, 0, 9999, "Another number, another order."),),
+            options=(Option("seed", 0, 0, 9999, "Another number gives another order."),),
             uses_target=False,
             ordinal=True,
         ),

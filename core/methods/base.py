@@ -1,4 +1,4 @@
-"""What every selection method shares: a name, options, a price, and scores as its answer."""
+"""What every selection method shares: a name, options, a cost, and scores as its result."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Family = Literal["contribution", "pruning", "baseline"]
 
 
 Scored = list[Scores | PathwayError]
-"""What a method says of each image of a batch: its scores, or why it has none."""
+"""The result for each image of a batch: its scores, or the error that explains why there are none."""
 
 
 @dataclass(frozen=True)
@@ -51,17 +51,17 @@ class Option:
 class Method:
     """One way of scoring neurons; call it as ``method(network, image, target, **options)``.
 
-    ``batch`` scores many images together, each by itself: on small ones it is several times as fast.
+    ``batch`` scores many images together, each independently: on small images it is several times as fast.
 
     Attributes:
-        name: the paper's.
+        name: as in the paper.
         family: what it selects by.
-        summary: one sentence for people.
-        function: does the work, given network, images (N, ...), targets (N,) and options.
+        summary: one sentence, shown to people.
+        function: computes the scores, given network, images (N, ...), targets (N,) and options.
         passes: about how many forward-and-backward passes it costs, given the network and options.
-        options: what may be chosen.
+        options: that may be chosen.
         uses_target: whether another target gives other scores.
-        ordinal: whether scores are places, which say no more than the ranks.
+        ordinal: whether scores only give an order, as ranks do.
     """
 
     name: str
@@ -74,7 +74,7 @@ class Method:
     ordinal: bool = False
 
     def checked(self, /, **chosen: int) -> dict[str, int]:
-        """Return all options, the chosen ones checked and the others at their defaults.
+        """Return all options: the chosen ones, checked, and the defaults of the others.
 
         Raises:
             PathwayError: an option is unknown or out of range.
@@ -97,12 +97,12 @@ class Method:
             network: traced.
             image: (1, *network.input_shape).
             target: class index.
-            progress: told between steps; raise ``Cancelled`` in it to stop.
+            progress: called between steps; raise ``Cancelled`` in it to stop.
             options: see ``self.options``.
 
         Raises:
             PathwayError: the image, the target or an option does not fit, or the method found no scores.
-            Cancelled: as ``progress`` raised it, with the best scores so far in ``best`` if there are any.
+            Cancelled: as ``progress`` raised it, with the best scores so far, if there are any, in ``best``.
         """
         network.check_image(image, one=True)
         try:
@@ -116,7 +116,7 @@ class Method:
         return found
 
     def title(self, **options: int) -> str:
-        """Return the name, with those options that are not the defaults."""
+        """Return the name with the options that differ from the defaults."""
         switches = {option.name for option in self.options if (option.low, option.high) == (0, 1)}
         changed = [
             name.replace("_", " ") if name in switches else f"{name}={value}"
@@ -128,10 +128,10 @@ class Method:
     def batch(
         self, network: Network, images: Tensor, targets: Sequence[int], *, progress: Progress = silent, **options: int
     ) -> Scored:
-        """Return for each image its scores, or the error that a call for it alone would raise.
+        """Return for each image its scores, or the error that a call for this image would raise.
 
-        They are those of a call for it alone up to rounding, and bit by bit where images are taken one by one (DGR).
-        Rounding decides near-ties, and in GreedyPruning up to which step the prediction stays.
+        The scores equal those of a call for the image alone up to rounding, and exactly where a method takes images one
+        by one (DGR). Rounding decides near-ties and, in GreedyPruning, the last step that keeps the prediction.
 
         Args:
             network: traced.
@@ -146,7 +146,7 @@ class Method:
         """
         network.check_image(images)
         if len(targets) != len(images):
-            raise PathwayError(f"Got {len(targets)} targets for {len(images)} images, wanted one each.")
+            raise PathwayError(f"Got {len(targets)} targets for {len(images)} images, wanted one per image.")
         classes = torch.tensor([network.check_target(target) for target in targets], device=images.device)
         return self.function(network, images, classes, progress=progress, **self.checked(**options))
 
@@ -162,7 +162,7 @@ def contributions(
         edit: what restricts the network, if anything.
 
     Returns:
-        The run, its activations those after the edit, and one tensor a site, shaped like them, >= 0.
+        The run, with activations after the edit, and one tensor per site, shaped like its activation, >= 0.
     """
     with torch.enable_grad():
         run = network.run(images, _leaves(edit), record=True)
@@ -179,20 +179,20 @@ def each_image(
     *,
     keeps_zeros: bool = True,
 ) -> Scored:
-    """Return each image's scores, given those of all at every site, (N, *site.shape), and the activations there.
+    """Return each image's scores, given those of all images.
 
     Args:
-        scores: one tensor a site.
-        activations: one a site, shaped like the scores.
-        sums: one tuple an image, if there are any.
-        keeps_zeros: as of ``Scores``.
+        scores: one tensor per site, (N, *site.shape).
+        activations: one per site, shaped like the scores.
+        sums: one tuple per image, if there are any.
+        keeps_zeros: as for ``Scores``.
     """
     rows = zip(zip(*scores, strict=True), zip(*activations, strict=True), sums or repeat(()), strict=False)
     return [Scores(each, its, sums=found, keeps_zeros=keeps_zeros) for each, its, found in rows]
 
 
 def target_gradients(logits: Tensor, targets: Tensor, activations: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Return the gradient of each image's target logit to its activations, 0 where none leads there.
+    """Return the gradient of each image's target logit to its activations, 0 where no path leads there.
 
     Args:
         logits: (N, classes).
@@ -204,17 +204,17 @@ def target_gradients(logits: Tensor, targets: Tensor, activations: tuple[Tensor,
 
 
 def whole(most: int) -> torch.dtype:
-    """Return the smallest type of floats that holds all whole numbers up to ``most``: it ranks in half the memory."""
+    """Return the smallest float type that holds all whole numbers up to ``most``; float32 halves a ranking's memory."""
     return torch.float32 if most <= 2**24 else torch.float64
 
 
 def split(network: Network, flat: Tensor) -> list[Scores]:
-    """Return each image's scores, given those of all neurons in a row, (N, neurons)."""
+    """Return each image's scores, given a row of scores per image, (N, neurons)."""
     return [Scores(network.by_site(row)) for row in flat]
 
 
 def _leaves(edit: Edit | None) -> Edit:
-    """The edit, then gradients to activations that start at the first sites."""
+    """Return the edit followed, where nothing has a gradient yet, by a new leaf for gradients."""
 
     def to_leaf(site: Site, activation: Tensor) -> Tensor:
         activation = edit(site, activation) if edit else activation

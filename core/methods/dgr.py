@@ -1,16 +1,16 @@
-"""DGR, distillation-guided routing: gates that keep the answer while as much as possible is turned down.
+"""DGR, distillation-guided routing: gates that keep the answer while as many as possible are turned down.
 
-One gate λ ≥ 0 a neuron multiplies its activation; gradient descent minimises
+One gate λ ≥ 0 per neuron multiplies its activation; gradient descent minimises
 
     CE( softmax F(x), softmax F(x; λ) ) + γ · Σ |λ|
 
-and the gates of lowest loss among the iterations that predict as the original network does are the scores. As the
-paper uses it: γ = 0.01, rate 0.01, momentum 0.9, 1000 iterations, gates clamped to [0, 100], started at 1 or uniformly
-in (0, 1). Wang et al. gate whole channels: γ = 0.05, rate 0.1, 30 iterations. It keeps the whole answer and so ignores
+and the scores are the gates of lowest loss among the iterations that keep the original prediction. The paper's
+settings: γ = 0.01, rate 0.01, momentum 0.9, 1000 iterations, gates clamped to [0, 100], started at 1 or uniformly in
+(0, 1). Wang et al. gate whole channels: γ = 0.05, rate 0.1, 30 iterations. DGR keeps the whole answer, so it ignores
 the target.
 
-Where no iteration keeps the prediction, it starts afresh with γ/10, then γ/100 (the paper's released code goes on from
-where it was, up to 100 times).
+Where no iteration keeps the prediction, it restarts with γ/10, then γ/100 (the paper's released code continues from
+the last gates, up to 100 times).
 
 References:
     [Khakzar21] Khakzar et al., Neural Response Interpretation through the Lens of Critical Pathways, CVPR 2021.
@@ -57,14 +57,14 @@ def dgr_from_ones(
     per_channel: int = 0,
     progress: Progress = silent,
 ) -> Scored:
-    """Return for each image the gates found from all ones, or the error that none kept the prediction. [Khakzar21]
+    """Return for each image the gates found from a start at 1, or the error that none kept the prediction. [Khakzar21]
 
     Args:
         images: (N, *network.input_shape).
         targets: not used.
         iterations: 0 for the published number, 1000, or 30 for gates per channel.
-        per_channel: 1 for one gate a channel, as [Wang18].
-        progress: told the loss after each iteration.
+        per_channel: 1 for one gate per channel, as [Wang18].
+        progress: called with the loss after each iteration.
 
     Raises:
         Cancelled: as ``progress`` raised it, with the best scores of each image so far in ``best``.
@@ -83,7 +83,7 @@ def dgr_from_random(
     seed: int = 0,
     progress: Progress = silent,
 ) -> Scored:
-    """Return the gates found from uniform random ones. [Khakzar21]
+    """Return the gates found from a uniform random start. [Khakzar21]
 
     Args and errors are those of ``dgr_from_ones``, beside:
         seed: of the start.
@@ -108,7 +108,7 @@ def _search(
     per_channel: int,
     progress: Progress,
 ) -> Scored:
-    """Descend for one image after the other: in a batch other rounding leads to other gates within 1000 steps."""
+    """Descend for one image after the other: in a batch, other rounding would lead to other gates within 1000 steps."""
     settings = _CHANNELS if per_channel else _NEURONS
     found: list[Scores | PathwayError] = []
     for number, image in enumerate(torch.split(images, 1), 1):
@@ -131,7 +131,7 @@ def _find(
     progress: Progress,
     which: str,
 ) -> Scores | PathwayError:
-    """Descend from the first start, and from the next ones as long as nothing kept the prediction."""
+    """Descend from the first start, and from the next ones until some gates keep the prediction."""
     with torch.no_grad():
         original = network.run(image, record=True)
     for attempt, start in enumerate(starts):
@@ -182,7 +182,7 @@ class _Descent:
         return loss
 
     def scores(self) -> Scores | None:
-        """Return the best gates so far, one a neuron; None while none kept the prediction."""
+        """Return the best gates so far, one per neuron; None while none kept the prediction."""
         if self._lowest == inf:
             return None
         gates = (best.expand(site.shape).clone() for best, site in zip(self._best, self._network.sites, strict=True))

@@ -1,14 +1,14 @@
-"""GreedyPruning: pathological pruning that keeps the response by removing what contributes least, never what is dead.
+"""GreedyPruning: pathological pruning that keeps the response by removing the least contributors, but no dead neurons.
 
-In each of 100 steps the N/100 smallest positive |a · dF/da| are removed, rescored in the network pruned so far.
+Each of 100 steps removes the N/100 neurons with the smallest positive |a · dF/da|, scored in the network pruned so far.
 Neurons that score zero are never removed, so dead ones stay: the pathway satisfies the pruning objective with neurons
 that do not matter. It ends at the last step that kept the prediction. The score is ordinal: the step of removal, and
-above all of those the neurons never removed, in the order of |a · dF/da| at that last step.
+above these steps the neurons never removed, in the order of |a · dF/da| at that last step.
 
-As released, the paper's code is another algorithm: in step i = 0 .. 98 it turns everything on and removes the smallest
-positive scores, measured in the network of the step before, as many as lie at or below the i-th percentile of N scores,
-floor((N - 1) i / 100) + 1; what was removed scores 0 there and so comes back. It undoes itself, and its pathway has a
-sparsity of its own. ``as_released`` does the same.
+The paper's released code is another algorithm: step i = 0 .. 98 turns all neurons on and removes the smallest positive
+scores, computed in the network of the step before, as many as lie at or below the i-th percentile of N scores,
+floor((N - 1) i / 100) + 1. Neurons removed before score 0 there, and so come back. The steps undo each other, and the
+pathway has a sparsity of its own. ``as_released`` does the same.
 
 References:
     [Khakzar21] Khakzar et al., Neural Response Interpretation through the Lens of Critical Pathways, CVPR 2021.
@@ -46,9 +46,9 @@ def greedy_pruning(
     Args:
         images: (N, *network.input_shape).
         targets: (N,), class indices whose gradient scores neurons; the prediction that must stay is the original one.
-        steps: removals; each takes round(neurons / steps), one at least, and costs one forward and backward pass.
-        as_released: 1 for what the released code does, whatever ``steps``; its pathway's neurons score 1.
-        progress: told after each step.
+        steps: removals, each of round(neurons / steps) neurons, at least one, and one forward and backward pass.
+        as_released: 1 for the released code's algorithm, which ignores ``steps``; its pathway's neurons score 1.
+        progress: called after each step.
     """
     pruning = _Pruning(network, images, targets)
     return _as_released(pruning, progress) if as_released else _as_described(pruning, steps, progress)
@@ -80,7 +80,7 @@ def _as_released(pruning: _Pruning, progress: Progress) -> Scored:
         states, scored = pruning.look(on, step)
         on = torch.ones_like(on)
         for row, each in zip(on, scored, strict=True):
-            row[lowest(each, (network.neurons - 1) * step // 100 + 1)] = False  # those up to a percentile
+            row[lowest(each, (network.neurons - 1) * step // 100 + 1)] = False  # up to the percentile
         progress(step + 1, RELEASED_STEPS, f"steps as released, p ratio {states[0].p_ratio:.2g}")
     pruning.look(on, RELEASED_STEPS)
     rows = zip(on.float(), pruning.trajectories, strict=True)
@@ -88,7 +88,7 @@ def _as_released(pruning: _Pruning, progress: Progress) -> Scored:
 
 
 class _Removals:
-    """What was removed from one image's network, and when."""
+    """The neurons removed from one image's network, each with its step."""
 
     def __init__(self, network: Network) -> None:
         self.at = torch.zeros(network.neurons, dtype=torch.int32, device=network.device)  # step; 0 = not removed
@@ -96,7 +96,7 @@ class _Removals:
         self.last, self.scored = 0, torch.empty(0)  # of the last step that kept the prediction
 
     def go_on(self, state: Step, scored: Tensor, count: int, *, last: bool) -> None:
-        """Remember a step, (neurons,) scored in it, and remove the weakest unless it is the last."""
+        """Record a step and its scores, (neurons,), and remove the weakest neurons unless it is the last step."""
         if self.ended:
             return
         self.steps += 1
@@ -109,7 +109,7 @@ class _Removals:
 
 
 class _Pruning:
-    """Several images' networks while they are pruned: looks at what is left, and remembers what it saw."""
+    """Several images' networks while they are pruned, and their states so far."""
 
     def __init__(self, network: Network, images: Tensor, targets: Tensor) -> None:
         self.network, self.trajectories = network, [list[Step]() for _ in images]
@@ -141,7 +141,7 @@ class _Pruning:
 
 
 def _ordinal(removed: _Removals) -> Tensor:
-    """Steps of removal up to the last, then the rest by contribution; places among distinct values lose nothing."""
+    """Return steps of removal up to the last, then the other neurons' ranks among their distinct contributions."""
     rest = (removed.at == 0) | (removed.at > removed.last)
     scores = removed.at.to(whole(2 * len(removed.at)))
     _, place = torch.unique(removed.scored[rest], return_inverse=True)

@@ -1,15 +1,15 @@
-"""NeuronIntGrad: integrated gradients of the response, taken at one site at a time from zero.
+"""NeuronIntGrad: integrated gradients of the response at one site at a time, from zero.
 
     score_i = | a_i · ∫₀¹ df_s(α a_s)/da_i dα |        f_s the network from site s on
 
-The whole site is scaled together; what does not pass the site keeps its value. The integrand of a ReLU network is
-piecewise constant, so the midpoint rule α_k = (k + ½)/n serves better than points at both ends. Completeness: a site's
-signed contributions sum to f_s(a_s) - f_s(0) as n grows; ``Scores.sums`` says how near they come. Behind a
-normalisation (group, layer) the scale of a site does not matter until it is nearly 0: all change happens there, between
-two points, and the sum falls short of nearly all that is due.
+The whole site is scaled together; values that do not depend on the site stay. The integrand of a ReLU network is
+piecewise constant, so the midpoint rule α_k = (k + ½)/n is better than points at both ends. Completeness: a site's
+signed contributions sum to f_s(a_s) - f_s(0) as n grows; ``Scores.sums`` has both. Before a normalisation (group,
+layer) the scale of a site does not matter until it is nearly 0: nearly all change happens there, between two points,
+and the sum misses it.
 
-As released, the paper's code adds up its steps: it takes the 11 points α = 0, 0.1, 0.3, 0.6, ... 5.5, six of them
-beyond the activation itself, and keeps no neuron that scores 0. ``as_released`` does the same.
+The paper's released code adds its steps up: it takes the 11 points α = 0, 0.1, 0.3, 0.6, ... 5.5, six of them beyond
+the activation itself, and keeps no neuron that scores 0. ``as_released`` does the same.
 
 References:
     [Khakzar21] Khakzar et al., Neural Response Interpretation through the Lens of Critical Pathways, CVPR 2021.
@@ -29,7 +29,7 @@ from core.progress import Progress, silent
 __all__ = ["midpoints", "neuron_intgrad", "signed_contributions"]
 
 RELEASED = (torch.arange(11, dtype=torch.float64) / 10).cumsum(0)
-MEMORY = 192 * 2**20  # bytes of values, roughly, that one batch of steps may compute
+MEMORY = 192 * 2**20  # bytes of values, about, that one batch of steps may compute
 
 
 def neuron_intgrad(
@@ -47,8 +47,8 @@ def neuron_intgrad(
         images: (N, *network.input_shape).
         targets: (N,), class indices.
         n_steps: midpoints of the integral; each costs one forward and backward pass from each site on.
-        as_released: 1 for the released code's 11 points, whatever ``n_steps``.
-        progress: told after each site.
+        as_released: 1 for the released code's 11 points; ``n_steps`` is then ignored.
+        progress: called after each site.
     """
     cache = network.cache(images)
     alphas = RELEASED if as_released else midpoints(n_steps)
@@ -58,12 +58,12 @@ def neuron_intgrad(
         sums.append(_sums(network, cache, site, targets, signed))
         scores.append(signed.abs_())
         progress(site.index + 1, len(network.sites), f"sites, {len(alphas)} steps each")
-    by_image = [] if as_released else [*zip(*sums, strict=True)]  # the released points integrate nothing
+    by_image = [] if as_released else [*zip(*sums, strict=True)]  # with the released points it is no integral
     return each_image(scores, cache.activations, by_image, keeps_zeros=not as_released)
 
 
 def _sums(network: Network, cache: Cache, site: Site, targets: Tensor, signed: Tensor) -> list[Sum]:
-    """Return, for each image, what a site's signed contributions sum to, and what is due."""
+    """Return, for each image, the sum of a site's signed contributions, and the value it should have."""
     with torch.no_grad():
         without = network.resume(cache, site, torch.zeros_like(signed)).logits
     due = (cache.logits - without).gather(1, targets[:, None])[:, 0]
@@ -84,7 +84,7 @@ def signed_contributions(
         cache: of N images.
         targets: (N,), class indices.
         alphas: (K,) points of the integral, run in batches.
-        memory: bytes that the values of one batch may take, at least one step a batch.
+        memory: bytes that the values of one batch may take, at least one step per batch.
     """
     activation = cache.activations[site.index]  # (N, *site.shape)
     total = torch.zeros_like(activation)

@@ -26,7 +26,7 @@ def neuron_mct(network: Network, images: Tensor, targets: Tensor, *, progress: P
     Args:
         images: (N, *network.input_shape).
         targets: (N,), class indices.
-        progress: told once.
+        progress: called once.
     """
     run, scores = contributions(network, images, targets)
     progress(1, 1, "pass")

@@ -1,6 +1,6 @@
-"""Random: the baseline every selection has to beat, a seeded permutation of all neurons.
+"""Random: a seeded permutation of all neurons, the baseline that every selection has to beat.
 
-A permutation, not uniform floats: those collide, and can be 0. The paper draws per layer; here, as everywhere, the
+It is a permutation because uniform floats can be equal, or 0. The paper draws per layer; here, as for all methods, the
 selection is over all sites together.
 """
 
@@ -19,13 +19,13 @@ __all__ = ["random_scores"]
 def random_scores(
     network: Network, images: Tensor, targets: Tensor, *, seed: int = 0, progress: Progress = silent
 ) -> Scored:
-    """Return a permutation of 1..N over all N neurons, exact, the same for every image and target of a seed.
+    """Return a permutation of 1..N over all N neurons, exact; it depends only on the seed.
 
     Args:
-        images: (B, *network.input_shape); only how many counts.
+        images: (B, *network.input_shape); only B matters.
         targets: not used.
-        seed: another number, another permutation.
-        progress: told once.
+        seed: of the permutation.
+        progress: called once.
     """
     order = torch.randperm(network.neurons, generator=torch.Generator().manual_seed(seed)) + 1
     progress(1, 1, "permutation")

@@ -1,4 +1,4 @@
-"""Networks by name, and their weights: embedded, published, or in a person's checkpoint."""
+"""Networks by name, and their weights: embedded, published, or from a user's checkpoint."""
 
 from __future__ import annotations
 

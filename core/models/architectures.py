@@ -1,8 +1,8 @@
-"""Which classifiers there are, as models without weights, and how weights get into them.
+"""The classifiers as models without weights, and how weights get into them.
 
-Three architectures come with weights; the others are torchvision's classifiers, by the names torchvision gives them.
-A model is built without memory for its weights, which are then handed in, not copied: initialising VGG-16 only to
-overwrite it takes longer than loading it.
+Three architectures come with weights; the others are torchvision's classifiers, by torchvision's names. A model is
+built without memory for its weights, which are then assigned, not copied: initialising VGG-16 only to overwrite it
+takes longer than loading it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = ["EMBEDDED", "architectures", "build", "check_name", "class_names_of",
 
 EMBEDDED = ("squeezenet1_1", "efficientnet_lite0", "fashion_vgg")
 
-_OURS: dict[str, tuple[type[nn.Module], Preprocessing]] = {  # that torchvision does not have
+_OURS: dict[str, tuple[type[nn.Module], Preprocessing]] = {  # not in torchvision
     "efficientnet_lite0": (EfficientNetLite0, Preprocessing(mean=(127 / 255,) * 3, std=(128 / 255,) * 3)),
     "fashion_vgg": (SmallVGG, Preprocessing(28, 28, mean=(0.2860,) * 3, std=(0.3530,) * 3)),
 }
@@ -54,7 +54,7 @@ def check_name(name: str) -> str:
 
 
 def build(name: str, num_classes: int | None = None) -> nn.Module:
-    """Return a model without values, in evaluation mode, by default with its own classes; ``fill`` gives it some."""
+    """Return a model without weights, in evaluation mode, by default with its own classes; ``fill`` assigns weights."""
     num_classes = num_classes or len(class_names_of(name))
     if check_name(name) in _OURS:
         with torch.device("meta"):
@@ -70,7 +70,7 @@ def build(name: str, num_classes: int | None = None) -> nn.Module:
 
 
 class _EmptyOnMeta(TorchFunctionMode):
-    """Where what weights are made with, ``torch.empty``, takes no memory, and other tensors have their values."""
+    """A mode in which ``torch.empty``, which makes weights, takes no memory; other tensors have their values."""
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -87,7 +87,7 @@ def _options(name: str) -> dict[str, Any]:
 
 
 def preprocessing_of(name: str) -> Preprocessing:
-    """Return how the publishers of an architecture's weights make a photo its input."""
+    """Return the preprocessing of the publishers of an architecture's weights."""
     if check_name(name) in _OURS:
         return _OURS[name][1]
     preset = torchvision.models.get_model_weights(name).DEFAULT.transforms()
@@ -101,7 +101,7 @@ def preprocessing_of(name: str) -> Preprocessing:
 
 
 def class_names_of(name: str) -> tuple[str, ...]:
-    """Return the names of the classes that an architecture's own weights tell apart, in the order of the logits."""
+    """Return the class names of an architecture's own weights, in the order of the logits."""
     return FASHION_CLASSES if name == "fashion_vgg" else _imagenet_classes()
 
 
@@ -111,27 +111,27 @@ def _imagenet_classes() -> tuple[str, ...]:
 
 
 def head(name: str) -> str:
-    """Return the name of the weight whose first axis is the classes: the last one of two axes or more."""
+    """Return the name of the weight whose first axis is the classes: the last one with two axes or more."""
     return [key for key, value in build(name).state_dict().items() if key.endswith(".weight") and value.ndim > 1][-1]
 
 
 def fill(name: str, model: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
-    """Return the model with the weights handed in, as float32.
+    """Return the model with the given weights, as float32.
 
     Args:
         name: of the architecture.
         model: as ``build`` returns it.
-        state: weights by name, each shaped as the model's own; auxiliary ones, which only training uses, are left out.
+        state: weights by name, each shaped like the model's own; auxiliary ones, used only in training, are ignored.
 
     Raises:
-        PathwayError: weights are missing, of another shape or kind, not numbers, or belong to another architecture.
+        PathwayError: weights are missing, of another shape or type, not finite, or of another architecture.
     """
     state = {_OLD_DENSENET.sub(r"\1\2", key): value for key, value in state.items()}
     state = {key: value for key, value in state.items() if not key.startswith(_AUXILIARY.get(name, ()))}
     _check_fit(name, model.state_dict(), state)
     ready = OrderedDict((key, value.float() if value.is_floating_point() else value) for key, value in state.items())
     _check_finite(name, ready)
-    ready._metadata = {"": {"version": 2}}  # type: ignore[attr-defined]  # MNASNet insists on one
+    ready._metadata = {"": {"version": 2}}  # type: ignore[attr-defined]  # MNASNet needs one
     model.load_state_dict(ready, assign=True)
     return model
 
@@ -157,19 +157,19 @@ def _check_fit(name: str, wanted: Mapping[str, Tensor], got: Mapping[str, Tensor
 
 
 def _check_finite(name: str, ready: Mapping[str, Tensor]) -> None:
-    """Refuse what is no number as float32, in which a double of 1e300 is infinite."""
+    """Raise PathwayError where weights are not finite as float32, in which a double of 1e300 is infinite."""
     _refuse(name, {"NaN or infinite": [key for key, value in ready.items() if not bool(value.isfinite().all())]})
 
 
 def _refuse(name: str, faults: Mapping[str, list[str]]) -> None:
     found = [f"{what}: {_some(keys)}" for what, keys in faults.items() if keys]
     if found:
-        fix = "Choose the architecture they were made for."
+        fix = "Choose the architecture that they were made for."
         raise PathwayError(f"These weights do not fit {name}. {'; '.join(found)}. {fix}")
 
 
 def _is_plain(value: Tensor, wanted: Tensor) -> bool:
-    """Whether these are real numbers, one after the other, and fractions where fractions are wanted."""
+    """Return whether a value is a dense tensor of real numbers, floating if floats are wanted."""
     kinds = value.is_floating_point() or not (value.is_complex() or wanted.is_floating_point())
     return kinds and value.layout == torch.strided and not (value.is_quantized or value.is_meta)
 

@@ -1,9 +1,9 @@
-"""A person's own weights, as bytes that nobody has checked, into a listed architecture.
+"""A user's own weights, from unchecked bytes into a listed architecture.
 
-safetensors files and PyTorch checkpoints are read. Of the latter only tensors in plain containers, never code. Sizes
-are checked before anything is decoded, so that a file cannot claim many times its own memory: those of the weights,
-and apart from them those of what says how the weights are called, which a few bytes can make large. How many classes
-there are is read from the last layer's weights.
+safetensors files and PyTorch checkpoints are read; of the latter only tensors in plain containers, never code. Sizes
+are checked before anything is decoded, so that a file cannot use many times its own memory: the size of the weights
+and, separately, of the list of their names, which a few bytes can make large. The number of classes is read from the
+last layer's weights.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from core.network import Network, trace
 __all__ = ["load_checkpoint"]
 
 GIB = 1 << 30
-MAX_LISTING = 4 << 20  # bytes of a file that say how its weights are called; the largest architecture needs 0.2 MB
+MAX_LISTING = 4 << 20  # bytes of the list of a file's weights; the largest architecture needs 0.2 MB
 MAX_ENTRIES = 100_000  # of a zip archive
 MAX_CLASSES = 25_000  # ImageNet-21k has 21,841
 LONGEST_KEY, LONGEST_NAME = 300, 200  # of a weight, of a class or a file; characters
@@ -49,20 +49,20 @@ def load_checkpoint(
     max_bytes: int = GIB,
     device: torch.device | str | None = None,
 ) -> Network:
-    """Return a person's own weights in a listed architecture, preprocessing as for its published weights.
+    """Return a user's own weights in a listed architecture, with the preprocessing of its published weights.
 
     Args:
-        data: the file's bytes; the weights may lie under "state_dict" or "model", with "module." before their names.
+        data: the file's bytes; the weights may be under "state_dict" or "model", with "module." before their names.
         architecture: as ``available_networks`` lists it; GoogLeNet and Inception v3 re-scale their input, as
             torchvision's pretrained ones do.
-        filename: what to call the network.
-        class_names: one a class; default those in the file ("class_names", in safetensors a JSON list in the
+        filename: name of the network.
+        class_names: one per class; default those in the file ("class_names", in safetensors a JSON list in the
             metadata), else "class 0", "class 1", ...
-        max_bytes: of the file, and of what it claims to hold.
-        device: where the network lives.
+        max_bytes: of the file, and of its content as declared.
+        device: of the network.
 
     Raises:
-        PathwayError: not a checkpoint, too large, holding code, or not fitting the architecture.
+        PathwayError: the file is not a checkpoint, too large, contains code, or does not fit the architecture.
     """
     check_name(architecture)
     label = _called(PurePath(filename).name) or "The checkpoint"
@@ -98,23 +98,23 @@ def _check_size(label: str, size: int, most: int) -> None:
 def _check_listing(label: str, size: int) -> None:
     if size > MAX_LISTING:
         raise PathwayError(
-            f"{label} takes {size / 2**20:,.0f} MB to say what its weights are called, wanted at most "
+            f"{label} takes {size / 2**20:,.0f} MB to list its weights, wanted at most "
             f"{MAX_LISTING >> 20} MB. Save the weights alone. {WANTED}"
         )
 
 
 def _read(data: bytes, label: str, max_bytes: int) -> tuple[dict[str, Tensor], Any]:
-    """Return the weights by name, and the class names the file holds, unchecked, None where it holds none."""
+    """Return the weights by name, and the class names in the file, unchecked, None if it has none."""
     read = partial(_unpickled, max_bytes=max_bytes) if data.startswith((ZIP, LEGACY)) else _safetensors
     try:
         found, names = read(data, label)
         tensors = {printable(key): value for key, value in found.items()}
     except PathwayError:
         raise
-    except Exception as error:  # both libraries raise anything on hostile bytes, and so does what they make of them
+    except Exception as error:  # both libraries, and the objects they return, raise any error on hostile bytes
         what = f"({len(data):,} bytes) is damaged, cut short or no checkpoint"
         if "Unsupported" in str(error):
-            what = "holds more than tensors in plain containers; reading it could run code, so it was refused"
+            what = "contains more than tensors in plain containers; reading it could run code, so it was refused"
         raise PathwayError(f"{label} {what}: {_reason(error)}. {WANTED}") from error
     if not tensors:
         raise PathwayError(f"{label} holds no weights. {WANTED}")
@@ -128,7 +128,7 @@ def _read(data: bytes, label: str, max_bytes: int) -> tuple[dict[str, Tensor], A
 
 def _safetensors(data: bytes, label: str) -> tuple[dict[str, Tensor], Any]:
     length = int.from_bytes(data[:8], "little")
-    if length <= len(data):  # else the library says what is wrong
+    if length <= len(data):  # else the library raises the error
         _check_listing(label, length)
     state = load_safetensors(data)
     names = json.loads(data[8 : 8 + length]).get("__metadata__", {}).get("class_names")
@@ -147,10 +147,10 @@ def _unpickled(data: bytes, label: str, max_bytes: int) -> tuple[dict[str, Tenso
 
 
 def _repacked(data: bytes, label: str, max_bytes: int) -> bytes:
-    """Return a zip archive with the same files, which is as large as it says.
+    """Return a zip archive with the same files whose declared sizes are true.
 
-    Where an archive is made to be, two readers can find two listings. Sizes are those that Python's reader finds;
-    torch's own reads what is packed anew, and so finds the same.
+    Two readers can find different lists of files in a crafted archive. Sizes are checked by Python's reader, and the
+    files are packed again, so that torch's reader finds the same.
     """
     if data.count(b"PK\x01\x02") > MAX_ENTRIES:
         raise PathwayError(f"{label} is an archive of more than {MAX_ENTRIES:,} files. {WANTED}")
@@ -160,16 +160,16 @@ def _repacked(data: bytes, label: str, max_bytes: int) -> bytes:
         _check_size(label, sum(entry.file_size for entry in entries.values()), max_bytes)
         _check_listing(label, sum(entry.file_size for name, entry in entries.items() if name.endswith(".pkl")))
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries.values()):
-            raise PathwayError(f"{label} is compressed, as torch.save makes no file. {WANTED}")
+            raise PathwayError(f"{label} is compressed, as no file of torch.save is. {WANTED}")
         for name, entry in entries.items():
             kept.writestr(name, archive.read(entry))
     return packed.getvalue()
 
 
 class _Frugal(io.BytesIO):
-    """A file in torch's old format, of which no more is unpickled than a listing of weights takes.
+    """A file in torch's old format from which only as many bytes are unpickled as a list of weights needs.
 
-    An empty dictionary is one byte in the file and 64 in memory. Weights themselves are read by ``readinto``.
+    An empty dictionary is one byte in the file and 64 in memory. The weights themselves are read by ``readinto``.
     """
 
     def __init__(self, data: bytes, label: str) -> None:
@@ -189,14 +189,14 @@ class _Frugal(io.BytesIO):
 
 
 def _reason(error: Exception) -> str:
-    """Return the line of torch's long message that says what was found."""
+    """Return the line of torch's long message that names the cause."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = [line for line in lines if "WeightsUnpickler error" in line or "Unsupported" in line] or lines
     return printable((telling[0] if telling else type(error).__name__)[:200])
 
 
 def _unnested(content: Any) -> Mapping[Any, Any]:
-    """Return the mapping that holds the weights, whichever usual key it lies under."""
+    """Return the mapping of the weights, under whichever of the usual keys it is."""
     for _ in NESTS:
         if not isinstance(content, Mapping):
             return {}
@@ -213,7 +213,7 @@ def _tensors(weights: Mapping[Any, Any]) -> list[tuple[str, Tensor]]:
 
 
 def _unprefixed(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the weights without what wrappers put before all their names."""
+    """Return the weights without the prefixes that wrappers add to their names."""
     while prefix := next((p for p in PREFIXES if all(key.startswith(p) for key in state)), None):
         state = {key.removeprefix(prefix): value for key, value in state.items()}
     return state
@@ -229,9 +229,9 @@ def _classes(state: Mapping[str, Tensor], architecture: str, label: str) -> int:
         )
     shape = state[key].shape
     if not 0 < len(shape) <= 4 or shape[0] == 0:
-        raise PathwayError(f"{label}: {key} has shape {str(tuple(shape))[:80]}, wanted one row a class.")
+        raise PathwayError(f"{label}: {key} has shape {str(tuple(shape))[:80]}, wanted one row per class.")
     if shape[0] > MAX_CLASSES:
-        raise PathwayError(f"{label} tells {shape[0]:,} classes apart, wanted at most {MAX_CLASSES:,}.")
+        raise PathwayError(f"{label} has {shape[0]:,} classes, wanted at most {MAX_CLASSES:,}.")
     return shape[0]
 
 

@@ -1,10 +1,10 @@
 """EfficientNet-Lite0: a mobile ImageNet classifier whose only nonlinearity is ReLU6.
 
-Sixteen inverted-residual blocks, each expand (1x1) -> depthwise (3x3 or 5x5) -> project (1x1), without
-squeeze-and-excitation. Strided convolutions pad as TensorFlow's "same" does, more at the end than at the start:
-on a side that the stride divides, k - s pixels of which (k - s) // 2 come first. The padding is fixed, so it equals
+It has sixteen inverted-residual blocks, each expand (1x1) -> depthwise (3x3 or 5x5) -> project (1x1), without
+squeeze-and-excitation. Strided convolutions pad like TensorFlow's "same", more at the end than at the start: on a side
+that the stride divides, k - s pixels, (k - s) // 2 of them at the start. The padding is fixed, so it equals
 TensorFlow's where the image's sides are multiples of 32, and the model can be traced symbolically. Stochastic depth,
-which the publishers use while training, is left out.
+used in training only, is left out.
 
 References:
     Tan and Le, EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks, ICML 2019.
@@ -35,7 +35,7 @@ STAGES = (
 def conv_block(
     inputs: int, outputs: int, kernel: int = 1, *, stride: int = 1, groups: int = 1, relu: bool = True
 ) -> nn.Sequential:
-    """Return convolution, batch norm and ReLU6, padded as TensorFlow's "same" pads a side that the stride divides."""
+    """Return convolution, batch norm and ReLU6, padded like TensorFlow's "same" on a side that the stride divides."""
     padding = kernel - stride
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     if stride > 1:
@@ -49,7 +49,7 @@ def conv_block(
 
 
 class _InvertedResidual(nn.Module):
-    """Expand, filter every channel by itself, project; add the input where the shapes allow."""
+    """Expand, filter every channel separately, project; add the input where the shapes allow."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
 """A small VGG for small pictures: three pairs of 3x3 convolutions, each pair pooled, and two dense layers.
 
-Seven ReLUs and about 44,000 neurons on 28 x 28 pixels, so that experiments which train many networks, or look at
-thousands of images, take minutes on a laptop. Grey pictures come as three equal channels, as photos do.
+It has seven ReLUs and about 44,000 neurons on 28 x 28 pixels, so experiments that train many networks, or use thousands
+of images, take minutes on a laptop. Grey pictures are given as three equal channels.
 
 References:
     Simonyan and Zisserman, Very Deep Convolutional Networks for Large-Scale Image Recognition, ICLR 2015; with batch

@@ -1,10 +1,10 @@
-"""Train a classifier on pictures in memory: seeded, so that the same call gives the same weights at one thread count.
+"""Train a classifier on pictures in memory, seeded: with one thread count, the same call gives the same weights.
 
-    model = train(lambda: SmallVGG(10), pictures, preprocessing, epochs=20, seed=0)
+    model = train(lambda: SmallVGG(10), pictures, preprocessing, Recipe(epochs=20), seed=0)
     accuracy(model, test, preprocessing)
 
-Adam with decoupled weight decay under one cycle of the learning rate [Smith18]; pictures are mirrored and moved by up
-to two pixels, drawn anew each epoch. Calls modules, so it belongs into a process of its own: never the app's.
+It uses Adam with decoupled weight decay and one cycle of the learning rate [Smith18]; pictures are mirrored and moved
+by up to two pixels, drawn anew each epoch. It calls modules, so it must run in a process of its own, never the app's.
 
 References:
     [Smith18] Smith and Topin, Super-Convergence: Very Fast Training of Neural Networks, 2018.
@@ -32,12 +32,12 @@ class Recipe:
     """How to train.
 
     Attributes:
-        epochs: times that every picture is seen.
-        batch_size: pictures a step.
+        epochs: passes over all pictures.
+        batch_size: pictures per step.
         rate: the largest learning rate.
         decay: of the weights.
-        shift: pixels by which pictures move at most.
-        mirror: whether half of them are mirrored.
+        shift: the most pixels by which a picture is moved.
+        mirror: whether half of the pictures are mirrored.
     """
 
     epochs: int = 20
@@ -63,11 +63,11 @@ def train(
     Args:
         build: makes the model; its weights are drawn from the seed.
         pictures: (N, 3, H, W), uint8, of the size the model takes.
-        preprocessing: whose mean and std normalise them.
-        recipe: how.
-        seed: of weights, order and shifts; the process's generators are left as they were.
-        device: where to train.
-        progress: told after each epoch; raise ``Cancelled`` in it to stop there.
+        preprocessing: its mean and std normalise the pictures.
+        recipe: how to train.
+        seed: of weights, order and shifts; the process's generators are not changed.
+        device: to train on.
+        progress: called after each epoch; raise ``Cancelled`` in it to stop there.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -103,7 +103,7 @@ def accuracy(
 
 
 def normalised(pixels: Tensor, preprocessing: Preprocessing, device: torch.device | str) -> Tensor:
-    """Return pictures, (N, 3, H, W) uint8, as the network takes them; ``Preprocessing.tensor`` does it for one."""
+    """Return pictures, (N, 3, H, W) uint8, as the network's input; ``Preprocessing.tensor`` does it for one."""
     mean, std = (torch.tensor(each)[:, None, None] for each in (preprocessing.mean, preprocessing.std))
     images = (pixels.float() / 255 - mean) / std
     return images.to(device, memory_format=torch.channels_last)

@@ -1,8 +1,8 @@
-"""Weights on disk: those that come with the package, and published ones that a person fetched.
+"""Weights on disk: those that come with the package, and published ones that a user downloaded.
 
 Nothing is downloaded unless ``download_weights`` is called. A published file is looked for in the weights folder
-(``PATHWAY_WEIGHTS``, else this user's data folder) and in torch.hub's cache, and is read only if its SHA-256 begins as
-its name says. No file is ever unpickled beyond tensors in plain containers.
+(``PATHWAY_WEIGHTS``, else this user's data folder) and in torch.hub's cache, and is read only if its SHA-256 begins
+with the digits in its name. Files are unpickled only as tensors in plain containers.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ class PublishedWeights:
 
     Attributes:
         url: of the file.
-        filename: on this machine too.
-        megabytes: of 2**20 bytes; 0 where not known.
-        sha256: how the file's SHA-256 begins, hex.
+        filename: at the publisher and on this machine.
+        megabytes: of 2**20 bytes; 0 if not known.
+        sha256: the first hex digits of the file's SHA-256.
     """
 
     url: str
@@ -65,7 +65,7 @@ class PublishedWeights:
 
 
 def weights_folder() -> Path:
-    """Return the folder where published weights belong; it need not exist."""
+    """Return the folder for published weights; it need not exist."""
     chosen = os.environ.get("PATHWAY_WEIGHTS")
     return Path(chosen) if chosen else Path(platformdirs.user_data_dir("pathway-explorer")) / "weights"
 
@@ -85,7 +85,7 @@ def published_weights(name: str) -> PublishedWeights:
 
 
 def find_weights(name: str) -> Path | None:
-    """Return the file of published weights on this machine, unchecked; None where there is none."""
+    """Return the file of published weights on this machine, unchecked; None if there is none."""
     filename = published_weights(name).filename
     folders = (weights_folder(), Path(torch.hub.get_dir()) / "checkpoints")
     return next((folder / filename for folder in folders if (folder / filename).is_file()), None)
@@ -127,7 +127,7 @@ def published_state(name: str) -> tuple[dict[str, Tensor], str]:
         state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     except PathwayError:
         raise
-    except Exception as error:  # torch.load raises anything
+    except Exception as error:  # torch.load may raise any error
         raise PathwayError(f"{path} cannot be read ({str(error)[:200]}). {fix}") from error
     return dict(state), digest[:16]
 
@@ -138,14 +138,14 @@ def _file_hash(path: Path) -> str:
 
 
 def download_weights(name: str, progress: Progress = silent) -> Path:
-    """Fetch published weights into the weights folder; return the file. Nothing is fetched that is there already.
+    """Download published weights into the weights folder, unless they are there; return the file.
 
     Args:
         name: of a torchvision classifier.
-        progress: called after each megabyte with bytes done, bytes in all and a note; raise in it to cancel.
+        progress: called after each megabyte with bytes done, bytes in total and a note; raise in it to cancel.
 
     Raises:
-        PathwayError: no connection, a wrong file at the other end, or a folder that cannot be written.
+        PathwayError: there is no connection, the publisher sent a wrong file, or the folder cannot be written.
     """
     source, folder = published_weights(name), weights_folder()
     there = find_weights(name)
@@ -164,7 +164,7 @@ def download_weights(name: str, progress: Progress = silent) -> Path:
         os.replace(partial, folder / source.filename)
     except OSError as error:
         raise PathwayError(
-            f"{folder} cannot be written ({error}). Set PATHWAY_WEIGHTS to a folder that can."
+            f"{folder} cannot be written ({error}). Set PATHWAY_WEIGHTS to a folder that can be written."
         ) from error
     finally:
         with suppress(OSError):
@@ -177,7 +177,7 @@ def _otherwise(source: PublishedWeights) -> str:
 
 
 def _receive(source: PublishedWeights, file: BinaryIO, progress: Progress) -> str:
-    """Write what the publisher sends to a file; return its SHA-256."""
+    """Write the publisher's data to a file; return its SHA-256."""
     digest = hashlib.sha256()
     for chunk, done, total in _chunks(source):
         file.write(chunk)
@@ -187,7 +187,7 @@ def _receive(source: PublishedWeights, file: BinaryIO, progress: Progress) -> st
 
 
 def _chunks(source: PublishedWeights) -> Iterator[tuple[bytes, int, int]]:
-    """Yield what the publisher sends, with bytes so far and bytes in all."""
+    """Yield the publisher's data, with bytes so far and bytes in total."""
     done = 0
     try:
         with urllib.request.urlopen(source.url, timeout=TIMEOUT) as answer:

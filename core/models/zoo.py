@@ -1,10 +1,10 @@
-"""Networks by name, ready to explore; nothing is downloaded unless asked for.
+"""Networks by name, ready to use; nothing is downloaded unless asked for.
 
     network = load_network("squeezenet1_1")       # "efficientnet_lite0", "fashion_vgg": they come with the package
     network = load_network("resnet50")            # once its published weights are on this machine
-    network = load_checkpoint(data, "resnet18")   # a person's own weights
+    network = load_checkpoint(data, "resnet18")   # a user's own weights
 
-Each carries its preprocessing and class names. One that is shared between threads is safe.
+Each has its preprocessing and class names, and may be shared between threads.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ class Architecture:
         embedded: its weights come with the package.
         megabytes: of its weights' file.
         top1: ImageNet accuracy in per cent as torchvision publishes it; None for embedded weights.
-        has_weights: they are on this machine.
-        supported: it has ReLUs, going by its family; ``trace`` has the last word.
+        has_weights: its weights are on this machine.
+        supported: its family has ReLUs; only ``trace`` decides for certain.
     """
 
     name: str
@@ -97,16 +97,16 @@ def _published_facts(name: str) -> tuple[float, float | None]:
 
 
 def load_network(name: str, *, device: torch.device | str | None = None) -> Network:
-    """Return a network with its published weights, ImageNet's but for fashion_vgg; nothing is downloaded.
+    """Return a network with its published weights, for ImageNet except fashion_vgg; nothing is downloaded.
 
     Args:
         name: "squeezenet1_1", "efficientnet_lite0", "fashion_vgg", or a torchvision classifier whose weights are on
             this machine.
-        device: where it lives; default as ``pick_device`` picks.
+        device: of the network; default as ``pick_device`` picks.
 
     Raises:
         WeightsMissing: its weights are not on this machine; ``download_weights`` fetches them.
-        PathwayError: no such network or device, damaged weights, or a network without ReLUs.
+        PathwayError: there is no such network or device, its weights are damaged, or it has no ReLUs.
     """
     where = pick_device(device)
     state, digest = embedded_state(name) if check_name(name) in EMBEDDED else published_state(name)
@@ -123,7 +123,7 @@ def load_network(name: str, *, device: torch.device | str | None = None) -> Netw
 
 
 def pick_device(override: torch.device | str | None = None) -> torch.device:
-    """Return the override, else ``PATHWAY_DEVICE``, else the first there is of cuda, mps and cpu.
+    """Return the override, else ``PATHWAY_DEVICE``, else the first available of cuda, mps and cpu.
 
     Raises:
         PathwayError: the device asked for is unknown or not on this machine.

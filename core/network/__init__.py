@@ -1,7 +1,10 @@
-"""Traced networks: the ReLU calls of a program, its runs, and edits to them.
+"""Traced networks: their ReLU calls, their runs, and edits to the activations.
 
-network = trace(model, (3, 224, 224))
-run = network.run(image, record=True)      # run.logits, run.activations, run.pre_activations
+    network = trace(model, (3, 32, 32))
+    run = network.run(image, record=True)      # run.logits, run.activations, run.pre_activations
+    edited = network.run(image, edit=lambda site, activation: activation * (site.index > 0))      # first site at 0
+
+``core.network.network`` explains sites, edits and runs resumed at a site.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What bends in a network beside its sites: elementwise activations of other kinds, which have no scores and masks."""
+"""Nonlinearities other than the sites: elementwise activations of other kinds, which have no scores and masks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _BENDS = {
 
 
 def other_bends(network: Network) -> dict[str, int]:
-    """Return how many values for one image each other kind of elementwise activation makes, by its name."""
+    """Return how many values each other kind of elementwise activation computes for one image, by its name."""
     program, counts = network.program, Counter[str]()
     for node in program.nodes:
         kind = kind_of(program, node)
@@ -33,5 +33,5 @@ def other_bends(network: Network) -> dict[str, int]:
 
 
 def covered(network: Network) -> float:
-    """Return the share that the neurons of sites have of all values that bend."""
+    """Return the sites' neurons as a share of the values of all elementwise activations."""
     return network.neurons / (network.neurons + sum(other_bends(network).values()))

@@ -1,11 +1,11 @@
-"""Calls after which classes no longer mix: maps of classes, which are no sites.
+"""Maps of classes: ReLU calls after which classes no longer mix; they are not sites.
 
-Where every logit depends on one channel of a value alone, and each on another one, the gradient of a logit to all other
-channels is exactly 0. A contribution pathway through such a value deletes every competitor of its target, and any class
-whatever becomes the prediction. SqueezeNet's last ReLU is one.
+Where every logit depends on only one channel of a value, and each on a different one, the gradient of a logit to all
+other channels is exactly 0. A contribution pathway through such a value deletes every competitor of its target, so that
+any target becomes the prediction. SqueezeNet's last ReLU is one.
 
-They are found by the structure of the graph, every call from there to the logits treating channels apart, and confirmed
-by the gradients of all logits.
+They are found by the structure of the graph, in which every call from there to the logits treats channels separately,
+and confirmed by the gradients of all logits.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _APART = POINTWISE | MAX_POOLS | ADAPTIVE_MAX_POOLS | MOVES | spellings("amax", 
 
 
 def class_maps(network: Network) -> list[Site]:
-    """Return the sites of a network that are maps of classes, in order; costs a pass from each on for 32 logits."""
+    """Return the sites that are maps of classes, in order; costs a pass from each candidate on per 32 logits."""
     apart = kept_apart(network.program)
     suspects = [site for site in network.sites if site.node in apart]
     if not suspects:
@@ -41,7 +41,7 @@ def class_maps(network: Network) -> list[Site]:
 
 
 def kept_apart(program: Program) -> set[Node]:
-    """Return the calls from which on nothing but calls that treat channels apart leads to the logits."""
+    """Return the calls that only calls which treat channels separately lead from to the logits."""
     apart = {program.output}
     for node in reversed(program.nodes[:-1]):
         users = [user for user in node.users if user in program.facts and program.facts[user].sees_image]
@@ -58,7 +58,7 @@ def _treats_channels_apart(program: Program, node: Node) -> bool:
 
 
 def _one_channel_a_logit(network: Network, cache: Cache, site: Site) -> bool:
-    """Whether each logit has a gradient to one channel at most, and no two to the same, at random activations."""
+    """Return whether, at random activations, each logit has a gradient to at most one channel, and no two share one."""
     generator = torch.Generator().manual_seed(0)
     owners: list[Tensor] = []
     for logits in torch.split(torch.arange(network.classes, device=network.device), ROWS):

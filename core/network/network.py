@@ -1,15 +1,15 @@
-"""A network traced once, run by many: every run owns its values, nothing is hooked.
+"""A network traced once and shared by all threads: every run owns its values, and nothing is hooked.
 
-A *site* is one ReLU or ReLU6 call that depends on the image and reaches the logits, and no map of classes (see
-``core.network.class_maps``). Everything this package does to a network is one thing, a pure ``edit(site, activation) ->
-activation`` applied where the site's value goes on:
+A *site* is a ReLU or ReLU6 call that depends on the image and reaches the logits, unless it is a map of classes (see
+``core.network.class_maps``). This package intervenes in a network in one way, by a pure function ``edit(site,
+activation) -> activation``, applied before the site's value is passed on:
 
     network = trace(model, (3, 224, 224))
     run = network.run(image, record=True)                     # run.logits, run.activations, run.pre_activations
     network.run(image, edit=lambda site, a: a * masks[site.index])
 
-``resume`` starts at a site on another activation, often a larger batch of them, and takes everything that does not pass
-the site from a cached run; only what depends on the site is computed again.
+``resume`` starts at a site with another activation, often a larger batch, and takes all values that do not depend on
+the site from a cached run; only the others are computed again.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ class Network:
     """A traced classifier; immutable, safe to share between threads. Made by ``trace``.
 
     Attributes:
-        name: what it is called on screen and in files.
-        sites: its ReLU calls in order, but for those left out.
-        left_out: ReLU calls that are no sites, each with the reason.
+        name: shown on screen and in files.
+        sites: its ReLU calls in order, except those left out.
+        left_out: ReLU calls that are not sites, each with the reason.
         input_shape: of one image, (3, H, W) for photos.
         classes: number of logits.
-        class_names: one a class.
-        preprocessing: how a photo becomes its input; None where it takes something else.
+        class_names: one per class.
+        preprocessing: how a photo becomes its input; None if it takes other inputs.
         weights_hash: of the file its weights came from.
         device, dtype: of its weights, and so of the images it takes.
     """
@@ -88,19 +88,19 @@ class Network:
 
     @property
     def relus(self) -> tuple[Site | LeftOut, ...]:
-        """Return all its ReLU calls that depend on the image, sites first."""
+        """Return all ReLU calls that depend on the image, sites first."""
         return (*self.sites, *self.left_out)
 
     @cached_property
     def nbytes(self) -> int:
-        """Return the bytes its weights hold."""
+        """Return the bytes of its weights."""
         return sum(t.nbytes for t in (*self.program.model.parameters(), *self.program.model.buffers()))
 
     def preprocess(self, picture: Image.Image, crop: Crop | None = None) -> Tensor:
-        """Return a photo as this network takes it, (1, 3, H, W) on its device.
+        """Return a photo as this network's input, (1, 3, H, W), on its device.
 
         Raises:
-            PathwayError: the network does not say how photos become its input.
+            PathwayError: the network has no preprocessing.
         """
         if self.preprocessing is None:
             raise PathwayError(f"{self.name} has no preprocessing; trace it with preprocessing=Preprocessing(...).")
@@ -120,9 +120,9 @@ class Network:
         """Return the images, or raise PathwayError when they are not what the network takes.
 
         Args:
-            image: (N, *input_shape), finite, of the network's dtype and on its device; no tensor of inference mode,
-                and not given in it, where nothing has a gradient.
-            one: whether N has to be 1.
+            image: (N, *input_shape), finite, of the network's dtype and on its device; neither made nor passed under
+                torch.inference_mode, where nothing has a gradient.
+            one: whether N must be 1.
         """
         shape = f"({'1' if one else 'N'}, {', '.join(map(str, self.input_shape))})"
         wanted = f"wanted {self.dtype} of shape {shape} on {self.device}"
@@ -135,10 +135,10 @@ class Network:
             raise PathwayError(f"Got an image of {got}, {wanted}. {fix}")
         if torch.is_inference_mode_enabled() or image.is_inference():
             raise PathwayError(
-                "Got an image under torch.inference_mode or made under it, where nothing can have a gradient; make it "
-                "and call outside that mode, or under torch.no_grad(), which gradients that are needed get through."
+                "Got an image under torch.inference_mode or made under it, wanted one that can have a gradient; make "
+                "it and call outside that mode, or under torch.no_grad(), which is lifted where gradients are needed."
             )
-        if not bool(torch.stack(image.aminmax()).isfinite().all()):  # a seventh of the time of asking each value
+        if not bool(torch.stack(image.aminmax()).isfinite().all()):  # 7 times as fast as checking each value
             raise PathwayError(f"Got an image with values that are NaN or infinite, wanted finite ones. {fix}")
         return image
 
@@ -162,7 +162,7 @@ class Network:
         """Return the same calls over another model of the same structure, such as a copy with other weights.
 
         Args:
-            model: as ``self.program.model`` is, no tensor need be the same.
+            model: with the modules of ``self.program.model``; its tensors may differ.
             name: of the new network; default this one's.
             weights_hash: of its weights.
         """
@@ -178,11 +178,11 @@ class Network:
         )
 
     def run(self, image: Tensor, edit: Edit | None = None, *, record: bool = False) -> Run:
-        """Return the logits of a batch of images, and every site's values if they are to be recorded.
+        """Return the logits of a batch of images and, with ``record``, every site's values.
 
         Args:
             image: (N, *input_shape).
-            edit: given each site and its activation, returns the activation the network goes on with.
+            edit: a function from each site and its activation to the activation that is passed on.
             record: keep activations (after the edit) and pre-activations.
 
         Raises:
@@ -191,20 +191,20 @@ class Network:
         return self._evaluate(self._plan, {self.program.input: self.check_image(image)}, edit, record=record)
 
     def cache(self, image: Tensor) -> Cache:
-        """Return the values that ``resume`` needs, from a run without gradients of images, (N, *input_shape)."""
+        """Return the values that ``resume`` needs, from a run without gradients on images, (N, *input_shape)."""
         values = {self.program.input: self.check_image(image)}
         with torch.no_grad():
             logits = self._evaluate(self._caching_plan, values, None).logits
         return Cache(logits, tuple(values[site.node] for site in self.sites), values)
 
     def resume(self, cache: Cache, site: Site, activation: Tensor, edit: Edit | None = None) -> Run:
-        """Return the logits of the network run on from a site.
+        """Return the logits of a run that starts at a site.
 
         Args:
-            cache: of N images; what does not pass the site is taken from it.
+            cache: of N images; values that do not depend on the site are taken from it.
             site: where to start.
-            activation: (B, *site.shape), what the site's activation shall be; B any multiple of N, the images in turn.
-            edit: applied at the later sites only.
+            activation: (B, *site.shape), for the site; B any multiple of N, the N images repeated in their order.
+            edit: applied at later sites only.
 
         Raises:
             PathwayError: the activation does not fit the site.
@@ -220,12 +220,12 @@ class Network:
         return self._evaluate(tail, values, edit)
 
     def by_site(self, flat: Tensor) -> tuple[Tensor, ...]:
-        """Return a tensor over all neurons, (N,), as one a site, shaped like its activation without the batch axis."""
+        """Return a tensor over all neurons, (N,), as one per site, each of the shape (*site.shape)."""
         parts = torch.split(flat, [site.neurons for site in self.sites])
         return tuple(part.view(site.shape) for part, site in zip(parts, self.sites, strict=True))
 
     def tail_bytes(self, site: Site) -> int:
-        """Return the bytes of all values that resuming from a site computes for one image: a measure for batching."""
+        """Return the bytes of all values that resuming from a site computes for one image, to choose a batch size."""
         return sum(self.program.nbytes(node, self.dtype) for node in (site.node, *self._tails[site.index].nodes))
 
     def _repeat(self, node: Node, value: Any, times: int) -> Any:
@@ -259,20 +259,20 @@ def trace(
     weights_hash: str = "",
     device: torch.device | str | None = None,
 ) -> Network:
-    """Return a model as a Network: a frozen private copy, traced once and checked against the model on a probe.
+    """Return a model as a Network: a frozen private copy, traced once and checked against the model on noise.
 
     Args:
         model: in evaluation mode; takes (N, *input_shape), any N, returns (N, classes).
         input_shape: of one image, without the batch axis.
-        name: what it is called.
+        name: of the network.
         preprocessing: how a photo becomes its input.
-        class_names: one a class; default "class 0", "class 1", ...
+        class_names: one per class; default "class 0", "class 1", ...
         weights_hash: of the file the weights came from.
         device: where the copy lives; default where the model is.
 
     Raises:
-        PathwayError: the model is in training mode, cannot be traced, has no ReLU that sees the image, or is no
-            classifier that treats every image by itself (see ``core.network.probe``).
+        PathwayError: the model is in training mode, cannot be traced, has no ReLU that depends on the image, or is not
+            a classifier that treats every image separately (see ``core.network.probe``).
     """
     if any(module.training for module in model.modules()):
         raise PathwayError(f"{name} is in training mode, wanted evaluation mode; call model.eval() before tracing it.")
@@ -286,14 +286,14 @@ def trace(
     network = make(left_out=maps) if maps else network
     if not network.sites:
         raise PathwayError(
-            f"{name} has no ReLU or ReLU6 call that sees the image, so it has no neurons to select. "
+            f"{name} has no ReLU or ReLU6 call that depends on the image, so it has no neurons to select. "
             "Choose a network with ReLUs, such as squeezenet1_1 or resnet18."
         )
     for node in {node for tail in network._tails for node in tail.given}:
         if program.facts[node].sees_image and not program.facts[node].batched:
             raise PathwayError(
-                f"Got {name}, in which {call_name(node)!r} goes around a ReLU and its first axis is not the batch, "
-                "wanted the batch in front. Move it there in the model's forward method."
+                f"Got {name}, in which {call_name(node)!r} bypasses a ReLU and its first axis is not the batch, "
+                "wanted the batch first. Move it there in the model's forward method."
             )
     if len(network.class_names) != network.classes:
         raise PathwayError(f"Got {len(network.class_names)} class names for the {network.classes} classes of {name}.")
@@ -315,11 +315,11 @@ def _sites(program: Program, left_out: set[Node]) -> tuple[Site, ...]:
 
 def _class_map(site: Site) -> str:
     return (
-        f"a map of classes, {' × '.join(map(str, site.shape))}: each logit depends on one channel of it alone, so a "
+        f"a map of classes, {' × '.join(map(str, site.shape))}: each logit depends on only one channel of it, so a "
         "pathway through it would delete every other class"
     )
 
 
 def _repeated(batch: Tensor, times: int) -> Tensor:
-    """Repeat a batch; that of one image without copying it."""
+    """Repeat a batch; a batch of one image is expanded without a copy."""
     return batch.expand(times, *batch.shape[1:]) if len(batch) == 1 else batch.repeat(times, *[1] * (batch.ndim - 1))

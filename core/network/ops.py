@@ -1,4 +1,4 @@
-"""What kind of call a node of a traced program is, and what it is given: told once, for all who treat calls by kind."""
+"""The kind of call that a node of a traced program is, and its arguments, for all modules that treat calls by kind."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = [
 
 
 def kind_of(program: Program, node: Node) -> Any:
-    """Return a module's type, a function, or a method's name: what says how to treat the call."""
+    """Return the kind of a call: a module's type, a function, or a method's name."""
     module = program.module(node)
     return node.target if module is None else type(module)
 
@@ -39,13 +39,13 @@ def sources(program: Program, node: Node) -> list[Node]:
 
 
 def pair(value: Any) -> tuple[int, int]:
-    """Return a setting of rows and of columns, given as one for both or as two."""
+    """Return a setting for rows and columns, given as one value for both or as two."""
     first, second = (*value, *value)[:2] if isinstance(value, list | tuple) else (value, value)
     return first, second
 
 
 def argument(node: Node, place: int, name: str, default: Any) -> Any:
-    """Return the argument a call is given for one of its parameters."""
+    """Return the argument of a call for one of its parameters."""
     return node.kwargs.get(name, node.args[place] if len(node.args) > place else default)
 
 

@@ -1,4 +1,4 @@
-"""In which order the nodes of a program are evaluated, and which values each of them is the last to need."""
+"""The order in which the nodes of a program are evaluated, and the values that each of them is the last to need."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Plan", "plan_of", "tail_plan"]
 
 @dataclass(frozen=True)
 class Plan:
-    """Nodes to evaluate in order, the values that each may forget after it, and those that must be there before."""
+    """Nodes to evaluate in order, the values that can be dropped after each, and those that must be given."""
 
     nodes: tuple[Node, ...]
     forget: tuple[tuple[Node, ...], ...]
@@ -22,7 +22,7 @@ class Plan:
 
 
 def plan_of(nodes: Sequence[Node], keep: set[Node] | None = None) -> Plan:
-    """Plan nodes in their order; the values of those in ``keep`` are not forgotten."""
+    """Plan nodes in their order; the values of those in ``keep`` are not dropped."""
     inside = set(nodes)
     given = dict.fromkeys(source for node in nodes for source in node.all_input_nodes if source not in inside)
     called = [node for node in nodes if node.op != "placeholder"]
@@ -35,7 +35,7 @@ def plan_of(nodes: Sequence[Node], keep: set[Node] | None = None) -> Plan:
 
 
 def tail_plan(program: Program, start: Node) -> Plan:
-    """Plan what depends on a site, and the sizes it needs, which another batch changes."""
+    """Plan the nodes that depend on a site, and the sizes they need, which change with the batch."""
     after = {start}
     for node in program.nodes:
         if any(source in after for source in node.all_input_nodes):

@@ -1,8 +1,8 @@
-"""From a model to a program: traced, compared with the model on noise images, and held to what a classifier must be.
+"""From a model to a program: traced, compared with the model on noise images, and checked to be a classifier.
 
 Every call is evaluated on three batches: two images, the first of them beside another one, and the first alone. They
-show which values depend on the image, which have the batch on their first axis, whether what is computed for an image
-changes with its neighbours, and whether it changes with their number.
+show which values depend on the image, which have the batch on their first axis, and whether an image's values depend on
+the other images of its batch or on their number.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from core.network.tracing import ceiling, make_out_of_place, trace_graph
 
 __all__ = ["traced_program"]
 
-_AGAIN = 100  # steps of rounding by which the same call on the same values may differ, of the largest value
-_ALONE = 0.1  # another number of images rounds elsewhere, which deep networks magnify: regnet_y_32gf to 0.003
+_AGAIN = 100  # rounding steps of the largest value by which the same call on the same values may differ
+_ALONE = 0.1  # another batch size changes rounding, which deep networks amplify: regnet_y_32gf to 0.003
 _SIGMOIDS = {nn.Sigmoid, nn.Hardsigmoid, nn.LogSigmoid, *spellings("sigmoid", "hardsigmoid", "logsigmoid")}
 
 
@@ -35,18 +35,18 @@ def traced_program(
     Args:
         model: takes (N, *input_shape), returns (N, classes).
         input_shape: of one image.
-        name: what the model is called in messages.
-        device: where the private copy lives; default where the model is.
+        name: of the model in messages.
+        device: of the private copy; default the model's.
 
     Raises:
         PathwayError: the model cannot be traced, takes several inputs, fails on noise, has a ReLU whose first axis is
-            not the batch, computes something else when traced, or does not return, for every image by itself, the
-            logits of two classes or more.
+            not the batch, computes other values when traced, or does not return the logits of two classes or more for
+            every image separately.
     """
     copy, graph = trace_graph(model)
     copy = copy.to(device) if device is not None else copy
     if sum(node.op == "placeholder" for node in graph.nodes) != 1:
-        raise PathwayError(f"{name} takes several inputs; wrap it in a module whose forward takes the image alone.")
+        raise PathwayError(f"{name} takes several inputs; wrap it in a module whose forward takes only the image.")
     noise = torch.randn(3, *input_shape, generator=torch.Generator().manual_seed(0))
     noise = noise.to(floating_tensor(copy).device, floating_tensor(copy).dtype)
     with _failures_named(name, noise):
@@ -61,8 +61,8 @@ def traced_program(
     _check_batch(program, name, mixing)
     if not _alike(two, wanted, torch.finfo(wanted.dtype).eps ** 0.5):
         raise PathwayError(
-            f"{name} computes something else when traced: its forward method writes into a tensor that it, or a "
-            "view of it, reads later. Write such steps out of place."
+            f"{name} computes other values when traced: its forward method writes into a tensor that is read later, "
+            "directly or through a view. Write such steps out of place."
         )
     if not _alike(alone, wanted[:1], _ALONE):
         raise PathwayError(
@@ -77,7 +77,7 @@ def traced_program(
 def _failures_named(name: str, noise: Tensor) -> Iterator[None]:
     try:
         yield
-    except Exception as error:  # whatever the model's own code raises
+    except Exception as error:  # the model's own code may raise any error
         raise PathwayError(f"{name} failed on one or two images of shape {tuple(noise.shape[1:])}: {error}") from error
 
 
@@ -90,7 +90,7 @@ def _probed(program: Program, noise: Tensor) -> tuple[tuple[Tensor, Tensor], Nod
 
     Returns:
         The logits of the first two images together and of the first alone, and the first node whose value for an image
-        is another one beside another image.
+        changes with the other image of the batch.
     """
     mixing: Node | None = None
     lanes = (walk(program, images, program.call) for images in (noise[:2], noise[::2], noise[:1]))
@@ -103,7 +103,7 @@ def _probed(program: Program, noise: Tensor) -> tuple[tuple[Tensor, Tensor], Nod
 
 
 def _facts(node: Node, two: Any, alone: Any, known: dict[Node, Facts]) -> Facts:
-    """Return the facts of a value, from what it is for two images and for one."""
+    """Return the facts of a node, given its value for two images and for one."""
     tensors, single = _tensors(two), _tensors(alone)
     is_input = node.op == "placeholder"
     from_input = is_input or any(known[n].from_input for n in node.all_input_nodes)
@@ -118,7 +118,7 @@ def _tensors(value: Any) -> list[Tensor]:
 
 
 def _alike(a: Tensor, b: Tensor, tolerance: float | None = None) -> bool:
-    """Whether two tensors are the same but for rounding, in parts of the largest value."""
+    """Return whether two tensors are equal up to rounding, relative to the largest value."""
     if a.shape != b.shape or not (a.is_floating_point() or a.is_complex()):
         return torch.equal(a, b)
     tolerance = tolerance or _AGAIN * torch.finfo(a.dtype).eps
@@ -139,12 +139,12 @@ def _check_batch(program: Program, name: str, mixing: Node | None) -> None:
         raise PathwayError(
             f"Got {name}, in which an image's values depend on the other images of its batch or on chance from "
             f"{call_name(mixing)!r} on, wanted every image by itself. Give batch norm its running statistics, and "
-            "dropout that is called as a function training=False."
+            "call functional dropout with training=False."
         )
 
 
 def _check_logits(program: Program, name: str, logits: Tensor) -> None:
-    """Raise PathwayError where what a model returns is the logit of one class, or no logits but probabilities."""
+    """Raise PathwayError if a model returns the logit of only one class, or probabilities."""
     if logits.shape[1] < 2:
         raise PathwayError(
             f"{name} returned logits of shape (N, {logits.shape[1]}), wanted at least two per image, one per class. "
@@ -153,7 +153,7 @@ def _check_logits(program: Program, name: str, logits: Tensor) -> None:
     last = program.output
     while len(sources(program, last)) == 1 and (last is program.output or kind_of(program, last) in MOVES):
         last = sources(program, last)[0]
-    softened = any(  # by whatever spelling: no entry below 0, and their sum 1, as they are or as logarithms
+    softened = any(  # recognised by values: none below 0 and a sum of 1, directly or after exp
         bool((shares >= 0).all() and (shares.sum(1) - 1).abs().max() < 1e-3)
         for shares in (logits.float(), logits.float().exp())
     )

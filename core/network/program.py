@@ -1,4 +1,4 @@
-"""The calls of a traced model: what each computes, and what one probe showed of its value.
+"""The calls of a traced model: how each is evaluated, and what the probe found about its value.
 
 A ``Program`` holds no values. It evaluates one node from the values of others, calling ``module.forward`` and never the
 module itself, so that it also works while another thread traces (see ``core.network.tracing``).
@@ -23,11 +23,11 @@ Values = dict[Node, Any]
 
 @dataclass(frozen=True)
 class Facts:
-    """What the probe showed of a node's value.
+    """The facts that the probe found about a node's value.
 
     Attributes:
-        from_input: it depends on the input, be it only on its shape.
-        sees_image: it is a tensor, or several, that depends on the image's values.
+        from_input: it depends on the input, perhaps only on its shape.
+        sees_image: it is one tensor or several that depend on the image's values.
         batched: its first axis is the batch.
         shape: without the batch axis; () where the value is not one tensor.
     """
@@ -67,17 +67,17 @@ class Program:
         return args[0] if node.op == "output" else node.target(*args, **kwargs)  # type: ignore[operator]
 
     def nbytes(self, node: Node, dtype: torch.dtype) -> int:
-        """Return the bytes of a node's value for one image, 0 where it is no tensor."""
+        """Return the bytes of a node's value for one image, 0 if it is not a tensor."""
         facts = self.facts[node]
         return prod(facts.shape) * dtype.itemsize if facts.sees_image else 0
 
     def parameter(self) -> Tensor:
-        """Return one of the model's floating tensors, of any shape, to read device and dtype from."""
+        """Return one of the model's floating tensors, of any shape, which gives device and dtype."""
         return floating_tensor(self.model)
 
 
 def walk(program: Program, start: Any, rule: Callable[[Node, Values], Any]) -> Iterator[tuple[Node, Any]]:
-    """Yield every node with the value that a rule gives it, from the input on; values are forgotten when used up."""
+    """Yield every node with the value that a rule gives it, from the input on; values are dropped once not needed."""
     last = {source: node for node in program.nodes for source in node.all_input_nodes}
     values: Values = {}
     for node in program.nodes:
@@ -98,7 +98,7 @@ def call_name(node: Node) -> str:
 
 
 def floating_tensor(model: nn.Module) -> Tensor:
-    """Return one of a model's floating tensors, of any shape, to read device and dtype from."""
+    """Return one of a model's floating tensors, of any shape, which gives device and dtype."""
     tensors = (*model.parameters(), *model.buffers())
     return next((t for t in tensors if t.is_floating_point()), torch.zeros(()))
 

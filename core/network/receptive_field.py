@@ -1,13 +1,13 @@
-"""The pixels of the input that a neuron can see: the bounding box of all graph paths, padding left out.
+"""The receptive field of a neuron: the bounding box of the input pixels that any path reaches, without padding.
 
-What a neuron sees is carried backward through the program, for every channel apart, because a concatenation hands each
-branch its own channels and a grouped convolution looks at its own group only:
+The field is propagated backward through the program, separately for every channel, because a concatenation gives each
+branch its own channels and a grouped convolution reads only its own group:
 
     seen(a, c) = ∪ over calls b = f(a, ...), channels c' of b that f makes from c:  windows_f(seen(b, c'))
 
-A channel's pixels are kept as a set of rows and a set of columns, not as a box: of a dilated window at the border only
-the sets tell where the first pixel is. A call without a rule (a channel shuffle) sends the whole question to
-``core.network.surrogate``: the support of a gradient in a network that has the same paths and only positive weights.
+A channel's pixels are kept as a set of rows and a set of columns, not as a box: for a dilated window at the border only
+the sets show where the first pixel is. If a call has no rule (a channel shuffle), ``core.network.surrogate`` computes
+the field: the support of a gradient in a network that has the same paths and only positive weights.
 
 References:
     Araujo, Norris, Sim, Computing Receptive Fields of Convolutional Neural Networks, Distill 2019.
@@ -37,7 +37,7 @@ _any = np.logical_or.reduce
 
 
 def receptive_field(network: Network, site: Site, position: int) -> Box:
-    """Return the bounding box of the input pixels with any path to a neuron.
+    """Return the bounding box of the input pixels that have a path to a neuron.
 
     Args:
         network: takes (C, H, W) images.
@@ -45,7 +45,7 @@ def receptive_field(network: Network, site: Site, position: int) -> Box:
         position: of the neuron, flat index into the site's activation.
 
     Returns:
-        Left, top, right, bottom; (0, 0, 0, 0) for a neuron that sees nothing but padding.
+        Left, top, right, bottom; (0, 0, 0, 0) for a neuron that sees only padding.
 
     Raises:
         PathwayError: the network does not take (C, H, W) images, or has no such site or neuron.
@@ -94,7 +94,7 @@ def _rule(program: Program, node: Node) -> _Rule:
 
 
 def _planes(program: Program, node: Node) -> tuple[int, int, int]:
-    """Return a value's (channels, height, width); a vector's are planes of one pixel, a matrix is one channel."""
+    """Return a value's (channels, height, width); a vector has planes of one pixel, a matrix one channel."""
     shape = program.facts[node].shape
     if len(shape) not in (1, 2, 3):
         raise _NoRule
@@ -103,7 +103,7 @@ def _planes(program: Program, node: Node) -> tuple[int, int, int]:
 
 
 def _setting(program: Program, node: Node, place: int, name: str, default: Any = None) -> Any:
-    """Return a module's attribute or a function's argument, which must not be computed on the way."""
+    """Return a module's attribute or a function's argument, which must be a constant."""
     module = program.module(node)
     if module is not None:
         return getattr(module, name)
@@ -114,21 +114,21 @@ def _setting(program: Program, node: Node, place: int, name: str, default: Any =
 
 
 def _taps(size: int, out: int, kernel: int = 1, stride: int = 1, padding: int = 0, dilation: int = 1) -> Bools:
-    """Return (out, size): the places each window looks at; places beyond the border are not there."""
+    """Return (out, size): the positions that each window reads, without those beyond the border."""
     offset = np.arange(size) - (np.arange(out)[:, None] * stride - padding)
     taps: Bools = (offset >= 0) & (offset < kernel * dilation) & (offset % dilation == 0)
     return taps
 
 
 def _shares(size: int, out: int) -> Bools:
-    """Return (out, size): the places each window of an adaptive pool looks at."""
+    """Return (out, size): the positions that each window of an adaptive pool reads."""
     window, place = np.arange(out)[:, None], np.arange(size)
     shares: Bools = (place >= window * size // out) & (place * out < (window + 1) * size)
     return shares
 
 
 def _through(program: Program, node: Node, seen: _Seen, taps: Iterable[Bools], groups: int | None = None) -> _Step:
-    """Look through windows, given as taps of rows and columns, at all channels of a group; by default each its own."""
+    """Propagate through windows, given as taps of rows and columns, to all channels of a group; default one each."""
     (source,) = sources(program, node)
     channels = _planes(program, source)[0]
     groups = groups or channels
@@ -197,7 +197,7 @@ def _linear(program: Program, node: Node, seen: _Seen) -> _Step:
 
 
 def _reshape(program: Program, node: Node, seen: _Seen) -> _Step:
-    """To planes of one pixel, (C, H, W) to (D,) or (D, 1, 1), or to the same planes, (H, W) to (1, H, W)."""
+    """Propagate to planes of one pixel, (C, H, W) to (D,) or (D, 1, 1), or to equal planes, (H, W) to (1, H, W)."""
     (source,) = sources(program, node)
     before, after = _planes(program, source), _planes(program, node)
     if before == after:
@@ -209,7 +209,7 @@ def _reshape(program: Program, node: Node, seen: _Seen) -> _Step:
 
 
 def _channels(program: Program, node: Node, seen: _Seen) -> _Step:
-    """``x[:, channels]``."""
+    """Propagate through ``x[:, channels]``."""
     (source,) = sources(program, node)
     key = _setting(program, node, 1, "key")
     if not isinstance(key, tuple) or len(key) != 2 or key[0] != slice(None) or not isinstance(key[1], int | slice):
@@ -234,7 +234,7 @@ def _concatenation(program: Program, node: Node, seen: _Seen) -> _Step:
 
 
 def _pointwise(program: Program, node: Node, seen: _Seen) -> _Step:
-    """Each element from the same place of every operand; an axis of one place is looked at from all places."""
+    """Propagate each element to the same position of every operand; an axis of size 1 is read by all positions."""
     axes = len(program.facts[node].shape)
     for source in sources(program, node):
         channels, height, width = _planes(program, source)

@@ -1,4 +1,4 @@
-"""The ReLU calls of a traced network, and what its runs return."""
+"""The ReLU calls of a traced network, and the results of its runs."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Site:
     """One ReLU call.
 
     Attributes:
-        index: its place among the sites, in the order of calls.
+        index: of the site, in the order of calls.
         name: module path, with ``#k`` where a module is called more than once.
         shape: of its activation, without the batch axis: (C, H, W) or (C,).
-        ceiling: where it saturates: inf for ReLU, 6 for ReLU6.
+        ceiling: the value at which it saturates: inf for ReLU, 6 for ReLU6.
         node: its call in the traced program.
     """
 
@@ -39,7 +39,7 @@ class Site:
 
     @property
     def planes(self) -> tuple[int, int, int]:
-        """Return its shape as (channels, height, width); a vector's channels are planes of one pixel."""
+        """Return its shape as (channels, height, width); a vector has planes of one pixel."""
         channels, height, width = (*self.shape, 1, 1)[:3]
         return channels, height, width
 
@@ -50,18 +50,18 @@ class Site:
         return channel, *divmod(rest, width)
 
     def position(self, channel: int, row: int, column: int) -> int:
-        """Return the flat position of a channel, row and column; the other way round it is ``place``."""
+        """Return the flat position of a channel, row and column; ``place`` is the inverse."""
         _, height, width = self.planes
         return (channel * height + row) * width + column
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A ReLU call that depends on the image and yet is no site.
+    """A ReLU call that depends on the image but is not a site.
 
     Attributes:
-        name, shape, ceiling, node: as of a site.
-        reason: why it is none.
+        name, shape, ceiling, node: as for a site.
+        reason: why it is not a site.
     """
 
     name: str
@@ -76,16 +76,16 @@ Edit = Callable[[Site, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Run:
-    """What one run computed; activations are those the network went on with, after the edit."""
+    """The results of one run; activations are those after the edit."""
 
     logits: Tensor  # (N, classes)
-    activations: tuple[Tensor, ...] = ()  # one a site, (N, C, H, W) or (N, C)
+    activations: tuple[Tensor, ...] = ()  # one per site, (N, C, H, W) or (N, C)
     pre_activations: tuple[Tensor, ...] = ()
 
 
 @dataclass(frozen=True)
 class Cache:
-    """Logits and activations of a batch of images, often one, and the values that resuming needs beside them."""
+    """Logits and activations of a batch of images, often one, and the other values that resuming needs."""
 
     logits: Tensor
     activations: tuple[Tensor, ...]

@@ -1,11 +1,11 @@
-"""The pixels that a neuron can see, from the gradient of a network that has the same paths and only positive weights.
+"""The receptive field of a neuron, from the gradient of a network that has the same paths and only positive weights.
 
     box = { pixels x :  dz̃/dx ≠ 0 }        z̃ the neuron in the surrogate
 
 Weights and image are random, positive and seeded, so that a gradient vanishes where there is no path and nowhere else:
-among equal values softmax and normalisations have none. What picks one of many, as a maximum or a condition does, is
-replaced by the mean of all. It follows calls for which the walk of ``core.network.receptive_field`` has no rule, and is
-what that walk is tested against; what both know about boxes stands here, and what they know about calls in
+for equal values, softmax and normalisations have no gradient. Calls that pick one of several values, such as a maximum
+or a condition, are replaced by the mean of all. This method handles calls that have no rule in
+``core.network.receptive_field``, and that module is tested against it. What both need for boxes is here; for calls, in
 ``core.network.ops``.
 """
 
@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 Box = tuple[int, int, int, int]
-"""Left, top, right, bottom in pixels of the network's input; right and bottom lie outside."""
+"""Left, top, right, bottom in pixels of the network's input; right and bottom are excluded."""
 
 Bools = npt.NDArray[np.bool_]
 _any = np.logical_or.reduce
@@ -47,9 +47,9 @@ _any = np.logical_or.reduce
 def surrogate_field(network: Network, site: Site, position: int) -> Box:
     """Return the box of ``receptive_field`` from a gradient; costs a run and a backward pass in float64 on the CPU.
 
-    The run keeps the network's paths, so that no gradient can cancel on its way: weights are positive averages; sums,
-    products, differences, maxima and what else picks by value are means; activations and batch norms pass their input
-    on. Calls unknown here (a reshape, a softmax, a normalisation) run as they are.
+    The run keeps the network's paths, and no gradient can cancel: weights are positive averages; sums, products,
+    differences, maxima and other calls that pick by value are means; activations and batch norms pass their input on.
+    Other calls (a reshape, a softmax, a normalisation) run unchanged.
 
     Raises:
         PathwayError: as ``receptive_field``.
@@ -83,7 +83,7 @@ def checked_node(network: Network, site: Site, position: int) -> Node:
 
 
 def bounding_box(rows: Bools, columns: Bools) -> Box:
-    """Return the box around rows and columns seen, (H,) and (W,); (0, 0, 0, 0) where one of them is empty."""
+    """Return the box around rows and columns seen, (H,) and (W,); (0, 0, 0, 0) if one of them is empty."""
     if not (rows.any() and columns.any()):
         return 0, 0, 0, 0
     (top, bottom), (left, right) = np.flatnonzero(rows)[[0, -1]], np.flatnonzero(columns)[[0, -1]]
@@ -109,7 +109,7 @@ def _positive(shape: Sequence[int], chance: torch.Generator) -> Tensor:
 
 
 def _averages(value: Any, chance: torch.Generator) -> Any:
-    """Return a weight of the same shape that averages its inputs, some more and some less."""
+    """Return a weight of the same shape that averages its inputs with random positive weights."""
     if not isinstance(value, Tensor) or not value.is_floating_point():
         return value
     return _positive(value.shape, chance) * (len(value) / value.numel() if value.ndim else 1.0)
@@ -128,7 +128,7 @@ def _averaging(module: nn.Module, chance: torch.Generator) -> nn.Module:
 
 
 def _mean(terms: Sequence[Tensor], shape: Sequence[int]) -> Tensor:
-    """Return the mean of values that see the image, of the shape that a call of them has for one image."""
+    """Return the mean of values that depend on the image, in the shape of the call's value for one image."""
     return (sum(terms[1:], terms[0]) / len(terms)).expand(-1, *shape).contiguous()
 
 
@@ -141,7 +141,7 @@ def _mean_pool(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Any:
-    """Average over the windows of a max pool, which may be dilated as no average pool can."""
+    """Average over the windows of a max pool, which, unlike those of an average pool, may be dilated."""
     if return_indices:
         _, places = F.max_pool2d(x, kernel_size, stride, padding, dilation, ceil_mode, return_indices=True)
         return _mean_pool(x, kernel_size, stride, padding, dilation, ceil_mode), places
@@ -156,7 +156,7 @@ def _mean_pool(
 
 
 def _mean_pool_1d(x: Tensor, *args: Any, **kwargs: Any) -> Any:
-    """Average over the windows of a max pool along one axis, as over planes of one row; places are the same in both."""
+    """Average over the windows of a max pool along one axis, as over planes of one row; positions are the same."""
     settings = dict(zip(_MAX_POOL, args, strict=False)) | kwargs
     for name, across in (("kernel_size", 1), ("stride", 1), ("padding", 0), ("dilation", 1)):
         if settings.get(name) is not None:
@@ -166,7 +166,7 @@ def _mean_pool_1d(x: Tensor, *args: Any, **kwargs: Any) -> Any:
 
 
 def _adaptive(mean: Callable[..., Tensor], greatest: Callable[..., Any]) -> Callable[..., Any]:
-    """Return an adaptive max pool that averages, and says where the greatest would be."""
+    """Return an adaptive max pool that averages, and returns the indices of the maxima."""
 
     def call(x: Tensor, output_size: Any, return_indices: bool = False) -> Any:
         pooled = mean(x, output_size)
@@ -181,11 +181,11 @@ def _mean_of(x: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
 
 
 def _picking(name: str, place: int) -> Callable[..., Any]:
-    """Return a call of what picks values along an axis that gives each of them the mean along it, and the true places.
+    """Return a function that picks values along an axis, as a method of tensors does, but returns their mean for each.
 
     Args:
-        name: of the method of a tensor, as "topk".
-        place: of the argument "dim" among those behind the tensor.
+        name: of the method, such as "topk".
+        place: of the argument "dim" among those after the tensor.
     """
 
     def call(x: Tensor, *args: Any, **kwargs: Any) -> Any:

@@ -1,15 +1,15 @@
 """A classifier as a graph of calls without side effects, traced once by torch.fx.
 
 Tracing patches ``nn.Module.__call__`` for the whole process while it lasts, so every trace, and everything else that
-calls a module in a process that traces, holds ``TRACE_LOCK``. The graph that comes out never calls a module: its
-sub-modules are evaluated through ``.forward``.
+calls a module in a process that traces, holds ``TRACE_LOCK``. The resulting graph never calls a module: its sub-modules
+are evaluated through ``.forward``.
 
-In-place calls would overwrite values that others still need (a recorded pre-activation, an activation kept for a second
-run). Each is made out of place, and whatever read the overwritten value afterwards reads the new one, which is what the
-in-place program computed.
+In-place calls would overwrite values that are still needed (a recorded pre-activation, an activation kept for a second
+run). Each is made out of place, and calls that read the overwritten value afterwards read the new one, as in the
+in-place program.
 
 Weights that a module computes from others (weight norm, spectral norm, pruning, any parametrisation) are computed once
-and become parameters of the copy: calling ``.forward`` runs no hooks, and who changes a weight changes what is used.
+and become parameters of the copy: ``.forward`` runs no hooks, and a changed weight takes effect.
 """
 
 from __future__ import annotations
@@ -51,13 +51,13 @@ def trace_graph(model: nn.Module) -> tuple[nn.Module, Graph]:
     """Return a private frozen copy of a model and the graph of its calls; hold ``TRACE_LOCK``.
 
     Raises:
-        PathwayError: torch.fx cannot follow the model's forward method, or a module is compiled or not yet initialised.
+        PathwayError: torch.fx cannot trace the model's forward method, or a module is compiled or not yet initialised.
     """
     _check_modules(model)
     model = _plain_copy(model)
     try:
         graph = Tracer().trace(model)
-    except Exception as error:  # fx lets through whatever the model's own code raises on a proxy
+    except Exception as error:  # the model's own code may raise any error on a proxy
         raise PathwayError(
             f"{type(model).__name__} could not be traced by torch.fx ({error}). Its forward method must not branch or "
             "loop on the values of tensors; move such code out of it, or mark it with torch.fx.wrap."
@@ -98,7 +98,7 @@ def _plain_copy(model: nn.Module) -> nn.Module:
                 del module._forward_pre_hooks[key]
         if parametrize.is_parametrized(
             module
-        ):  # torch's own removal would change the class, which the original has too
+        ):  # torch's own removal would change the class, which the copy shares with the original
             names = list(module.parametrizations)  # type: ignore[arg-type]
             computed = {name: getattr(module, name).detach().clone() for name in names}
             module.__class__ = parametrize.type_before_parametrizations(module)
@@ -109,7 +109,7 @@ def _plain_copy(model: nn.Module) -> nn.Module:
 
 
 def ceiling(model: nn.Module, node: Node) -> float | None:
-    """Return where a node's activation saturates if it is a ReLU call: inf for ReLU, 6 for ReLU6, None for no ReLU."""
+    """Return the value at which a ReLU call saturates: inf for ReLU, 6 for ReLU6, None for other calls."""
     if node.op == "call_module":
         module = model.get_submodule(str(node.target))
         return 6.0 if isinstance(module, nn.ReLU6) else float("inf") if isinstance(module, nn.ReLU) else None
@@ -132,7 +132,7 @@ def make_out_of_place(model: nn.Module, graph: Graph) -> None:
 
 
 def _overwritten(model: nn.Module, node: Node) -> Node | None:
-    """Return the value a node overwrites, having made the node write elsewhere instead; None if it overwrites none."""
+    """Make a node write elsewhere; return the value that it overwrote, None if it overwrote none."""
     in_place = False
     if node.op == "call_module":
         in_place = getattr(model.get_submodule(str(node.target)), "inplace", False) is True
@@ -150,7 +150,7 @@ def _overwritten(model: nn.Module, node: Node) -> Node | None:
 
 
 def _drop_positional_inplace(node: Node) -> bool:
-    """``F.relu(x, True)``: the second argument of these is ``inplace``."""
+    """Return whether the second argument of a call is ``inplace``, as in ``F.relu(x, True)``, and drop it."""
     if node.target not in (F.relu, F.relu6) or len(node.args) < 2:
         return False
     in_place = node.args[1] is True

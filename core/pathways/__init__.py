@@ -1,4 +1,4 @@
-"""What a pathway is: neurons ranked by their scores, a network restricted to the first of them, and what that keeps."""
+"""Pathways: neurons ranked by their scores, a network restricted to the first of them, and the effect on the answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What restriction to a pathway does to the answer.
+"""How restriction to a pathway changes the answer.
 
 References:
     [Khakzar21] Khakzar et al., Neural Response Interpretation through the Lens of Critical Pathways, CVPR 2021.
@@ -39,18 +39,18 @@ __all__ = [
 ]
 
 Fate = Literal["kept", "near chance", "lost"]
-"""What becomes of a prediction: it stays, it stays first with a probability near chance, or another takes its place."""
+"""The fate of a prediction: it is kept, it stays first with a probability near chance, or another takes its place."""
 
 
 @dataclass(frozen=True)
 class Standing:
-    """How a class stands among the others.
+    """A class compared with its best rival.
 
     Attributes:
-        probability: its softmax probability.
-        logit: its own.
+        probability: the class's softmax probability.
+        logit: the class's.
         rival: index of the best other class.
-        rival_logit: that one's.
+        rival_logit: the rival's.
     """
 
     probability: float
@@ -61,14 +61,14 @@ class Standing:
 
 @dataclass(frozen=True)
 class Fidelity:
-    """What restriction to a pathway does to the answer.
+    """How restriction to a pathway changes the answer.
 
     Attributes:
         p_ratio: the target's restricted probability over its original one; may exceed 1.
         fate: of the original network's prediction.
         dead_share: of the pathway.
         sparsity: of the pathway.
-        before, after: how the target stands in the original and in the restricted network.
+        before, after: the target's standing in the original and in the restricted network.
     """
 
     p_ratio: float
@@ -80,18 +80,18 @@ class Fidelity:
 
     @property
     def prediction_kept(self) -> bool:
-        """Return whether the restricted network predicts the class that the original one does, be it near chance."""
+        """Return whether the restricted network predicts the same class as the original one, even if near chance."""
         return self.fate != "lost"
 
 
 def probability_ratio(logits: Tensor, original: Tensor, target: int) -> float:
-    """Return the target's softmax probability under logits over that under original ones; both (1, classes)."""
+    """Return the ratio of the target's softmax probabilities under logits and original logits; both (1, classes)."""
     log_ratio = logits.log_softmax(1)[0, target] - original.log_softmax(1)[0, target]
     return float(log_ratio.double().exp())
 
 
 def standing(logits: Tensor, target: int) -> Standing:
-    """Return how a class stands among the others, given logits (1, classes), at least two."""
+    """Return a class's standing, given logits (1, classes) of at least two classes."""
     row = logits[0].detach()
     others = row.clone()
     others[target] = -torch.inf
@@ -100,15 +100,15 @@ def standing(logits: Tensor, target: int) -> Standing:
 
 
 def chance_line(classes: int) -> float:
-    """Return the probability up to which a prediction is near chance: twice 1/classes; of two classes 3/4."""
+    """Return the probability up to which a prediction is near chance: 2/classes, but for two classes 3/4."""
     return min(2 / classes, (1 + 1 / classes) / 2)
 
 
 def fate(logits: Tensor, original: Tensor) -> Fate:
     """Return the fate of the original prediction; both (1, classes).
 
-    Where nothing is left of a response all classes are about as likely, and one of them is first nonetheless: "near
-    chance" is a prediction that is first with no more than ``chance_line``.
+    Where a restriction destroys the response, all classes are about equally likely, yet one of them is first. Such a
+    prediction, first with a probability of at most ``chance_line``, is "near chance".
     """
     if int(logits.argmax()) != int(original.argmax()):
         return "lost"
@@ -121,7 +121,7 @@ def fidelity(network: Network, image: Tensor, target: int, pathway: Pathway, *, 
     Args:
         image: (1, *network.input_shape).
         target: class index whose probability is followed.
-        pathway: what stays.
+        pathway: the neurons that are not held.
         off: how the other neurons are held.
 
     Raises:
@@ -141,7 +141,7 @@ def fidelity_curve(
     off: Off = "zero",
     progress: Progress = silent,
 ) -> list[Fidelity]:
-    """Return how restriction changes the answer at many sparsities; a forward pass each, and one more.
+    """Return how restriction changes the answer at many sparsities; one forward pass for each, and one more.
 
     Args:
         image: (1, *network.input_shape).
@@ -149,7 +149,7 @@ def fidelity_curve(
         ranking: of all neurons for this image.
         sparsities: each in [0, 1).
         off: how the other neurons are held.
-        progress: told after each sparsity.
+        progress: called after each sparsity.
 
     Raises:
         PathwayError: the image, the target, the ranking, a sparsity or ``off`` does not fit.
@@ -164,7 +164,7 @@ def fidelity_curve(
 
 
 class _Original:
-    """One image's original run, and what restriction makes of it."""
+    """One image's original run, with which restricted runs are compared."""
 
     def __init__(self, network: Network, image: Tensor, target: int, off: Off) -> None:
         self._network, self._image, self._off = network, network.check_image(image, one=True), off

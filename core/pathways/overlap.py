@@ -1,11 +1,11 @@
-"""How alike pathways are, and how many dead neurons are on them; of two, or of several, counted once for all.
+"""Overlaps of two or several pathways, and the dead neurons on them, from one count.
 
-A neuron's code has one bit a pathway, and one above them for a neuron that is dead; one pass over all neurons counts
-the codes of every site:
+A neuron's code has one bit per pathway and, above these, one for a dead neuron; one pass over all neurons counts the
+codes at every site:
 
     counts[s, d, b] = #{ i in site s :  d = [i is dead],  b = Σ_p [i on pathway p] · 2^p }
 
-Sizes, overlaps and dead shares of any of the pathways, site by site or over all sites, are sums of these counts.
+Sizes, overlaps and dead shares of any pathways, per site or over all sites, follow from sums of these counts.
 
 References:
     [Khakzar21] Khakzar et al., Neural Response Interpretation through the Lens of Critical Pathways, CVPR 2021.
@@ -43,7 +43,7 @@ __all__ = [
     "site_overlaps",
 ]
 
-MOST = 7  # pathways: their bits and that of dead neurons fill a byte
+MOST = 7  # pathways: their bits and the bit of dead neurons fill a byte
 
 Bools = NDArray[np.bool_]
 Counts = NDArray[np.int64]
@@ -52,13 +52,13 @@ Shares = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Membership:
-    """How many neurons of each site are on which of several pathways, active and dead ones apart.
+    """How many neurons of each site are on which of several pathways, active and dead ones separately.
 
-    Pathways are meant by their place in the sequence given. Shares of nothing are NaN.
+    Pathways are given by their index in the sequence. Shares of an empty set are NaN.
 
     Attributes:
-        counts: (sites, 2, 2**P) int64; [s, d, b] neurons of site s, dead if d, that are on just the pathways whose
-            bits b has.
+        counts: (sites, 2, 2**P) int64; [s, d, b] neurons of site s, dead if d, that are on exactly the pathways whose
+            bits are set in b.
     """
 
     counts: Counts
@@ -76,7 +76,7 @@ class Membership:
 
     @property
     def dead(self) -> Counts:
-        """Return the dead neurons of each site, on some pathway or on none, (sites,)."""
+        """Return the dead neurons of each site, on any pathway or on none, (sites,)."""
         return _total(self.counts[:, 1], 1)
 
     def sizes(self) -> Counts:
@@ -98,7 +98,7 @@ class Membership:
         return jaccard(self.common(p, q), sizes[p], sizes[q])
 
     def site_chances(self, p: int, q: int) -> Shares:
-        """Return the overlap that chance gives at each site, (sites,), NaN where both are empty."""
+        """Return the overlap expected by chance at each site, (sites,), NaN where both are empty."""
         sizes = self.sizes()
         return _chances(_share(sizes[p], self.neurons), _share(sizes[q], self.neurons))
 
@@ -110,7 +110,7 @@ class Membership:
         return jaccard(common, sizes[:, None], sizes)
 
     def chances(self) -> Shares:
-        """Return the overlap that chance gives every pair of this many neurons, (P, P), NaN where both are empty."""
+        """Return the overlap expected by chance for every pair of these sizes, (P, P), NaN where both are empty."""
         shares = _share(_total(self.sizes(), 1), _total(self.neurons, 0))
         return _chances(shares[:, None], shares)
 
@@ -123,31 +123,31 @@ class Membership:
         return _share(self.dead_sizes(), self.sizes())
 
     def split(self, p: int, q: int) -> Counts:
-        """Return neurons on the first only, on both, on the second only, active and dead ones apart: (3, 2, sites)."""
+        """Return neurons on the first only, on both, on the second only, (3, 2, sites), active and dead separately."""
         on = self._on()
         return np.stack([self._count(on[p] & ~on[q]), self._count(on[p] & on[q]), self._count(~on[p] & on[q])])
 
     def _on(self) -> Bools:
-        """(P, 2**P): the codes of each pathway's neurons."""
+        """Return the codes of each pathway's neurons, (P, 2**P)."""
         bits = 1 << np.arange(self.pathways)
         on: Bools = np.arange(2**self.pathways) & bits[:, None] != 0
         return on
 
     def _count(self, codes: Bools) -> Counts:
-        """(2, sites): active and dead neurons that have one of these codes, (2**P,)."""
+        """Return active and dead neurons with one of these codes, (2, sites), given (2**P,)."""
         return _total(self.counts[:, :, codes], 2).T
 
     def _each(self) -> Counts:
-        """(P, 2, sites): active and dead neurons of each pathway."""
+        """Return active and dead neurons of each pathway, (P, 2, sites)."""
         return np.stack([self._count(codes) for codes in self._on()])
 
 
 def membership(pathways: Sequence[Pathway], dead: Sequence[Tensor]) -> Membership:
-    """Return how many neurons are on which of several pathways; one pass over the masks, a byte a neuron.
+    """Return how many neurons are on which of several pathways; one pass over the masks, one byte per neuron.
 
     Args:
-        pathways: 1 to 7 of one network.
-        dead: one bool tensor a site, shaped like its activation without the batch axis, as ``dead_neurons`` returns.
+        pathways: from 1 to 7, of one network.
+        dead: one bool tensor per site, shaped like its activation without the batch axis, as ``dead_neurons`` returns.
 
     Raises:
         PathwayError: there are no pathways or more than 7, or they and ``dead`` have sites of different shapes.
@@ -163,7 +163,7 @@ def membership(pathways: Sequence[Pathway], dead: Sequence[Tensor]) -> Membershi
 
 
 def _codes(marks: tuple[Tensor, ...]) -> Tensor:
-    """(neurons,) uint8: bits of several bool tensors, that of the first one highest, the second one's lowest."""
+    """Return the bits of bool tensors as (neurons,) uint8: the first tensor's is highest, the second one's lowest."""
     codes = marks[0].to(torch.uint8, copy=True)
     for mark in reversed(marks[1:]):
         codes = codes.bitwise_left_shift_(1).bitwise_or_(mark)
@@ -176,7 +176,7 @@ def _total(counts: Counts, *axes: int) -> Counts:
 
 
 def _share(part: Counts | Shares | int, whole: Counts | Shares | int) -> Shares:
-    """Part over whole, NaN where there is no whole."""
+    """Return part over whole, NaN where the whole is 0."""
     shape = np.broadcast_shapes(np.shape(part), np.shape(whole))
     share: Shares = np.divide(part, whole, out=np.full(shape, np.nan), where=np.not_equal(whole, 0))
     return share
@@ -220,7 +220,7 @@ def site_overlaps(pathway: Pathway, other: Pathway) -> list[float]:
 
 
 def chance_overlap(share: float, other: float) -> float:
-    """Return the overlap expected of two independent pathways keeping these shares, k1 k2 / (k1 + k2 - k1 k2)."""
+    """Return the expected overlap of two independent pathways that keep these shares, k1 k2 / (k1 + k2 - k1 k2)."""
     return float(_chances(np.array(share), np.array(other)))
 
 
@@ -231,7 +231,7 @@ def dead_neurons(network: Network, image: Tensor) -> tuple[Tensor, ...]:
         image: (1, *network.input_shape).
 
     Returns:
-        One bool tensor a site, shaped like its activation without the batch axis.
+        One bool tensor per site, shaped like its activation without the batch axis.
     """
     with torch.no_grad():
         run = network.run(network.check_image(image, one=True), record=True)
@@ -242,7 +242,7 @@ def share_within(pathway: Pathway, marked: Sequence[Tensor]) -> float:
     """Return the share of a pathway's neurons that are marked, NaN for an empty pathway.
 
     Args:
-        marked: one bool tensor a site, shaped like the pathway's mask there.
+        marked: one bool tensor per site, shaped like the pathway's mask there.
 
     Raises:
         PathwayError: the shapes differ.
@@ -266,5 +266,5 @@ def dead_share(network: Network, image: Tensor, pathway: Pathway) -> float:
 
 
 def dead_among(activations: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """Return which neurons are dead, one bool tensor a site, given one image's activations, each (1, *site.shape)."""
+    """Return which neurons are dead, one bool tensor per site, given one image's activations, each (1, *site.shape)."""
     return tuple(activation[0] == 0 for activation in activations)

@@ -1,14 +1,15 @@
 """From scores to pathways: rank all neurons once, then cut the ranking at any sparsity.
 
-    ranking = rank(scores)                     # one sort
-    pathway = ranking.pathway(sparsity=0.9)    # one comparison a site
+    ranking = rank(METHODS["NeuronMCT"](network, image, target))     # one sort
+    pathway = ranking.pathway(sparsity=0.9)                          # one comparison per site
+    share = pathway.size / pathway.neurons                           # 0.1
 
 Selection is global over all sites and exact in number: ``round((1 - sparsity) * neurons)`` neurons stay, so sparsity 0
-is the original network. Neurons that score 0 come last, the active ones by activation and before the dead. Equals
+is the original network. Neurons that score 0 come last: first the active ones, by activation, then the dead. Ties
 follow one fixed pseudo-random order of the neurons, so pathways are nested.
 
-The sort is over 64-bit keys: the score's bits above a scrambled neuron number. The scrambling can be undone, so sorting
-plain numbers also says which neuron stands where.
+The sort is over 64-bit keys: the score's bits above a scrambled neuron number. The scrambling can be inverted, so
+sorting the keys also gives the order of the neurons.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ __all__ = [
 Off = Literal["zero", "frozen"]
 
 _WORD = 0xFFFFFFFF
-_PART = 2**18  # keys at once: steps over all of millions of keys would take as much memory again
-_SCRAMBLE = (0x9E3779B1, 0x85EBCA77)  # odd, so multiplication modulo 2^32 can be undone
+_PART = 2**18  # keys at once: a step over millions of keys would double the memory
+_SCRAMBLE = (0x9E3779B1, 0x85EBCA77)  # odd, so multiplication modulo 2^32 can be inverted
 _UNSCRAMBLE = tuple(pow(factor, -1, 2**32) for factor in _SCRAMBLE)
 
 
@@ -53,9 +54,9 @@ class Pathway:
     """The neurons selected for one image.
 
     Attributes:
-        masks: one bool tensor a site, shaped like its activation without the batch axis, True = on the pathway.
-        ties: how many neurons are equals at the place where the ranking was cut.
-        ties_kept: how many of those are on the pathway, chosen by the fixed order of ties.
+        masks: one bool tensor per site, shaped like its activation without the batch axis, True = on the pathway.
+        ties: how many neurons are tied where the ranking was cut.
+        ties_kept: how many of these are on the pathway, chosen by the fixed order of ties.
     """
 
     masks: tuple[Tensor, ...]
@@ -74,7 +75,7 @@ class Pathway:
 
     @property
     def neurons(self) -> int:
-        """Return the number of neurons on it and off it."""
+        """Return the number of all neurons, on the pathway and off it."""
         return sum(mask.numel() for mask in self.masks)
 
     @property
@@ -90,13 +91,13 @@ class Pathway:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Every neuron's place over all sites together.
+    """Every neuron's rank over all sites together.
 
     Attributes:
-        ranks: one int32 tensor a site, 0 = kept longest, no two alike.
+        ranks: one int32 tensor per site, 0 = kept longest, all different.
         scores: (P,) the scores above 0 in the order of their ranks.
-        activity: (A,) |activation| of the active neurons that score 0, in the order of their ranks, P to P + A; those
-            after them are equals.
+        activity: (A,) |activation| of the active neurons that score 0, in the order of their ranks, P to P + A; all
+            later neurons are ties.
         most: how many neurons a pathway can have: all, or P where those that score 0 are never kept.
     """
 
@@ -129,13 +130,13 @@ class Ranking:
         return Pathway(tuple(ranks < size for ranks in self.ranks), *self._ties(size))
 
     def top(self, count: int, site: int | None = None) -> list[tuple[int, int]]:
-        """Return (site, flat position) of the first neurons with a score above 0, over all sites or of one.
+        """Return (site, flat position) of the first neurons with a score above 0, of all sites or of one.
 
         Args:
             count: how many at most.
             site: index of the only site wanted.
         """
-        end = min(count, len(self.scores))  # places before it are wanted
+        end = min(count, len(self.scores))  # ranks below it are wanted
         if site is not None:
             own = self.ranks[site].flatten()
             end = min(int(own.kthvalue(min(count, len(own))).values) + 1, len(self.scores))
@@ -153,7 +154,7 @@ class Ranking:
         return float(self.scores[place]) if place < len(self.scores) else 0.0
 
     def _ties(self, size: int) -> tuple[int, int]:
-        """How many neurons are equals where the cut is, and how many of them lie before it; 0 if it parts none."""
+        """Return how many neurons are tied at the cut and how many of them are kept; 0 if it separates no ties."""
         start = 0
         for values in (self.scores, self.activity):
             inside = size - start
@@ -169,11 +170,11 @@ def rank(scores: Scores | Sequence[Tensor]) -> Ranking:
     """Return the ranking of all neurons by their scores.
 
     Args:
-        scores: one tensor a site, shaped like its activation without the batch axis, finite, >= 0; as a method returns
-            them, or without activations: then all neurons that score 0 are equals.
+        scores: one tensor per site, shaped like its activation without the batch axis, finite, >= 0; as a method
+            returns them, or without activations: then all neurons that score 0 are ties.
 
     Raises:
-        PathwayError: a score is negative, infinite or NaN, or there are none.
+        PathwayError: a score is negative, infinite or NaN, or there are no scores.
     """
     flat = _flat(scores) if len(scores) else torch.empty(0)
     if not len(flat) or not bool(flat.min() >= 0) or not bool(flat.max() < float("inf")):
@@ -198,7 +199,7 @@ def rank(scores: Scores | Sequence[Tensor]) -> Ranking:
 
 
 def lowest(flat: Tensor, count: int) -> Tensor:
-    """Return the positions of the ``count`` smallest scores above 0, or of all if they are fewer; ties as in ``rank``.
+    """Return the positions of the ``count`` smallest scores above 0, or of all if there are fewer; ties as in ``rank``.
 
     Args:
         flat: (N,) scores >= 0.
@@ -216,9 +217,9 @@ def restriction(pathway: Pathway, off: Off = "zero", held: Sequence[Tensor] | No
     """Return the edit that holds every neuron off the pathway.
 
     Args:
-        pathway: which neurons go on as they are.
-        off: "zero" sets the others to 0; "frozen" holds them at the value given.
-        held: for "frozen", one activation a site, (1, C, H, W) or (1, C).
+        pathway: the neurons that are not held.
+        off: "zero" sets the others to 0; "frozen" holds them at the values given.
+        held: for "frozen", one activation per site, (1, C, H, W) or (1, C).
 
     Raises:
         PathwayError: ``off`` is neither, or "frozen" comes without values.
@@ -229,13 +230,13 @@ def restriction(pathway: Pathway, off: Off = "zero", held: Sequence[Tensor] | No
 
 
 def hold(site: Site, activation: Tensor, mask: Tensor, held: Sequence[Tensor] | None) -> Tensor:
-    """Return a site's activation, (N, ...), where the mask is True, elsewhere the value held there, or 0 if none is.
+    """Return a site's activation, (N, ...), where the mask is True, elsewhere the held value, or 0 if there is none.
 
     Args:
-        site: whose.
+        site: of the activation.
         activation: (N, *site.shape).
-        mask: bool, (*site.shape), or (N, *site.shape) for another pathway an image.
-        held: one activation a site, (1, *site.shape) or (N, *site.shape).
+        mask: bool, (*site.shape), or (N, *site.shape) for one pathway per image.
+        held: one activation per site, (1, *site.shape) or (N, *site.shape).
     """
     return torch.where(mask, activation, 0.0 if held is None else held[site.index])
 
@@ -248,17 +249,17 @@ def check_off(off: Off) -> Off:
 
 
 def check_pathway(network: Network, pathway: Pathway | Ranking) -> None:
-    """Raise PathwayError unless a pathway or a ranking is of this network.
+    """Raise PathwayError unless a pathway or a ranking fits this network.
 
-    It is when it has one tensor per site, of the site's shape and on the network's device; a pathway's masks are bool.
+    It fits when it has one tensor per site, of the site's shape and on the network's device; masks must be bool.
     """
     is_ranking = isinstance(pathway, Ranking)
     tensors = pathway.ranks if isinstance(pathway, Ranking) else pathway.masks
     word, part = ("ranking", "ranks") if is_ranking else ("pathway", "masks")
     if [tuple(tensor.shape) for tensor in tensors] != [site.shape for site in network.sites]:
         raise PathwayError(
-            f"Got a {word} whose {part} do not fit the sites of {network.name}, wanted one of the {part} a site, of "
-            "the site's shape; rank scores of that very network."
+            f"Got a {word} whose {part} do not fit the sites of {network.name}, wanted {part} for each site, of "
+            "the site's shape; rank scores of the same network."
         )
     for site, tensor in zip(network.sites, tensors, strict=True):
         if tensor.device != network.device or tensor.is_inference() or not (is_ranking or tensor.dtype == torch.bool):
@@ -270,12 +271,12 @@ def check_pathway(network: Network, pathway: Pathway | Ranking) -> None:
 
 
 def check_shapes(masks: Sequence[Tensor], others: Sequence[Tensor], what: str) -> None:
-    """Raise PathwayError unless a pathway's masks and other tensors, one a site, have the same shapes at every site.
+    """Raise PathwayError unless a pathway's masks and other tensors, one per site, have the same shapes at every site.
 
     Args:
-        masks: of a pathway, one (*site.shape) a site.
+        masks: of a pathway, one (*site.shape) per site.
         others: to be combined with them, shaped like them.
-        what: the others are, for the message.
+        what: name of the others, for the message.
     """
     for site, pair in enumerate(zip_longest(masks, others)):
         got, wanted = ("none" if tensor is None else tuple(tensor.shape) for tensor in pair)
@@ -298,7 +299,7 @@ def _flat(tensors: Sequence[Tensor]) -> Tensor:
 
 
 def _groups(flat: Tensor, scores: Scores | Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield by what neurons are ordered, (N,), and which they are: with a score, active without one, and the rest."""
+    """Yield three groups as sort values, (N,), and positions: with a score, active without a score, and the rest."""
     positive = flat > 0
     yield flat, torch.nonzero(positive).squeeze(1)
     activations = scores.activations if isinstance(scores, Scores) else ()
@@ -309,9 +310,9 @@ def _groups(flat: Tensor, scores: Scores | Sequence[Tensor]) -> Iterator[tuple[T
 
 
 def _keys(flat: Tensor, positions: Tensor) -> tuple[Tensor, Tensor | None]:
-    """Return sortable keys of the scores at these positions; of scores too fine for a key, also the distinct scores.
+    """Return sortable keys of the scores at these positions; for scores too fine for a key, also the distinct scores.
 
-    The keys take the memory of the positions, which are gone.
+    The keys overwrite the positions to save memory.
     """
     distinct, scores = None, flat[positions]
     bits = scores.float().view(torch.int32)  # the bits of positive floats sort as they do
@@ -324,13 +325,13 @@ def _keys(flat: Tensor, positions: Tensor) -> tuple[Tensor, Tensor | None]:
 
 
 def _neurons(keys: Tensor) -> Tensor:
-    """Return the positions that went into keys."""
+    """Return the positions from which the keys were made."""
     neurons = (keys & _WORD).mul_(_UNSCRAMBLE[1]).bitwise_and_(_WORD)
     return neurons.bitwise_xor_(neurons >> 16).mul_(_UNSCRAMBLE[0]).bitwise_and_(_WORD)
 
 
 def _sorted(keys: Tensor) -> Tensor:
-    """Return keys in order; on the CPU these themselves."""
+    """Return the keys in ascending order; on the CPU they are sorted in place."""
     if keys.device.type != "cpu":
         return torch.sort(keys).values
     keys.numpy().sort()  # vectorised, several times faster than torch's

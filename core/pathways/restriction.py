@@ -1,8 +1,12 @@
 """The restricted response, its gradient to the image (the pathway gradient), and sweeps of both over sparsities.
 
-Restricting runs the network with every neuron off the pathway held, at zero (``off="zero"``, what the paper's released
-code does) or at the value it has for a reference image (``off="frozen"``: the response stays, only the gradient is
-restricted). ``pathway=None`` is the original network, and its pathway gradient the plain gradient.
+    logits = response(network, image, pathway)                          # (1, classes), restricted
+    gradient = pathway_gradient(network, image, target, pathway)        # (3, H, W)
+    relevance = saliency_map(gradient).abs()                            # (H, W)
+
+A restricted run holds every neuron off the pathway, at zero (``off="zero"``, as the paper's released code does) or at
+the value it has for a reference image (``off="frozen"``: the response stays, only the gradient is restricted).
+``pathway=None`` is the original network, and its pathway gradient is the plain gradient.
 
 References:
     [Khakzar21] Khakzar et al., Neural Response Interpretation through the Lens of Critical Pathways, CVPR 2021.
@@ -38,7 +42,7 @@ __all__ = [
 class Restricted:
     """One image's restricted logits, (1, classes), and the gradient of its target's logit, shaped like the image.
 
-    Of N images: (N, classes), and (N, ...).
+    For N images: (N, classes) and (N, ...).
     """
 
     logits: Tensor
@@ -121,7 +125,7 @@ def restrict_each(
     Args:
         images: (N, *network.input_shape).
         targets: N class indices.
-        pathways: one an image; None for the original network.
+        pathways: one per image; None for the original network.
         off: as for ``response``; under "frozen" each image holds its own activations.
 
     Raises:
@@ -176,7 +180,7 @@ def sweep(
     batch_size: int = 4,
     progress: Progress = silent,
 ) -> Sweep:
-    """Return logits and pathway gradients at many sparsities, a batch of them at a time.
+    """Return logits and pathway gradients at many sparsities, in batches.
 
     Args:
         image: (1, *network.input_shape).
@@ -185,7 +189,7 @@ def sweep(
         sparsities: each in [0, 1).
         off, reference: as for ``response``.
         batch_size: sparsities in one pass; memory grows with it.
-        progress: told after each batch.
+        progress: called after each batch.
 
     Raises:
         PathwayError: the image, the target, the ranking, a sparsity or ``off`` does not fit.
@@ -232,7 +236,7 @@ def _restricted(network: Network, images: Tensor, targets: Sequence[int], edit: 
 
 
 def _held(network: Network, image: Tensor, off: Off, reference: Tensor | None) -> tuple[Tensor, ...] | None:
-    """The activations that "frozen" holds, None for "zero"."""
+    """Return the activations that "frozen" holds, None for "zero"."""
     if off == "zero":
         return None
     source = image if reference is None else network.check_image(reference, one=True)
@@ -241,7 +245,7 @@ def _held(network: Network, image: Tensor, off: Off, reference: Tensor | None) -
 
 
 def _batch_edit(ranking: Ranking, sizes: Tensor, held: tuple[Tensor, ...] | None) -> Edit:
-    """Like ``restriction``, with another pathway for each image of the batch."""
+    """Return an edit like ``restriction``'s, with one pathway per image of the batch."""
 
     def edit(site: Site, activation: Tensor) -> Tensor:
         ranks = ranking.ranks[site.index]

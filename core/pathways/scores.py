@@ -1,4 +1,4 @@
-"""What a selection method says of one image: a score a neuron, and what it went through to find them."""
+"""The result of a selection method for one image: one score per neuron, and how it was found."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ __all__ = ["Scores", "Step", "Sum"]
 
 @dataclass(frozen=True)
 class Step:
-    """The state of an iterative method after some step: the network restricted to what is left.
+    """The state of an iterative method after a step: the network restricted to the neurons that are left.
 
     Attributes:
         step: 0 is the original network.
         sparsity: share of neurons removed.
         p_ratio: the target's probability over its original one.
-        dead_share: of what is left.
+        dead_share: of the neurons that are left.
         prediction_kept: whether the prediction is still the original one.
     """
 
@@ -34,8 +34,8 @@ class Sum:
     """Whether a site's signed contributions are complete.
 
     Attributes:
-        found: what they sum to.
-        due: what the site adds to the response, f(a) - f(0).
+        found: their sum.
+        due: the sum they should have, f(a) - f(0), which the site adds to the response.
     """
 
     found: float
@@ -43,19 +43,19 @@ class Sum:
 
     @property
     def delta(self) -> float:
-        """Return by how much they are off."""
+        """Return the difference."""
         return self.found - self.due
 
 
 class Scores(list[Tensor]):
-    """One tensor a site, shaped like its activation without the batch axis, >= 0, larger stays longer.
+    """One tensor per site, shaped like its activation without the batch axis, >= 0; larger scores stay longer.
 
     Attributes:
-        activations: of the original network, shaped as the scores; they order the neurons that score 0. () where none
-            does.
-        trajectory: what an iterative method went through, () for the others.
-        sums: of a method whose signed contributions at a site ought to sum to what the site adds to the response: one
-            a site, () for the others.
+        activations: of the original network, shaped like the scores; they order the neurons that score 0. () if no
+            neuron does.
+        trajectory: the steps of an iterative method, () for the others.
+        sums: one per site, for a method whose signed contributions at a site should sum to what the site adds to the
+            response; () for the others.
         keeps_zeros: whether a pathway may keep neurons that score 0; False for a released rule that never does.
     """
 

@@ -1,12 +1,12 @@
-"""Many images: the paper's experiments as studies, on one core or a cluster, into tables that last.
+"""Many images: the paper's experiments as studies, on one core or a cluster, into tables on disk.
 
-    study = Study("fashion-mnist", "fashion_vgg", count=200, measures=("fidelity", "overlap"))
-    load = Loader.of(study)
-    run(study, "runs/fashion", DaskEngine(load, workers=2), load())
-    summarise(Store("runs/fashion").rows(measure=["dead_share"], site=[""]))
+    study = Study("fashion-mnist", "fashion_vgg", count=8, measures=("fidelity", "overlap"))
+    run(study, "runs/fashion", Serial(Loader.of(study)), load_network("fashion_vgg"))
+    table = summarise(Store("runs/fashion").rows(measure=["dead_share"], site=[""]))
 
-What is measured is a plan (``plan``), what a worker does with a few images is a pure function (``measuring``), who
-works is an engine (``engine``), and results are Parquet files written at once or not at all (``store``).
+A plan says what is measured (``plan``), a pure function measures a few images (``measuring``), an engine distributes
+the work (``engine``; ``DaskEngine`` to several processes), and results are Parquet files, written atomically
+(``store``).
 """
 
 from __future__ import annotations

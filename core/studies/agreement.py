@@ -1,15 +1,15 @@
 """Do images of one class share pathways? Overlaps of every image's pathway with those of all other images.
 
 For each image: the mean overlap with the pathways of the other images of its class, and with those of images of other
-classes; for each pair of classes the mean over their pairs of images; and over all pairs of images of one class, and of
-two, the mean and its 95 % interval, of all classes together and of each. All at one strategy and sparsity.
+classes. For each pair of classes: the mean over their pairs of images. For all pairs of images of one class, and of
+two: the mean and its 95 % interval, over all classes and for each class. All are for one strategy and sparsity.
 
-Pairs share their images and are not independent: to resample them as if they were gives intervals half as wide as they
+Pairs share their images and are not independent: resampling them as if they were gives intervals half as wide as they
 should be. The interval is a bootstrap over images: an image that is drawn k times has weight k, a pair of images
-weight k_i k_j, and the means are taken anew. [Snijders99]
+weight k_i k_j, and the means are computed again. [Snijders99]
 
-Pathways lie here as bits, eight neurons a byte: what two have in common is one ``&`` and a count. Methods that rank
-without looking at the image (Random) are left out: all images share their pathway.
+Pathways are stored as bits, eight neurons per byte, so the intersection of two is one ``&`` and a count. Methods that
+rank independently of the image (Random) are left out: all images share their pathway.
 
 References:
     [Snijders99] Snijders and Borgatti, Non-Parametric Standard Errors and Tests for Network Statistics, Connections
@@ -34,16 +34,16 @@ from core.studies.store import Store
 
 __all__ = ["agreement", "overlaps_of_all", "pair_means"]
 
-TOGETHER = 50  # resamples that are worked on together
+TOGETHER = 50  # resamples per batch
 
 
 def agreement(study: Study, store: Store, network: Network, dataset: str) -> pa.Table:
-    """Return the rows of class agreement, from the masks that all parts left.
+    """Return the rows of class agreement, from the masks of all parts.
 
     Args:
-        study: whose masks.
-        store: where they lie.
-        network: theirs.
+        study: the plan.
+        store: contains the masks.
+        network: the study's.
         dataset: name of the data set, for the rows.
     """
     rows = Rows.of(study, network, -1, dataset)
@@ -94,8 +94,8 @@ def pair_means(overlaps: Floats, labels: NDArray[np.str_]) -> dict[str, dict[str
         labels: (images,), each image's class.
 
     Returns:
-        Per class, and under "" of all together, "same_class_overlap" and "other_class_overlap": mean, low, high; NaN of
-        no pairs, and no interval below five images (of a class: five of its own).
+        Per class, and under "" for all classes, "same_class_overlap" and "other_class_overlap": mean, low, high; NaN
+        without pairs, and no interval below five images (for a class: five of its own).
     """
     classes, places = np.unique(labels, return_inverse=True)
     members = (places[None] == np.arange(len(classes))[:, None]).astype(float)  # (classes, images)
@@ -118,13 +118,13 @@ def pair_means(overlaps: Floats, labels: NDArray[np.str_]) -> dict[str, dict[str
 
 
 def _between_classes(counts: Floats, members: Floats, table: Floats) -> Floats:
-    """Return sums over pairs of images of two classes, each as often as both are drawn, (n, classes, classes)."""
+    """Return sums over pairs of images of two classes, weighted by how often both are drawn, (n, classes, classes)."""
     weights = counts[:, None] * members  # (n, classes, images)
     return (weights.reshape(-1, len(table)) @ table).reshape(weights.shape) @ weights.transpose(0, 2, 1)
 
 
 def _with_ends(sums: Floats, pairs: Floats, enough: bool) -> tuple[float, float, float]:
-    """Return the first mean, and the quantiles of the others where there are enough images."""
+    """Return the first mean, and the quantiles of the others if there are enough images."""
     means = np.divide(sums, pairs, out=np.full(len(sums), np.nan), where=pairs > 0)
     low, high = np.nanquantile(means[1:], ENDS) if enough and pairs[0] else (np.nan, np.nan)
     return float(means[0]), float(low), float(high)

@@ -1,13 +1,13 @@
-"""Do two methods differ? Their differences on the images that both have, and tests that allow for how many there are.
+"""Do two methods differ? Their differences on the images that both have, and tests corrected for their number.
 
-All methods see the same images, so that what differs between images cancels in the difference of two methods on each:
+All methods see the same images, so differences between images cancel in the difference of two methods on each:
 
     mean measures       d_i = a_i - b_i: mean, Student's 95 % interval and paired t test
     p ratios and radii  the same of log a_i - log b_i: ratio of geometric means
     shares (0 and 1)    mean of d_i, interval of Agresti and Min, exact test of McNemar
 
-The p values of one table, over every two methods, are adjusted together by Holm's method, which holds the chance of any
-false finding among them to the level that they are read at. Below five images there is neither interval nor test.
+The p values of one table, over every two methods, are adjusted together by Holm's method, which keeps the probability
+of any false finding among them below the chosen level. Below five images there is neither interval nor test.
 
 References:
     [Holm79] Holm, A Simple Sequentially Rejective Multiple Test Procedure, Scandinavian Journal of Statistics 6(2),
@@ -33,7 +33,7 @@ from core.studies.summary import OF_PAIRS
 __all__ = ["LEVEL", "comparable", "compared", "holm"]
 
 LEVEL = 0.05
-"""Of an adjusted p value, below which two methods differ."""
+"""Two methods differ if the adjusted p value is below this level."""
 
 COLUMNS = ["first", "second", "difference", "low", "high", "p", "adjusted", "images", "left_out"]
 
@@ -48,13 +48,13 @@ def compared(rows: pd.DataFrame, by: str, methods: Sequence[str]) -> pd.DataFram
 
     Args:
         rows: of one measure, each method and image once, with the columns ``by``, index, measure and value.
-        by: column that names the method.
-        methods: those compared, in order; the later of two is "first", the earlier one is subtracted from it.
+        by: column with the name of the method.
+        methods: to compare, in order; the later of two is "first", the earlier one is subtracted from it.
 
     Returns:
-        A row per two methods: first, second; difference first - second, or of p ratios and radii the ratio
-        first / second; low and high of its 95 % interval; p and adjusted, by Holm's method over all rows; images that
-        both have; and left_out, how many of those are zero or infinite in either, so that they have no ratio.
+        One row per pair of methods: first, second; difference first - second, or for p ratios and radii the ratio
+        first / second; low and high of its 95 % interval; p and adjusted, by Holm's method over all rows; images, which
+        both have; and left_out, how many of these have no ratio because one value is zero or infinite.
     """
     if rows.empty:
         return pd.DataFrame(columns=COLUMNS)
@@ -67,9 +67,9 @@ def compared(rows: pd.DataFrame, by: str, methods: Sequence[str]) -> pd.DataFram
 
 
 def holm(values: Floats) -> Floats:
-    """Return p values adjusted for how many they are; NaN, which is no test, stays and does not count. [Holm79]
+    """Return p values adjusted for their number; NaN (no test) stays NaN and is not counted. [Holm79]
 
-    The k-th smallest of m becomes the largest of (m - j + 1) p_j over j <= k, and 1 at most.
+    The k-th smallest of m becomes the largest of (m - j + 1) p_j over j <= k, at most 1.
 
     Args:
         values: (m,); the result is shaped like it.
@@ -107,7 +107,7 @@ def _of_means(differences: Floats) -> tuple[float, float, float, float]:
     mean = float(differences.mean())
     if len(differences) < FEWEST:
         return mean, nan, nan, nan
-    if np.ptp(differences) == 0:  # no spread to measure it by: certain, or no difference at all
+    if np.ptp(differences) == 0:  # without spread: the same difference everywhere, or none
         return mean, nan, nan, float(mean == 0)
     from scipy.stats import ttest_1samp  # slow to import
 

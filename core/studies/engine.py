@@ -1,13 +1,13 @@
-"""Who does the work: this process, or Dask workers, local or a whole cluster's. The work list and the results are one.
+"""Engines that do the work: this process, or Dask workers, local or of a cluster. Tasks and results are the same.
 
     for part in Serial(load).run(tasks, work): ...
     for part in DaskEngine(load, workers=2).run(tasks, work): ...
     for part in DaskEngine(load, address="tcp://10.0.0.7:8786").run(tasks, work): ...
 
-Each worker builds what it works with once, by calling ``load``; Dask hands that to workers that join or restart later,
-too. Tasks are read and sent as workers become free, a few ahead, so that memory does not grow with the study. A worker
-that dies takes no task along: Dask gives it to another one. On an address, whoever made the cluster (Kubernetes, SSH, a
-batch queue) made it for this package: the workers need it installed, in the same version.
+Each worker loads its material once, by calling ``load``; so do workers that join or restart later. Tasks are read and
+sent as workers become free, a few ahead, so that memory does not grow with the study. If a worker dies, Dask gives its
+task to another one. A cluster at an address (Kubernetes, SSH, a batch queue) must have this package installed on its
+workers, in the same version.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ Work = Callable[[Any, T], R]
 
 RETRIES = 2
 AHEAD = 2  # tasks in flight for each thread of a worker
-ANSWER = 10.0  # seconds until a scheduler has to answer
-JOIN = 120.0  # and until its first worker has to be there
+ANSWER = 10.0  # seconds within which a scheduler must answer
+JOIN = 120.0  # seconds within which its first worker must join
 SPAWN = {  # for workers of this machine: without these torch gives memory back to the system after every pass
     "MALLOC_MMAP_THRESHOLD_": "33554432",
     "MALLOC_TRIM_THRESHOLD_": "1073741824",
@@ -43,8 +43,8 @@ class Failed(Generic[T]):
     """A task that no worker could do.
 
     Attributes:
-        task: as it was given.
-        error: what became of it.
+        task: as given.
+        error: why it failed.
     """
 
     def __init__(self, task: T, error: Exception) -> None:
@@ -52,10 +52,10 @@ class Failed(Generic[T]):
 
 
 class Engine(Protocol):
-    """Does tasks, in whatever order."""
+    """Does tasks, in any order."""
 
     def run(self, tasks: Iterable[T], work: Work[T, R]) -> Iterator[R | Failed[T]]:
-        """Yield what ``work(loaded, task)`` returns for each task, as they come, or that a task failed."""
+        """Yield the result of ``work(loaded, task)`` for each task as it arrives, or a ``Failed``."""
         ...
 
 
@@ -63,15 +63,15 @@ class Serial:
     """One task after the other in this process.
 
     Args:
-        load: makes what all tasks work with.
-        threads: of one computation; None leaves what is set.
+        load: makes the material that all tasks need.
+        threads: of one computation; None leaves the setting unchanged.
     """
 
     def __init__(self, load: Load, *, threads: int | None = None) -> None:
         self._load, self._threads = load, threads
 
     def run(self, tasks: Iterable[T], work: Work[T, R]) -> Iterator[R | Failed[T]]:
-        """Yield the tasks' results in their order; what a task raises goes through."""
+        """Yield the tasks' results in their order; a task's error is not caught."""
         if self._threads:
             torch.set_num_threads(self._threads)
         loaded = self._load()
@@ -83,9 +83,9 @@ class DaskEngine:
     """Dask workers.
 
     Args:
-        load: makes what all tasks of a worker work with; sent to the workers.
+        load: makes the material that all tasks of a worker need; sent to the workers.
         workers: how many to start on this machine, each with one task at a time.
-        address: of a running scheduler, instead.
+        address: of a running scheduler, to use instead.
         threads: of one computation.
     """
 
@@ -93,7 +93,7 @@ class DaskEngine:
         self._load, self._workers, self._address, self._threads = load, workers, address, threads
 
     def run(self, tasks: Iterable[T], work: Work[T, R]) -> Iterator[R | Failed[T]]:
-        """Yield the tasks' results as they come."""
+        """Yield the tasks' results as they arrive."""
         from distributed import as_completed
 
         with self._client() as client:
@@ -152,7 +152,7 @@ class DaskEngine:
 
 
 def _capacity(client: Any) -> tuple[int, dict[str, int] | None]:
-    """Return how many tasks may run at once, and what a task asks of a worker: a GPU where one has any."""
+    """Return how many tasks may run at once, and the resources of a task: a GPU if the workers have any."""
     client.wait_for_workers(1, timeout=JOIN)
     workers = client.scheduler_info(n_workers=-1)["workers"].values()
     gpus = sum(int(worker["resources"].get("GPU", 0)) for worker in workers)
@@ -163,7 +163,7 @@ def _plugin(name: str, load: Load, threads: int) -> Any:
     from distributed import WorkerPlugin
 
     class Loaded(WorkerPlugin):
-        """What a worker's tasks work with, made when the worker starts or the run begins."""
+        """The material of a worker's tasks, made when the worker starts or the run begins."""
 
         def setup(self, worker: Any) -> None:
             torch.set_num_threads(threads)

@@ -1,19 +1,19 @@
-"""Confidence intervals of a mean over few images, 95 %, as they suit what is averaged.
+"""95 % confidence intervals of a mean over few images, for each kind of value.
 
     interval(values)                       # bootstrap-t: any numbers, such as dead shares
     interval(kept, "share")                # Wilson's: values of 0 and 1
-    interval(radii, "geometric")           # of the geometric mean, by way of logarithms
+    interval(radii, "geometric")           # of the geometric mean, through logarithms
 
-The percentile bootstrap, which is simpler, covers too seldom at the sizes in use: 0.85 at five images, 0.90 at eleven.
-Bootstrap-t draws the images with replacement, as often as there are, a thousand times, and takes the quantiles of
-t* = (mean* - mean) / standard error*, so that the spread of small samples and their skew are both in it. It covers 0.93
-to 0.96 at 5, 11 and 30 images of normal values and of skewed shares, 0.90 to 0.92 of log-normal ones. Where more than
-a fortieth of the samples drawn are all of one value, and above 100 images, it is Student's t.
+The simpler percentile bootstrap covers too little at these sizes: 0.85 at five images, 0.90 at eleven. Bootstrap-t
+draws as many images as there are, with replacement, a thousand times, and takes the quantiles of
+t* = (mean* - mean) / standard error*, which reflect both the spread and the skew of small samples. Its coverage is 0.93
+to 0.96 at 5, 11 and 30 images for normal values and skewed shares, 0.90 to 0.92 for log-normal ones. Where more than a
+fortieth of the samples consist of one value, and above 100 images, Student's t is used instead.
 
-There is no interval below five values, and none where all are equal (but of shares, which Wilson's knows).
+There is no interval below five values, and none where all are equal (except for shares, by Wilson's method).
 
-The images drawn depend on nothing but how many there are, so all groups of equally many images share one matrix of how
-often each is drawn, and their means are one product.
+The samples depend only on the number of images, so all groups of the same size share one matrix of how often each image
+is drawn, and their means are one product.
 
 References:
     [Efron93] Efron and Tibshirani, An Introduction to the Bootstrap, 1993, section 12.5: bootstrap-t.
@@ -49,23 +49,23 @@ Floats = NDArray[np.float64]
 Kind = Literal["mean", "share", "geometric"]
 
 FEWEST = 5
-"""Values of which there is an interval."""
+"""The fewest values with an interval."""
 
 KINDS: dict[str, Kind] = {
     **dict.fromkeys(("prediction_kept", "near_chance", "pointing_game"), "share"),
     **dict.fromkeys(("p_ratio", "linear_radius"), "geometric"),
 }
 RESAMPLES, ENDS = 1000, (0.025, 0.975)
-MOST = 100  # images that are resampled
+MOST = 100  # images up to which they are resampled
 
 
 def kind_of(measure: str) -> Kind:
-    """Return how a measure is averaged: "share" of 0 and 1, "geometric" of radii and p ratios, "mean" of all others."""
+    """Return how a measure is averaged: "share" for 0 and 1, "geometric" for radii and p ratios, "mean" for others."""
     return KINDS.get(measure, "mean")
 
 
 def usable(values: Floats, kind: Kind) -> Floats:
-    """Return the values that are averaged: of a geometric mean the positive and finite ones, else all.
+    """Return the values that are averaged: for a geometric mean the positive and finite ones, else all.
 
     Args:
         values: (images,), without NaN; the result is no longer.
@@ -75,7 +75,7 @@ def usable(values: Floats, kind: Kind) -> Floats:
 
 
 def centre(values: Floats, kind: Kind) -> float:
-    """Return the mean, or the geometric mean of the values that are positive and finite; NaN of none.
+    """Return the mean, or the geometric mean of the positive and finite values; NaN without values.
 
     Args:
         values: (images,), without NaN.
@@ -102,7 +102,7 @@ def intervals(groups: Sequence[Floats], kind: Kind = "mean") -> Floats:
     """Return the ends of each group's interval, (groups, 2), as ``interval`` does.
 
     Args:
-        groups: the values of each.
+        groups: the values of each group, (images,).
         kind: of their means.
     """
     if kind == "geometric":
@@ -122,7 +122,7 @@ def intervals(groups: Sequence[Floats], kind: Kind = "mean") -> Floats:
 
 
 def wilson(hits: float, count: int) -> tuple[float, float]:
-    """Return Wilson's 95 % interval of a share, hits of count. [Wilson27]"""
+    """Return Wilson's 95 % interval of the share hits / count. [Wilson27]"""
     from scipy.stats import binomtest  # slow to import
 
     found = binomtest(round(hits), count).proportion_ci(method="wilson")
@@ -143,7 +143,7 @@ def student(values: Floats) -> Floats:
 
 
 def _bootstrap_t(values: Floats) -> Floats:
-    """Return the bootstrap-t interval of each column's mean, (columns, 2), or Student's; see the module."""
+    """Return the bootstrap-t interval of each column's mean, (columns, 2), or Student's, as the module says."""
     size, means, spreads = len(values), values.mean(0), _spreads(values)
     units = (values - means) / spreads
     counts = draws(size)
@@ -152,10 +152,10 @@ def _bootstrap_t(values: Floats) -> Floats:
     variances = counts @ (units * units)
     variances /= size
     variances -= drawn * drawn
-    variances[variances < 1e-9] = 0  # one value alone was drawn, but for rounding
+    variances[variances < 1e-9] = 0  # only one value was drawn, up to rounding
     with np.errstate(divide="ignore", invalid="ignore"):
         drawn /= np.sqrt(variances / (size - 1))  # t*, infinite for such samples
-        np.nan_to_num(drawn, copy=False, posinf=np.inf, neginf=-np.inf)  # 0 / 0: that value is the mean
+        np.nan_to_num(drawn, copy=False, posinf=np.inf, neginf=-np.inf)  # 0 / 0: the value drawn is the mean
         high, low = np.quantile(drawn, ENDS, axis=0)
     ends = np.stack([means - low * spreads / np.sqrt(size), means - high * spreads / np.sqrt(size)], 1)
     lost = ~np.isfinite(ends).all(1)

@@ -1,7 +1,7 @@
-"""What a study measures, each a function that yields numbers with their places.
+"""The measures of a study, each a function that yields numbers with their places.
 
-Measures of a pathway take a ``Cut``: one image's pathway at one sparsity, and what restriction to it gave. Measures of
-a map take a case, an attribution and the function that made it; baselines have them, too.
+Measures of a pathway take a ``Cut``: one image's pathway at one sparsity, with its restricted run. Measures of a map
+take a case, an attribution and the function that made it; baselines have them, too.
 """
 
 from __future__ import annotations
@@ -54,13 +54,13 @@ class Case:
 
     Attributes:
         network: the study's.
-        study: whose plan.
+        study: the plan.
         columns: of all rows about the image.
         image: (1, 3, H, W).
         target: class explained.
         logits: (1, classes).
-        dead: one mask a site.
-        mask: (H, W), bool, True on the object; None where the image does not say.
+        dead: one mask per site.
+        mask: (H, W), bool, True on the object; None if the image has none.
     """
 
     network: Network
@@ -74,7 +74,7 @@ class Case:
 
     @cached_property
     def removals(self) -> Removals:
-        """Return the passes of sensitivity-n, which all maps share."""
+        """Return the responses that sensitivity-n needs; all maps share them."""
         return removals(self.network, self.image, self.target)
 
 
@@ -84,9 +84,9 @@ class Cut:
 
     Attributes:
         case: the image.
-        strategy: whose ranking was cut.
+        strategy: that ranked the neurons.
         sparsity: as asked for.
-        pathway: as cut.
+        pathway: at that sparsity.
         logits: (1, classes), restricted.
         gradient: (3, H, W), the pathway gradient.
         seconds: of scoring, ranking and restricting this image.
@@ -124,7 +124,7 @@ def _fidelity(cut: Cut) -> Iterator[Found]:
 
 
 def between(one: Cut, other: Cut) -> Iterator[Found]:
-    """Yield the overlap of two pathways of one image, overall with its chance level, and at every site."""
+    """Yield the overlap of two pathways of one image: overall, with its chance level, and at every site."""
     title = str(other.strategy)
     yield Found("overlap", overlap(one.pathway, other.pathway), title)
     yield Found("chance_overlap", chance_overlap(1 - one.pathway.sparsity, 1 - other.pathway.sparsity), title)
@@ -142,7 +142,7 @@ def radius(case: Case, pathway: Pathway | None) -> Iterator[Found]:
 def _curve(
     name: str, make: Callable[..., Curve], case: Case, attribution: Attribution, _: Attribute
 ) -> Iterator[Found]:
-    """Yield a curve's points and areas: of the change under LeRF and MoRF, of the probability under the others."""
+    """Yield a curve's points and areas: of the change for LeRF and MoRF, of the probability for the others."""
     curve = make(case.network, case.image, case.target, attribution.relevance)
     changes = name in ("lerf", "morf")
     for share, value in zip(curve.shares, curve.changes if changes else curve.probabilities, strict=True):

@@ -1,7 +1,7 @@
-"""What a worker does: one part of a study, from encoded images to rows.
+"""The work of a worker: one part of a study, from encoded images to rows.
 
-The images of a part are scored and restricted together, each ranked by itself. What fails for one image is a row of
-that image; where a batch fails as a whole, its images are taken one by one, so that one cannot take the others along.
+The images of a part are scored and restricted together, and each is ranked separately. A failure for one image is a row
+of that image; where a batch fails as a whole, its images are taken one by one, so that one does not fail the others.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ __all__ = ["Part", "measure"]
 
 @dataclass(frozen=True)
 class Part:
-    """What came of a task.
+    """The result of a task.
 
     Attributes:
         number: of the part.
-        rows: as ``SCHEMA`` has them.
-        masks: as ``MASKS`` has them; None where no measure needs them.
+        rows: with the columns of ``SCHEMA``.
+        masks: with the columns of ``MASKS``; None if no measure needs them.
         errors: how many rows are failures.
     """
 
@@ -54,7 +54,7 @@ class Part:
 
 @dataclass(frozen=True)
 class _Ranked:
-    """One image's ranking under one strategy, and the seconds it took."""
+    """One image's ranking by one strategy, and the seconds it took."""
 
     case: Case
     ranking: Ranking
@@ -68,7 +68,7 @@ def measure(network: Network, task: Task, dataset: str, progress: Progress = sil
         network: the study's.
         task: the part.
         dataset: name of the data set, for the rows.
-        progress: told between pieces of work; raise ``Cancelled`` in it to stop there.
+        progress: called between steps; raise ``Cancelled`` in it to stop there.
     """
     work = _measured(network, task, dataset, task.items, progress)
     masks = pa.table(work.masks, schema=MASKS) if "class-agreement" in task.study.measures else None
@@ -76,13 +76,13 @@ def measure(network: Network, task: Task, dataset: str, progress: Progress = sil
 
 
 def _measured(network: Network, task: Task, dataset: str, items: Sequence[Item], progress: Progress) -> _Work:
-    """Measure images together; where that fails as a whole, one by one."""
+    """Measure images together; if that fails as a whole, one by one."""
     work = _Work(network, task, Rows.of(task.study, network, task.number, dataset), progress)
     try:
         work.measure(items)
     except Cancelled:
         raise
-    except Exception as error:  # out of memory, a decoder's own error: a row of the image it belongs to
+    except Exception as error:  # out of memory, a decoder's own error: it becomes a row of its image
         work = _Work(network, task, Rows.of(task.study, network, task.number, dataset), progress)
         if len(items) == 1:
             work.rows.fail("image", error, **about(items[0], task.class_names))
@@ -107,7 +107,7 @@ class _Work:
         return self.task.study
 
     def join(self, other: _Work) -> None:
-        """Take over what was measured of other images."""
+        """Add the rows and masks of other images."""
         for mine, theirs in ((self.rows.columns, other.rows.columns), (self.masks, other.masks)):
             for name, values in theirs.items():
                 mine[name] += values
@@ -161,7 +161,7 @@ class _Work:
         wanted = open_mask(item.data) if "localisation" in self.study.measures else None
         mask = self.network.preprocessing.mask(wanted) if wanted and self.network.preprocessing else None
         if mask is not None and bool(mask.all() | ~mask.any()):
-            mask = None  # the object fills the crop, or lies outside
+            mask = None  # the object fills the crop, or is outside it
         return Case(self.network, self.study, columns, image, target, logits, dead, mask)
 
     def _originals(self, case: Case) -> None:
@@ -180,7 +180,7 @@ class _Work:
                 self._maps(case, {"method": name}, attribution, BASELINES[name], time.perf_counter() - start)
 
     def _ranked(self, strategy: Strategy, cases: list[Case]) -> list[_Ranked]:
-        """Return the rankings of the images of which the method found one; add a row for each of the others."""
+        """Return the rankings of the images for which the method found one; add a row for each of the others."""
         start = time.perf_counter()
         images, targets = torch.cat([case.image for case in cases]), [case.target for case in cases]
         scored = METHODS[strategy.name].batch(
@@ -198,7 +198,7 @@ class _Work:
         return found
 
     def _cuts(self, strategy: Strategy, sparsity: float, ranked: list[_Ranked]) -> list[Cut]:
-        """Return each image's pathway, and what restriction to it gives."""
+        """Return each image's pathway with its restricted run."""
         if not ranked:
             return []
         start = time.perf_counter()
@@ -246,7 +246,7 @@ class _Work:
                     self._add(cut.case, cut.names, "overlap", partial(between, cut, partner), cut.seconds)
 
     def _keep(self, cut: Cut) -> None:
-        """Keep a pathway's neurons, a bit each, for what is measured over all images together."""
+        """Keep a pathway's mask, one bit per neuron, for the measures over all images together."""
         if METHODS[cut.strategy.name].family == "baseline":
             return
         flat = torch.cat([mask.flatten() for mask in cut.pathway.masks]).cpu().numpy()
@@ -263,7 +263,7 @@ class _Work:
         function: Callable[[], Iterable[Found]],
         seconds: float = 0.0,
     ) -> None:
-        """Add what a measure finds, or why it failed."""
+        """Add a measure's numbers, or its error."""
         columns, start = case.columns | names, time.perf_counter()
         try:
             found = list(function())

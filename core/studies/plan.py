@@ -1,10 +1,10 @@
-"""What a study does, as data: which images, which network, which strategies at which sparsities, what is measured.
+"""A study's plan, as data: the images, the network, the strategies and their sparsities, and the measures.
 
     study = Study("fashion-mnist", "fashion_vgg", strategies=(Strategy.parse("NeuronIntGrad:n_steps=5"),))
-    study.fingerprint(network)      # names the results; another plan never lands among them
+    study.fingerprint(network, data)      # identifies the results, so that those of other plans are kept apart
 
-A study's images are cut into *parts* of a few images each. A part is what one worker does at a time and what one file
-holds, so both are the same on any worker.
+A study's images are divided into *parts* of a few images each. A part is one task of a worker and one file of results,
+so neither depends on the engine.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ MEASURES = {
     "class-agreement": "overlap of a pathway with those of its own class and with those of other classes",
 }
 MAPS = ("lerf", "morf", "insertion", "deletion", "sensitivity-n", "sanity", "localisation")
-"""The measures of a saliency map, and not of a pathway: those that baselines have too."""
+"""The measures of a saliency map, not of a pathway; baselines have them too."""
 
 NEURONS = 2_000_000  # of all images of a part together, about: small images go in batches, photos one by one
 LARGEST = 32
@@ -52,12 +52,12 @@ LARGEST = 32
 
 @dataclass(frozen=True)
 class Item:
-    """One image of a study as a worker gets it.
+    """One image of a study as a worker receives it.
 
     Attributes:
         index: in its data set.
         name: in its data set.
-        label: index of its class; None where it has none.
+        label: index of its class; None if it has none.
         data: the encoded image, unchecked.
     """
 
@@ -69,7 +69,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Task:
-    """A part as a worker gets it."""
+    """A part as a worker receives it."""
 
     study: Study
     number: int
@@ -79,12 +79,12 @@ class Task:
 
 @dataclass(frozen=True)
 class Study:
-    """A plan; ``core.studies.run`` carries it out.
+    """A plan, which ``core.studies.run`` carries out.
 
     Attributes:
         dataset: as ``core.data.datasets.open_dataset`` takes it.
         network: a name that ``load_network`` knows, or the architecture of a checkpoint.
-        checkpoint: file of a person's own weights; "" for the network's published ones.
+        checkpoint: file of a user's own weights; "" for the network's published ones.
         strategies: selection methods with options.
         baselines: names of other attribution methods, for the measures of maps.
         sparsities: each in [0, 1).
@@ -93,8 +93,8 @@ class Study:
         target: the class explained: the predicted one, or the image's label.
         count: how many images; None for all.
         seed: which images, if not all.
-        batch: images a part; 0 for what suits the network's size.
-        root: folder of data sets that ``dataset`` does not say itself.
+        batch: images per part; 0 for a number that suits the network's size.
+        root: folder of data sets, where ``dataset`` does not contain it.
     """
 
     dataset: str
@@ -136,12 +136,12 @@ class Study:
 
     @property
     def needs_maps(self) -> bool:
-        """Return whether anything is measured of saliency maps."""
+        """Return whether a measure needs saliency maps."""
         return not set(self.measures).isdisjoint(MAPS)
 
     @cached_property
     def plan(self) -> dict[str, Any]:
-        """Return the study as JSON has it."""
+        """Return the study as data for JSON."""
         listed = [{"method": each.name, "options": dict(each.options)} for each in self.strategies]
         return asdict(self) | {"strategies": listed}
 
@@ -160,7 +160,7 @@ class Study:
             raise PathwayError(f"This is no plan of a study ({error!r}).") from error
 
     def fingerprint(self, network: Network, data: Dataset) -> str:
-        """Return 16 hex digits that name what the results depend on."""
+        """Return 16 hex digits that identify everything the results depend on."""
         facts = [self.plan, network.weights_hash, list(data.names), list(data.labels)]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -182,7 +182,7 @@ class Study:
         return [tuple(chosen[start : start + size]) for start in range(0, len(chosen), size)]
 
     def chosen(self, size: int) -> list[int]:
-        """Return the numbers of the images looked at, of a data set of a size, rising."""
+        """Return the numbers of the images chosen from a data set of a size, rising."""
         if self.count is None or self.count >= size:
             return list(range(size))
         order = torch.randperm(size, generator=torch.Generator().manual_seed(self.seed))
@@ -198,6 +198,6 @@ class Study:
 def _item(data: Dataset, index: int) -> Item:
     try:
         encoded = data.read(index)
-    except (OSError, PathwayError):  # opening it raises an error that says it is empty
+    except (OSError, PathwayError):  # opening the empty data raises an error that says so
         encoded = b""
     return Item(index, str(data.names[index]), data.labels[index], encoded)

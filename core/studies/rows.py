@@ -1,10 +1,10 @@
-"""One number a row: the table that every measure of a study fills, and how it is written.
+"""One number per row: the table that every measure of a study fills, and how it is written.
 
     image, network, method, options, sparsity  ->  measure [other, site, x] = value
 
-``other`` is a measure's second party: the other strategy of an overlap, the layer of a sanity check, the site that
-limits a radius. ``site`` is "" for
-all sites together, ``x`` a place along a curve. A failure is a row, too: no value, and ``error`` says why.
+``other`` is what a measure also refers to: the other strategy of an overlap, the layer of a sanity check, the site that
+limits a radius. ``site`` is "" for all sites together, ``x`` a position on a curve. A failure is a row, too, without
+value; ``error`` says why.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ SCHEMA = pa.schema(
     [
         ("part", pa.int32()),
         ("dataset", _WORD),
-        ("index", pa.int32()),  # of the image in its data set; -1 where a row is about several
-        ("image", _WORD),  # its name there
+        ("index", pa.int32()),  # of the image in its data set; -1 if a row is about several
+        ("image", _WORD),  # its name in the data set
         ("image_hash", _WORD),
-        ("label", _WORD),  # name of its class, "" where it has none
+        ("label", _WORD),  # name of its class, "" if it has none
         ("network", _WORD),
         ("weights_hash", _WORD),
-        ("target", pa.int32()),  # class explained, -1 where none was
+        ("target", pa.int32()),  # class explained, -1 if none was
         ("prediction", _WORD),  # name of the class predicted
         ("method", _WORD),
         ("options", _WORD),
-        ("sparsity", pa.float64()),  # asked for; NaN where there is no pathway
+        ("sparsity", pa.float64()),  # asked for; NaN if there is no pathway
         ("achieved", pa.float64()),
         ("off", _WORD),
         ("measure", _WORD),
@@ -47,7 +47,7 @@ SCHEMA = pa.schema(
         ("value", pa.float64()),
         ("error", _WORD),
         ("versions", _WORD),
-        ("seconds", pa.float64()),  # of this image's share of the work that made the value
+        ("seconds", pa.float64()),  # this image's share of the time that the value took
     ]
 )
 
@@ -58,7 +58,7 @@ MASKS = pa.schema(
         ("method", pa.string()),
         ("options", pa.string()),
         ("sparsity", pa.float64()),
-        ("bits", pa.binary()),  # of all neurons in a row, eight a byte
+        ("bits", pa.binary()),  # of all neurons, site after site, eight per byte
     ]
 )
 
@@ -83,17 +83,17 @@ _EMPTY = {
 
 
 def versions() -> str:
-    """Return the versions of the libraries, on which numbers may depend beside the plan."""
+    """Return the versions of the libraries, on which numbers may depend besides the plan."""
     return ", ".join(f"{name} {metadata.version(name)}" for name in ("torch", "torchvision", "numpy"))
 
 
 @dataclass
 class Rows:
-    """Rows of one part, as they come.
+    """Rows of one part, in the order in which they are added.
 
     Attributes:
-        common: columns that all of them share.
-        columns: one list a column of ``SCHEMA``.
+        common: columns that all rows share.
+        columns: one list per column of ``SCHEMA``.
     """
 
     common: dict[str, Any]
@@ -101,18 +101,18 @@ class Rows:
 
     @classmethod
     def of(cls, study: Study, network: Network, part: int, dataset: str) -> Rows:
-        """Return no rows yet, of one part."""
+        """Return an empty collection for the rows of one part."""
         return cls.begun(
             part=part, dataset=dataset, network=network.name, weights_hash=network.weights_hash, off=study.off
         )
 
     @classmethod
     def begun(cls, **common: Any) -> Rows:
-        """Return no rows yet, given the columns that all will share."""
+        """Return an empty collection, given the columns that all rows will share."""
         return cls(_EMPTY | common | {"versions": versions()})
 
     def add(self, measure: str, value: float = nan, **columns: Any) -> None:
-        """Add a row; what is not given is empty."""
+        """Add a row; columns that are not given are empty."""
         row = self.common | columns | {"measure": measure, "value": float(value)}
         for name, values in self.columns.items():
             values.append(row[name])
@@ -127,7 +127,7 @@ class Rows:
         return sum(map(bool, self.columns["error"]))
 
     def table(self) -> pa.Table:
-        """Return the rows as ``SCHEMA`` has them."""
+        """Return the rows with the columns of ``SCHEMA``."""
         arrays = []
         for kind, values in zip(SCHEMA, self.columns.values(), strict=True):
             plain = pa.array(values, kind.type.value_type if pa.types.is_dictionary(kind.type) else kind.type)

@@ -1,8 +1,8 @@
-"""Carry out a study: what is left of its parts, on an engine, into its folder.
+"""Carry out a study: the missing parts, on an engine, into its folder.
 
     run(study, "runs/first", DaskEngine(Loader.of(study), workers=2))
 
-Started again with the same plan and folder it goes on with the parts that are not there, whatever stopped it.
+Started again with the same plan and folder, it continues with the missing parts, whatever stopped it.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ RADIUS = 100  # passes that a linear radius costs, about: probes and exact norms
 
 @dataclass(frozen=True)
 class Loader:
-    """Makes a study's network, wherever it is called.
+    """Loads a study's network, on any worker.
 
     Attributes:
         network: a name that ``load_network`` knows, or the architecture of the checkpoint.
-        checkpoint: a person's own weights; b"" for the network's published ones.
+        checkpoint: a user's own weights; b"" for the network's published ones.
         filename: of the checkpoint.
     """
 
@@ -56,7 +56,7 @@ class Loader:
 
     @classmethod
     def of(cls, study: Study) -> Loader:
-        """Return a function that makes a study's network.
+        """Return a function that loads a study's network.
 
         Raises:
             PathwayError: the checkpoint cannot be read.
@@ -78,12 +78,12 @@ class Loader:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run came to.
+    """The outcome of a run.
 
     Attributes:
         images: in the study.
-        computed: of them now; the others were there.
-        errors: rows of failures, of all parts.
+        computed: how many of them in this run; the others were there before.
+        errors: failure rows, of all parts.
         seconds: that this run took.
     """
 
@@ -95,13 +95,13 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a study will cost on this machine.
+    """The cost of a study on this machine.
 
     Attributes:
         images: left to do.
         passes: forward and backward passes for one image, about.
         seconds_a_pass: measured.
-        mask_bytes: that masks will take on disk before compression.
+        mask_bytes: of masks on disk, before compression.
     """
 
     images: int
@@ -111,7 +111,7 @@ class Estimate:
 
     @property
     def seconds(self) -> float:
-        """Return how long one worker takes, about."""
+        """Return about how long one worker takes."""
         return self.images * self.passes * self.seconds_a_pass
 
 
@@ -125,19 +125,19 @@ def run(
     progress: Progress = silent,
     told: Callable[[str], None] = lambda _: None,
 ) -> Outcome:
-    """Do all parts of a study that are not there yet.
+    """Do the missing parts of a study.
 
     Args:
         study: the plan.
-        folder: where its results go, and may already lie.
-        engine: who works.
-        network: the study's, for what is measured over all images together.
-        command: for the manifest, how this was asked for.
-        progress: told images done, images in all and the last part's number.
-        told: what a person should read while it runs.
+        folder: for the results, which may already be there.
+        engine: does the parts.
+        network: the study's, for measures over all images together.
+        command: that started the run, for the manifest.
+        progress: called with images done, images in total and the last part's number.
+        told: called with messages for the user during the run.
 
     Raises:
-        PathwayError: the data set or network cannot be had, or the folder is in use, holds another study or is full.
+        PathwayError: the data set or network cannot be opened, or the folder is in use, has another study or is full.
     """
     start, data, store = time.perf_counter(), open_dataset(study.dataset, root=study.root or None), Store(folder)
     parts = study.parts(network, data)
@@ -164,7 +164,7 @@ def estimate(study: Study, folder: str | Path, network: Network) -> Estimate:
     """Return the images left of a study and their estimated cost here, from a pass timed now; nothing is written.
 
     Raises:
-        PathwayError: the data set cannot be had.
+        PathwayError: the data set cannot be opened.
     """
     data = open_dataset(study.dataset, root=study.root or None)
     parts = study.parts(network, data)
@@ -184,7 +184,7 @@ def estimate(study: Study, folder: str | Path, network: Network) -> Estimate:
 
 
 def _passes(study: Study, network: Network) -> float:
-    """Return how many passes one image costs, about."""
+    """Return about how many passes one image costs."""
     options = {each: METHODS[each.name].checked(**dict(each.options)) for each in study.strategies}
     scoring = {each: METHODS[each.name].passes(network, **chosen) for each, chosen in options.items()}
     cuts = len(study.strategies) * len(study.sparsities)
@@ -206,7 +206,7 @@ def _passes(study: Study, network: Network) -> float:
 
 
 def _lost(failed: Failed[Task], network: Network, dataset: str) -> Part:
-    """Return the part that no worker could do: a failure for each of its images."""
+    """Return the part that no worker could do, with a failure for each of its images."""
     rows = Rows.of(failed.task.study, network, failed.task.number, dataset)
     for item in failed.task.items:
         rows.fail("image", failed.error, **about(item, failed.task.class_names))

@@ -1,12 +1,12 @@
-"""A study's results on disk: one Parquet file a part, each written at once or not at all, and a manifest.
+"""A study's results on disk: one Parquet file per part, written atomically, and a manifest.
 
-    folder/manifest.json            the plan, what it ran on, and its fingerprint
-    folder/rows/part-00000.parquet  a part's rows; it is there as soon as the part is done
-    folder/masks/part-00000.parquet its pathways' masks, where a measure over all images needs them
-    folder/agreement.parquet        what was measured over all images together, once all parts are there
+    folder/manifest.json            the plan, the versions and settings of the run, and its fingerprint
+    folder/rows/part-00000.parquet  a part's rows; the file exists as soon as the part is done
+    folder/masks/part-00000.parquet its pathways' masks, if a measure over all images needs them
+    folder/agreement.parquet        the measures over all images together, once all parts are done
 
-A file is written under another name, flushed to the disk, and then renamed. So whatever stops a run, what lies there
-under its own name is whole, and a run started again takes up the parts that are not there.
+A file is written under another name, flushed to the disk, and then renamed. So, whatever stops a run, every file under
+its own name is complete, and a run started again does the missing parts.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Store:
     """The folder of one run.
 
     Args:
-        folder: need not exist yet.
+        folder: of the results; need not exist yet.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -60,12 +60,12 @@ class Store:
 
     @contextmanager
     def opened(self, manifest: dict[str, Any]) -> Iterator[None]:
-        """Keep the folder for this process alone; begin the run that a manifest describes, or take it up again.
+        """Lock the folder for this process; begin the run that a manifest describes, or continue it.
 
-        When it started, on how many threads and with which versions is added to the manifest.
+        The time of the start, the number of threads and the versions are added to the manifest.
 
         Raises:
-            PathwayError: another process writes there, it holds another study, or it cannot be written.
+            PathwayError: another process writes there, the folder has another study, or it cannot be written.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -76,8 +76,8 @@ class Store:
             raise PathwayError(f"Another process writes to {self.folder}; wait for it, or choose another.") from error
         except OSError as error:
             raise PathwayError(
-                f"{self.folder} cannot be written ({error}). Nothing that is there was harmed: make room or choose "
-                "another folder, and run the same command again; it goes on where it stopped."
+                f"{self.folder} cannot be written ({error}). The files in it are intact: free space or choose "
+                "another folder, and run the same command again; it continues where it stopped."
             ) from error
 
     def _begin(self, manifest: dict[str, Any]) -> None:
@@ -98,17 +98,17 @@ class Store:
         write_atomically(self.folder / "manifest.json", json.dumps(manifest | run, indent=2).encode() + b"\n")
 
     def done(self) -> set[int]:
-        """Return the numbers of the parts that are there."""
+        """Return the numbers of the parts that are done."""
         return {int(path.stem.removeprefix("part-")) for path in (self.folder / "rows").glob("part-*.parquet")}
 
     def write(self, number: int, rows: pa.Table, masks: pa.Table | None) -> None:
-        """Write a part: its masks, then its rows, with which it is done."""
+        """Write a part: its masks, then its rows, which mark it as done."""
         for name, table in (("masks", masks), ("rows", rows)):
             if table is not None:
                 self._write(self.folder / name / f"part-{number:05d}.parquet", table)
 
     def write_agreement(self, rows: pa.Table) -> None:
-        """Write what was measured over all images together."""
+        """Write the measures over all images together."""
         self._write(self.folder / "agreement.parquet", rows)
 
     def _write(self, path: Path, table: pa.Table) -> None:
@@ -118,10 +118,10 @@ class Store:
         write_atomically(path, sink.getvalue())
 
     def rows(self, **wanted: Sequence[Any]) -> pa.Table:
-        """Return the rows whose columns have one of the values wanted, of all parts and of the agreement.
+        """Return the rows, of all parts and of the agreement, whose columns have one of the values wanted.
 
         Raises:
-            PathwayError: a file is damaged; names it.
+            PathwayError: a file is damaged; the message names it.
         """
         files = sorted((self.folder / "rows").glob("part-*.parquet"))
         files += [path for path in [self.folder / "agreement.parquet"] if path.exists()]
@@ -159,12 +159,12 @@ class Store:
         except (pa.ArrowException, OSError) as error:
             raise PathwayError(
                 f"{path} is damaged ({str(error)[:200]}). Delete it and run the study's command again: only that part "
-                "is computed anew."
+                "is computed again."
             ) from error
 
 
 def write_atomically(path: Path, data: Any) -> None:
-    """Write a file at once or not at all: under another name, to the disk, then renamed."""
+    """Write a file atomically: under another name, flushed to the disk, then renamed."""
     partial = path.with_name(f"{path.name}.{uuid4().hex[:8]}.writing")
     try:
         with partial.open("wb") as file:

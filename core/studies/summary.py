@@ -1,7 +1,7 @@
-"""A study in few numbers: means over its images, with confidence intervals.
+"""A summary of a study: means over its images, with confidence intervals.
 
-The images are the sample; ``core.studies.intervals`` has the interval that suits each measure. Overlaps of images with
-each other share their images, so that their intervals come from ``core.studies.agreement``, which sees every pair.
+The images are the sample; ``core.studies.intervals`` has the interval that suits each measure. Overlaps between images
+share their images, so their intervals come from ``core.studies.agreement``, which sees every pair.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from core.studies.intervals import FEWEST, centre, intervals, kind_of
 __all__ = ["AGREED", "OF_PAIRS", "PLACES", "SCALARS", "summarise", "summarised", "why_no_interval"]
 
 PLACES = ["method", "options", "sparsity", "measure", "other", "site", "x"]
-"""The columns that rows of one number have in common; over the images of each group the mean is taken."""
+"""The columns that identify a group of rows; the mean is taken over the images of each group."""
 
 SCALARS = (
     *("p_ratio", "prediction_kept", "near_chance", "dead_share", "overlap", "chance_overlap", "linear_radius"),
@@ -25,7 +25,7 @@ SCALARS = (
     *("lerf_area_10", "morf_area_10", "energy_inside", "mask_share", "pointing_game"),
     *("pointing_chance", "same_class_overlap", "other_class_overlap"),
 )
-"""The measures that are one number an image, a pathway or a pair, in the order in which people read them."""
+"""The measures with one number per image, pathway or pair, in the order in which they are shown."""
 
 OF_PAIRS = ("same_class_overlap", "other_class_overlap")
 """The measures of pairs of images, whose mean and interval are rows of their own: ``_mean``, ``_low``, ``_high``."""
@@ -51,7 +51,7 @@ def summarise(rows: pa.Table, by: Sequence[str] = PLACES) -> pd.DataFrame:
         table[column] = table[column].astype(str)
     if "label" not in by:  # of all classes together
         table = table[~table["measure"].isin(AGREED) | (table["label"] == "")]
-    if "other" in by:  # a radius's is the site that limits it, another one for each image
+    if "other" in by:  # for a radius it is the limiting site, which differs between images
         table["other"] = table["other"].mask(table["measure"] == "linear_radius", "")
     return summarised(table, by)
 
@@ -123,9 +123,9 @@ def why_no_interval(images: int, measure: str, *, left_out: int = 0) -> str:
     """Return in words why a mean has no interval.
 
     Args:
-        images: how many it is of.
-        measure: what it is of.
-        left_out: of those, zeros and infinite values of a geometric mean.
+        images: number of images.
+        measure: that is averaged.
+        left_out: how many of the images have no place in a geometric mean: zeros and infinite values.
     """
     count = images - left_out
     if count < FEWEST:

@@ -1,1 +1,1 @@
-"""Numbers in, pictures out; it knows neither Streamlit nor torch."""
+"""Numbers in, pictures out; it uses neither Streamlit nor torch."""

@@ -18,11 +18,11 @@ __all__ = ["bars_beside", "bars_with_level", "dots", "layer_strip", "membership_
 def layer_strip(
     shares: Mapping[str, Sequence[float]], colours: Sequence[str], names: Sequence[str], at: int
 ) -> go.Figure:
-    """Return the share of neurons on the pathway at every site, in order, one bar a method; the chosen site is framed.
+    """Return the share of neurons on the pathway at every site, in order, one bar per method; the site is framed.
 
     Args:
-        shares: per method, one share in [0, 1] a site.
-        colours: one a method.
+        shares: per method, one share in [0, 1] per site.
+        colours: one per method.
         names: of the sites.
         at: index of the chosen site.
     """
@@ -36,13 +36,13 @@ def layer_strip(
 def membership_bars(
     parts: Mapping[str, Sequence[float]], colours: Sequence[str], sites: Sequence[str], at: int
 ) -> go.Figure:
-    """Return which share of every site's neurons is on one pathway, on both, or on the other, stacked.
+    """Return the shares of every site's neurons that are on one pathway, on both, or on the other, stacked.
 
-    It has no legend: the page's own says also how many they are.
+    It has no legend: the page's own legend also has the numbers.
 
     Args:
-        parts: per part, one share in [0, 1] a site, from the bottom up.
-        colours: one a part.
+        parts: per part, one share in [0, 1] per site, from the bottom up.
+        colours: one per part.
         sites: their names.
         at: index of the chosen site, which is framed.
     """
@@ -59,10 +59,10 @@ def bars_beside(
     """Return shares side by side, such as the paper's and ours, with the number over each bar.
 
     Args:
-        names: what is compared, from left to right; they may repeat.
-        groups: per group, one share in [0, 1] a name; None and NaN are gaps.
-        colours: one a group.
-        title: what the shares are of; the axis adds the unit.
+        names: of the bars, from left to right; they may repeat.
+        groups: per group, one share in [0, 1] per name; None and NaN are gaps.
+        colours: one per group.
+        title: of the shares; the axis adds the unit.
     """
     figure = go.Figure()
     for (group, values), colour, pattern in zip(groups.items(), colours, cycle(("", "/", "x")), strict=False):
@@ -92,7 +92,7 @@ def bars_beside(
 def bars_with_level(
     names: Sequence[str], shares: Sequence[float], colours: Sequence[str], level: float, title: str
 ) -> go.Figure:
-    """Return one bar a name, with its number over it and a level to compare with; NaN is a gap."""
+    """Return one bar per name, with its number over it and a level to compare with; NaN is a gap."""
     figure = go.Figure()
     figure.add_bar(
         x=list(range(len(names))),
@@ -122,14 +122,14 @@ def bars_with_level(
 
 
 def dots(names: Sequence[str], groups: Mapping[str, Sequence[float]], colours: Sequence[str], title: str) -> go.Figure:
-    """Return lengths on one logarithmic axis, a row a name, a marker a group.
+    """Return lengths on one logarithmic axis, one row per name and one marker per group.
 
-    A length of 0 stands at the axis's left edge, an infinite one at its right; both are named there.
+    A length of 0 is drawn at the axis's left edge, an infinite one at its right; both are labelled.
 
     Args:
         names: of the rows, from the top; they may repeat.
-        groups: per group, one length a name, >= 0.
-        colours: one a name.
+        groups: per group, one length per name, >= 0.
+        colours: one per name.
         title: of the axis.
     """
     lengths = [v for values in groups.values() for v in values if 0 < v < inf]
@@ -156,9 +156,9 @@ def dots(names: Sequence[str], groups: Mapping[str, Sequence[float]], colours: S
 
 
 def over_sites(figure: go.Figure, at: int, title: str, *, height: int, **layout: Any) -> None:
-    """The horizontal axis of all sites, in which one can be clicked; the chosen one framed.
+    """Give a figure the horizontal axis of all sites, which can be clicked; the chosen site is framed.
 
-    All in one go: it is drawn at each move of the slider, and plotly looks everything through at each call.
+    It is one call because the figure is drawn at each move of the slider, and plotly validates everything at each call.
     """
     both = calm_layout(height)
     both["xaxis"] |= {

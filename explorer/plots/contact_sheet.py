@@ -1,7 +1,7 @@
 """Strips: pictures of several strategies at several sparsities in one labelled picture, as in the paper's figures.
 
-A row a strategy, a column a sparsity; the text is large enough to be read at half its size. The font that comes with
-PIL knows little beyond ASCII, so accents fall away and a few signs are written otherwise.
+Rows are strategies, columns are sparsities; the text is legible at half its size. The font that comes with PIL has
+little beyond ASCII, so accents are dropped and a few signs are replaced.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["Cell", "strip"]
 
 _MARGIN = 24
 _GAP = 12
-_LEAST = 160  # pixels of a picture, about
+_LEAST = 160  # pixels per picture, about
 _HEAD, _TITLE, _NOTE = 28, 28, 22  # heights of letters
 _SIGNS = str.maketrans(
     {
@@ -49,7 +49,7 @@ _BEYOND_ASCII = "·°«»‘’“”"
 
 @dataclass(frozen=True)
 class Cell:
-    """A picture and what is printed under it, such as "p ratio 0.98 · kept"."""
+    """A picture and the text under it, such as "p ratio 0.98 · kept"."""
 
     picture: Image.Image
     note: str
@@ -62,13 +62,13 @@ def strip(rows: Sequence[Row], heads: Sequence[str], theme: Theme, footer: str =
     """Return pictures in rows and columns with their titles, heads and notes.
 
     Args:
-        rows: each a title, a colour for the swatch beside it, and one cell a head; None leaves a blank.
+        rows: each a title, a colour for the swatch beside it, and one cell per head; None leaves a blank.
         heads: of the columns, such as "90 %".
         theme: of the page.
-        footer: where the pictures come from, in small letters.
+        footer: the source of the pictures, in small letters.
 
     Raises:
-        ValueError: there is no column, a row has not one cell a head, or the pictures differ in size.
+        ValueError: there is no column, a row does not have one cell per head, or the pictures differ in size.
     """
     rows = [(title, colour, [_enlarged(cell) for cell in cells]) for title, colour, cells in rows]
     size = _checked(rows, heads)
@@ -88,7 +88,7 @@ def strip(rows: Sequence[Row], heads: Sequence[str], theme: Theme, footer: str =
 
 
 def _enlarged(cell: Cell | None) -> Cell | None:
-    """A picture of few pixels as large squares, so that there is room for what is printed beside it."""
+    """Return a picture of few pixels enlarged to large squares, so that there is room for its text."""
     if cell is None:
         return None
     factor = max(1, round(_LEAST / max(cell.picture.size)))
@@ -97,13 +97,13 @@ def _enlarged(cell: Cell | None) -> Cell | None:
 
 
 def _checked(rows: Sequence[Row], heads: Sequence[str]) -> tuple[int, int]:
-    """The size of all pictures."""
+    """Return the size that all pictures have."""
     if not heads:
         raise ValueError("A strip needs at least one column; heads is empty.")
     for title, _, cells in rows:
         if len(cells) != len(heads):
             raise ValueError(
-                f"{title} has {len(cells)} cells for {len(heads)} heads; give one a head, None for a blank."
+                f"{title} has {len(cells)} cells for {len(heads)} heads; give one per head, None for a blank."
             )
     sizes = {cell.picture.size for _, _, cells in rows for cell in cells if cell}
     if len(sizes) > 1:
@@ -112,7 +112,7 @@ def _checked(rows: Sequence[Row], heads: Sequence[str]) -> tuple[int, int]:
 
 
 def _stacked(blocks: Sequence[Image.Image], width: int, theme: Theme) -> Image.Image:
-    """Blocks one below the other; those without height take no room."""
+    """Return blocks one below the other; blocks without height take no room."""
     shown = [block for block in blocks if block.height]
     tops = list(accumulate((block.height + _GAP for block in shown), initial=_MARGIN))
     whole = _blank(width, tops[-1] - _GAP + _MARGIN, theme)
@@ -122,7 +122,7 @@ def _stacked(blocks: Sequence[Image.Image], width: int, theme: Theme) -> Image.I
 
 
 def _texts(texts: Sequence[str], across: int, width: int, height: int, colour: str, theme: Theme) -> Image.Image:
-    """Texts side by side, each wrapped to the pixels it has across."""
+    """Return texts side by side, each wrapped to its width in pixels."""
     wrapped = [_lines(text, height, across) for text in texts]
     block = _blank(width, _step(height) * max(map(len, wrapped)), theme)
     draw = ImageDraw.Draw(block)
@@ -133,7 +133,7 @@ def _texts(texts: Sequence[str], across: int, width: int, height: int, colour: s
 
 
 def _title(title: str, colour: str, width: int, theme: Theme) -> Image.Image:
-    """A row's title beside a swatch of its colour, with some air above."""
+    """Return a row's title beside a swatch of its colour, with some space above."""
     lines = _lines(title, _TITLE, width - 2 * _MARGIN - _TITLE - _GAP)
     block = _blank(width, _GAP + _step(_TITLE) * max(1, len(lines)), theme)
     draw = ImageDraw.Draw(block)
@@ -145,7 +145,7 @@ def _title(title: str, colour: str, width: int, theme: Theme) -> Image.Image:
 
 
 def _pictures(cells: Sequence[Cell | None], size: tuple[int, int], width: int, theme: Theme) -> Image.Image:
-    """Pictures side by side, pixel by pixel; a frame with a dash where there is none."""
+    """Return pictures side by side, unscaled; a frame with a dash stands for a missing one."""
     block = _blank(width, size[1], theme)
     draw = ImageDraw.Draw(block)
     for place, cell in enumerate(cells):
@@ -160,12 +160,12 @@ def _pictures(cells: Sequence[Cell | None], size: tuple[int, int], width: int, t
 
 
 def _lines(text: str, height: int, across: int) -> list[str]:
-    """Text in lines that fit; it also breaks where it says so."""
+    """Return text in lines that fit, keeping its own line breaks."""
     return [line for paragraph in text.split("\n") for line in _wrapped(paragraph, height, across)]
 
 
 def _wrapped(paragraph: str, height: int, across: int) -> list[str]:
-    """A paragraph in lines that fit; a word that is longer than a line is broken."""
+    """Return a paragraph in lines that fit; a word that is longer than a line is broken."""
     lines: list[str] = []
     for word in _writable(paragraph).split():
         if lines and _fits(f"{lines[-1]} {word}", height, across):
@@ -180,7 +180,7 @@ def _wrapped(paragraph: str, height: int, across: int) -> list[str]:
 
 
 def _writable(text: str) -> str:
-    """Text in letters that the font has."""
+    """Return text in letters that the font has."""
     parts = unicodedata.normalize("NFKD", text.translate(_SIGNS))
     letters = (c for c in parts if not unicodedata.combining(c))
     return "".join(c if c.isspace() or " " <= c <= "~" or c in _BEYOND_ASCII else "?" for c in letters)
@@ -196,7 +196,7 @@ def _font(height: int) -> ImageFont.FreeTypeFont:
 
 
 def _step(height: int) -> int:
-    """From one line of text to the next."""
+    """Return the distance from one line of text to the next."""
     return round(1.3 * height)
 
 

@@ -1,7 +1,7 @@
-"""Pictures: numbers in, pixels out; knows neither Streamlit nor torch.
+"""Maps, masks and mosaics as pictures: numbers in, pixels out. This module uses neither Streamlit nor torch.
 
-Maps, masks and mosaics are pictures (a plot of 224 x 224 cells is 80 times the bytes); what has axes is in ``charts``.
-Magnitudes are cividis, signed values blue, white and orange with white at zero.
+They are pictures because a plot of 224 x 224 cells takes 80 times the bytes; other modules draw figures with axes.
+Magnitudes are drawn in cividis, signed values in blue, white and orange with white at zero.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _SIGNED = ["#0B559F", "#7FB2DB", "#FFFFFF", "#FDBB76", "#C2570C"]
 
 
 def _table(colours: Sequence[str]) -> NDArray[np.uint8]:
-    """255 colours between the given ones, (255, 3); an odd number has a middle, where signed zero is."""
+    """Return 255 colours between the given ones, (255, 3); an odd number has a middle, for zero."""
     anchors = np.array([rgb(c) for c in colours], dtype=float)
     at = np.linspace(0, len(anchors) - 1, 255)
     channels = [np.interp(at, range(len(anchors)), anchors[:, i]) for i in range(3)]
@@ -68,14 +68,14 @@ def colours(style: str) -> list[str]:
 def limit(*maps: Floats) -> float:
     """Return the value at which a colour scale ends: the 99.9th percentile of the maps' magnitudes, 0 if all are 0.
 
-    Where so few are above 0 that the percentile is 0, it ends at the largest, lest they vanish.
+    If the percentile is 0 because few values are above 0, the scale ends at the largest, so that they are visible.
     """
     magnitudes = np.concatenate([np.abs(m[np.isfinite(m)]).ravel() for m in maps]) if maps else np.zeros(0)
     return float(np.percentile(magnitudes, 99.9) or magnitudes.max()) if magnitudes.size else 0.0
 
 
 def dimmed(picture: Image.Image, mask: Bools) -> Image.Image:
-    """Return a picture with all outside a mask faded; the mask is (H, W), of the picture's size."""
+    """Return a picture faded outside a mask; the mask is (H, W), of the picture's size."""
     pixels = np.asarray(picture.convert("RGB"))
     faded = (0.3 * pixels.mean(2, keepdims=True) + 150).astype(np.uint8)
     return Image.fromarray(np.where(mask[..., None], pixels, faded))
@@ -86,7 +86,7 @@ def map_picture(values: Floats, end: float, style: str) -> Image.Image:
 
     Args:
         values: (H, W).
-        end: where the scale ends; 0 draws every value as 0.
+        end: of the scale; 0 draws every value as 0.
         style: "magnitude" runs from 0 to end, "signed" from -end to end.
     """
     share = np.nan_to_num(values) / end if end > 0 else np.zeros_like(values)
@@ -96,10 +96,10 @@ def map_picture(values: Floats, end: float, style: str) -> Image.Image:
 
 
 def over_photo(picture: Image.Image, values: Floats, end: float, style: str, opacity: int) -> Image.Image:
-    """Return a map laid over the photo in grey, the stronger the more it covers; 100 % shows the map alone.
+    """Return a map laid over the photo in grey; stronger values cover more, and 100 % shows only the map.
 
     Args:
-        picture: what the network sees.
+        picture: the network's input.
         values, end, style: as for ``map_picture``.
         opacity: in percent, of the strongest values.
     """
@@ -113,11 +113,11 @@ def over_photo(picture: Image.Image, values: Floats, end: float, style: str, opa
 
 
 def outlined(picture: Image.Image, box: tuple[int, int, int, int], activation: Floats | None = None) -> Image.Image:
-    """Return the photo, twice its size, with a box around what a neuron sees and light where its channel is active.
+    """Return the photo at twice its size, with a neuron's receptive field framed and lit where its channel is active.
 
     Args:
-        picture: what the network sees.
-        box: left, top, right, bottom in its pixels; right and bottom lie outside.
+        picture: the network's input.
+        box: left, top, right, bottom in its pixels; right and bottom are excluded.
         activation: (h, w) of the neuron's channel, >= 0, spread over the picture.
     """
     width, height = picture.size
@@ -131,17 +131,17 @@ def outlined(picture: Image.Image, box: tuple[int, int, int, int], activation: F
     left, top, right, bottom = (2 * edge for edge in box)
     draw = ImageDraw.Draw(shown)
     draw.rectangle((left, top, right - 1, bottom - 1), outline="#FFFFFF", width=5)
-    inset = min(right - left, bottom - top) > 2  # else there is no room within the white
+    inset = min(right - left, bottom - top) > 2  # else there is no room inside the white frame
     draw.rectangle((left + inset, top + inset, right - 1 - inset, bottom - 1 - inset), outline=MARK, width=3)
     return shown
 
 
 def crop_preview(photo: Image.Image, box: tuple[float, float, float, float]) -> Image.Image:
-    """Return the photo with all that lies outside the crop veiled, at most 320 pixels wide or high."""
+    """Return the photo with everything outside the crop dimmed, at most 320 pixels wide or high."""
     scale = min(1.0, 320 / max(photo.size))
     small = photo.resize([max(1, round(side * scale)) for side in photo.size])
     left, top = (min(int(edge * scale), side - 1) for edge, side in zip(box[:2], small.size, strict=True))
-    right, bottom = max(round(box[2] * scale), left + 1), max(round(box[3] * scale), top + 1)  # however thin the photo
+    right, bottom = max(round(box[2] * scale), left + 1), max(round(box[3] * scale), top + 1)  # for thin photos
     veiled = Image.blend(small, Image.new("RGB", small.size, "#888888"), 0.7)
     veiled.paste(small.crop((left, top, right, bottom)), (left, top))
     ImageDraw.Draw(veiled).rectangle((left, top, right - 1, bottom - 1), outline=MARK, width=2)
@@ -179,7 +179,7 @@ def mosaic(mask: Bools, dead: Bools, colour: str, theme: Theme) -> Image.Image:
 
 
 def mosaic_cells(planes: tuple[int, int, int]) -> tuple[int, int]:
-    """Return how many neurons, and lines between channels, a mosaic of (C, H, W) has across and down."""
+    """Return how many cells, neurons and lines between channels, a mosaic of (C, H, W) has across and down."""
     if planes[1:] == (1, 1):
         across = int(np.ceil(np.sqrt(planes[0])))
         return across + 1, -(-planes[0] // across) + 1
@@ -188,7 +188,7 @@ def mosaic_cells(planes: tuple[int, int, int]) -> tuple[int, int]:
 
 
 def mosaic_grid(planes: tuple[int, int, int]) -> tuple[int, int]:
-    """Return how many channels of (C, H, W) stand side by side in a mosaic, and one below the other."""
+    """Return how many channels of (C, H, W) a mosaic has side by side, and one below the other."""
     return (1, 1) if planes[1:] == (1, 1) else _grid(planes)
 
 
@@ -223,7 +223,7 @@ def membership_mosaic(first: Bools, second: Bools, dead: Bools, colours: tuple[s
 def membership_positions(first: Bools, second: Bools, colours: tuple[str, str], theme: Theme) -> Image.Image:
     """Return which of two pathways the channels at each position are on, as a mix of ``membership_mosaic``'s colours.
 
-    The more of them on either pathway, the stronger: background where none is, full where most are.
+    The colour is stronger the more channels are on either pathway: background for none, full for the most.
 
     Args:
         first, second: (C, H, W).
@@ -252,7 +252,7 @@ def spread(values: Floats, size: tuple[int, int]) -> Floats:
 
 
 def thumbnail(picture: Image.Image, side: int = 112) -> Image.Image:
-    """Return the middle square of a picture, small."""
+    """Return the central square of a picture, small."""
     short = min(picture.size)
     left, top = ((edge - short) // 2 for edge in picture.size)
     return picture.crop((left, top, left + short, top + short)).resize((side, side), Image.Resampling.LANCZOS)
@@ -261,7 +261,7 @@ def thumbnail(picture: Image.Image, side: int = 112) -> Image.Image:
 def jpeg(picture: Image.Image, quality: int = 88) -> bytes:
     """Return a picture as JPEG, full colour resolution."""
     buffer = io.BytesIO()
-    picture.copy().save(buffer, "JPEG", quality=quality, subsampling=0)  # save() keeps its options at the picture
+    picture.copy().save(buffer, "JPEG", quality=quality, subsampling=0)  # save() keeps its options in the picture
     return buffer.getvalue()
 
 
@@ -272,7 +272,7 @@ def data_url(file: bytes) -> str:
 
 
 def png(picture: Image.Image, made_from: Mapping[str, object] | None = None) -> bytes:
-    """Return a picture as PNG; what it was made from goes in as text."""
+    """Return a picture as PNG, with its provenance as text."""
     notes = PngImagePlugin.PngInfo()
     for name, value in (made_from or {}).items():
         notes.add_itxt(name, value if isinstance(value, str) else json.dumps(value))
@@ -282,7 +282,7 @@ def png(picture: Image.Image, made_from: Mapping[str, object] | None = None) -> 
 
 
 def _cells(kinds: NDArray[np.uint8], colours: Sequence[str], border: str) -> Image.Image:
-    """Channels side by side, (C, H, W) places in ``colours``; colour 0 fills what a vector leaves of its plane."""
+    """Return channels side by side, (C, H, W) indices into ``colours``; colour 0 fills the rest of a vector's plane."""
     if kinds.shape[1:] == (1, 1):
         kinds = _folded(kinds)
     channels, height, width = kinds.shape
@@ -295,14 +295,14 @@ def _cells(kinds: NDArray[np.uint8], colours: Sequence[str], border: str) -> Ima
 
 
 def _grid(planes: tuple[int, ...]) -> tuple[int, int]:
-    """How many channels of (C, H, W) stand side by side, and one below the other."""
+    """Return how many channels of (C, H, W) are side by side, and one below the other."""
     channels, height, width = planes
     columns = int(np.ceil(np.sqrt(channels * height / width)))
     return columns, -(-channels // columns)
 
 
 def _folded(vector: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(C, 1, 1) as one plane as square as can be, (1, H, W), its last cells 0."""
+    """Return (C, 1, 1) as one plane, (1, H, W), as square as possible, with its last cells 0."""
     width = int(np.ceil(np.sqrt(len(vector))))
     height = -(-len(vector) // width)
     plane = np.zeros(height * width, np.uint8)
@@ -311,7 +311,7 @@ def _folded(vector: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _indexed(cells: NDArray[np.uint8], palette: Sequence[tuple[int, int, int]]) -> Image.Image:
-    """Cells as a picture with a palette: a tenth of the time to write as PNG that full colours take."""
+    """Return cells as a picture with a palette, written as PNG in a tenth of the time of full colours."""
     picture = Image.fromarray(cells)
     picture.putpalette([channel for colour in palette for channel in colour])
     return picture

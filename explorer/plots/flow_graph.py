@@ -1,7 +1,7 @@
-"""The pathway as a picture: channels as nodes, site by site from the image to the logit, what flows as links.
+"""The pathway as a graph: channels as nodes, site by site from the image to the logit, and flow as links.
 
-Numbers in, figure out; knows neither Streamlit nor torch. A link is as wide as its flow is large and dashed where that
-is negative; a node's symbol says what its colour says. Links that pass by sites run below the others, all together.
+Numbers in, figure out; it uses neither Streamlit nor torch. A link's width is the size of its flow, and it is dashed if
+the flow is negative; a node's symbol means the same as its colour. Links that bypass sites run below the others.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from explorer.plots.palette import FAINT, LIGHT, MARK, Theme, legible, rgb
 __all__ = ["Group", "Kind", "Link", "Node", "Place", "flow_graph", "least_width", "legend"]
 
 Place = tuple[int, int]
-"""A group's site, and a node's place in it."""
+"""A group's site, and a node's index in it."""
 Point = tuple[float, float]
 
-COLUMN, ROW = 47, 21  # pixels: the narrowest a depth gets, and the height of a node
+COLUMN, ROW = 47, 21  # pixels: the least width of a depth, and the height of a node
 HEAD, APART = 2.2, 0.8  # rows: of a group's name, and between groups of one depth
 LEVELS = 10  # widths of links
 WIDEST = 11.0
@@ -45,7 +45,7 @@ _POSITIVE, _NEGATIVE = ("#64748B", "#A9B6C6"), ("#B0307E", "#F08CC8")  # light, 
 
 @dataclass(frozen=True)
 class Kind:
-    """What nodes may be: a name for the legend, a colour and a symbol."""
+    """A kind of node: a name for the legend, a colour and a symbol."""
 
     name: str
     colour: str
@@ -54,11 +54,11 @@ class Kind:
 
 @dataclass(frozen=True)
 class Node:
-    """A channel, or what stands for several.
+    """A channel, or several channels as one.
 
     Attributes:
-        text: what is written into it.
-        words: what the hover text says.
+        text: in the node.
+        words: of the hover text.
         kind: index of its kind.
     """
 
@@ -69,12 +69,12 @@ class Node:
 
 @dataclass(frozen=True)
 class Group:
-    """The nodes of one site, or the image's or the logit's only one.
+    """The nodes of one site, or the single node of the image or the logit.
 
     Attributes:
-        site: its number, by which links mean it.
+        site: its number, which links refer to.
         name: over its nodes.
-        depth: sites on the longest way to it from the image, which is at 0.
+        depth: sites on the longest path to it from the image, which is at 0.
         nodes: from the top down.
     """
 
@@ -86,7 +86,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Link:
-    """What flows from one node to another."""
+    """The flow from one node to another."""
 
     start: Place
     end: Place
@@ -95,7 +95,7 @@ class Link:
 
 
 def least_width(groups: Sequence[Group]) -> int:
-    """Return how many pixels wide the figure must be to stay legible."""
+    """Return the width in pixels that the figure needs to be legible."""
     return BESIDE + COLUMN * max(group.depth for group in groups)
 
 
@@ -112,10 +112,10 @@ def flow_graph(
 
     Args:
         groups: of all sites, the image's first.
-        links: those drawn.
+        links: that are drawn.
         kinds: of nodes.
-        selected: the node that is framed, with its links before all others.
-        photo: address of the picture that stands for the first group's node.
+        selected: the node that is framed, with its links in front of all others.
+        photo: address of the picture drawn for the first group's node.
         theme: of the page.
     """
     places = _places(groups)
@@ -144,7 +144,7 @@ def flow_graph(
 
 
 def legend(kinds: Sequence[Kind], theme: Theme) -> str:
-    """Return as HTML what symbols, colours and lines mean: it stays in sight while the figure scrolls."""
+    """Return the legend of symbols, colours and lines as HTML, which stays visible while the figure scrolls."""
     entries = [(_stroke_mark(negative, theme), name) for name, negative in _SIGNS]
     entries += [(_SHAPES[kind.symbol].format(colour=kind.colour), kind.name) for kind in kinds]
     items = (f'<span><img class="mark" src="{_picture(mark)}" alt="">{escape(name)}</span>' for mark, name in entries)
@@ -152,7 +152,7 @@ def legend(kinds: Sequence[Kind], theme: Theme) -> str:
 
 
 def _picture(mark: str) -> str:
-    """Return the address of a drawing, as Streamlit lets no SVG through but in pictures."""
+    """Return a drawing as a data URL, since Streamlit allows SVG only in pictures."""
     width = 26 if mark.startswith("<line") else 16
     size = f'width="{width}" height="16" viewBox="0 0 {width} 16"'
     drawing = f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{mark}</svg>'
@@ -166,7 +166,7 @@ def _stroke_mark(negative: bool, theme: Theme) -> str:
 
 
 def _places(groups: Sequence[Group]) -> dict[Place, Point]:
-    """Where nodes lie: groups of one depth below each other, every depth around the same middle; y runs down."""
+    """Return the positions of nodes: groups of one depth below each other, all depths centred alike; y points down."""
     depths: dict[int, list[Group]] = defaultdict(list)
     for group in groups:
         depths[group.depth].append(group)
@@ -182,7 +182,7 @@ def _places(groups: Sequence[Group]) -> dict[Place, Point]:
 
 
 def _curve(start: Point, end: Point, foot: float) -> np.ndarray:
-    """Return points of the way between two nodes, (P, 2); one that passes by a site bends below ``foot``."""
+    """Return points on the curve between two nodes, (P, 2); one that bypasses a site bends below ``foot``."""
     (x0, y0), (x1, y1) = start, end
     span, (y2, y3) = x1 - x0, (y0, y1)
     if span > 1:
@@ -203,7 +203,7 @@ def _add_links(
     foot: float,
     theme: Theme,
 ) -> float:
-    """Draw the links, one trace a width and sign, the selected node's last; return how far down they reach."""
+    """Draw the links, one trace per width and sign, the selected node's last; return how far down they reach."""
     most = max((abs(link.flow) for link in links), default=0.0) or 1.0
     traces: dict[tuple[bool, int, bool], list[np.ndarray]] = defaultdict(list)
     for link in links:
@@ -236,7 +236,7 @@ def _gapped(values: np.ndarray) -> list[float | None]:
 
 
 def _add_middles(figure: go.Figure, links: Sequence[Link], places: Mapping[Place, Point], foot: float) -> None:
-    """Points that cannot be seen, halfway on every link, whose hover text says what flows."""
+    """Add invisible points halfway on every link, whose hover text gives the flow."""
     curves = [_curve(places[link.start], places[link.end], foot) for link in links]
     middles = [curve[len(curve) // 2] for curve in curves]
     clear = {"size": 9, "color": "rgba(0,0,0,0)"}
@@ -270,7 +270,7 @@ def _add_names(figure: go.Figure, groups: Sequence[Group], places: Mapping[Place
 
 
 def _short(names: Sequence[str]) -> list[str]:
-    """Return names without the first part, and without the last, that more than half of them have in common."""
+    """Return names without the first and the last part that more than half of them have in common."""
     firsts = Counter(re.split(r"(?<=\.)", name)[0] for name in names if "." in name)
     lasts = Counter(re.split(r"(?=[._])", name)[-1] for name in names if re.search(r"[._]", name))
     first, last = (
@@ -281,7 +281,7 @@ def _short(names: Sequence[str]) -> list[str]:
 
 
 def _lines(name: str) -> list[str]:
-    """Return a name in at most three lines that fit over a depth, the end of a long one left out."""
+    """Return a name in at most three lines that fit over a depth; the end of a long one is cut off."""
     lines = [""]
     for part in re.split(r"(?<=[._ ])", name):
         if lines[-1] and len(lines[-1]) + len(part) > 9:

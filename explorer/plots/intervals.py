@@ -16,14 +16,14 @@ from explorer.plots.palette import FAINT, rgb
 __all__ = ["Ends", "Group", "Points", "banded", "interval_bars", "spread", "whiskered"]
 
 Ends = tuple[Sequence[float], Sequence[float]]
-"""Where the intervals of a line's points begin, and where they end."""
+"""The lower and the upper ends of the intervals of a line's points."""
 
 _PATTERNS = ("", "/", "x", ".", "\\", "-")
 _WIDTH = 0.82  # of all bars over one name
 
 
 def banded(figure: go.Figure, ends: Sequence[Ends], *, percent: bool = False) -> go.Figure:
-    """Return a figure of lines with each line's intervals shaded behind it; a point without one leaves a gap.
+    """Return a figure of lines with each line's intervals shaded behind it; a point without an interval leaves a gap.
 
     Args:
         figure: its first traces are the lines.
@@ -51,7 +51,7 @@ def banded(figure: go.Figure, ends: Sequence[Ends], *, percent: bool = False) ->
 
 
 def whiskered(lines: Sequence[go.Scatter], ends: Sequence[Ends], *, percent: bool = False) -> None:
-    """Give the points of lines of a figure their intervals as whiskers; see ``banded``."""
+    """Give the points of lines their intervals as whiskers; see ``banded``."""
     scale = 100 if percent else 1
     for line, (lows, highs) in zip(lines, ends, strict=True):
         up = [None if y is None else max(0.0, scale * high - y) for y, high in zip(line.y, highs, strict=True)]
@@ -69,13 +69,13 @@ def whiskered(lines: Sequence[go.Scatter], ends: Sequence[Ends], *, percent: boo
 
 @dataclass(frozen=True)
 class Group:
-    """Bars of one kind, one over each name.
+    """Bars of one kind, one per name.
 
     Attributes:
         name: in the legend and the hover text.
-        colours: one a bar.
+        colours: one per bar.
         values: NaN is a gap.
-        ends: of their intervals; none where there are none.
+        ends: of their intervals, if there are any.
     """
 
     name: str
@@ -85,12 +85,12 @@ class Group:
 
 
 def interval_bars(names: Sequence[str], groups: Sequence[Group], title: str) -> go.Figure:
-    """Return shares as bars side by side with whiskers, the number over each; a group has a pattern of its own.
+    """Return shares as bars side by side with whiskers, the number over each; every group has its own pattern.
 
     Args:
-        names: what is compared, from left to right.
-        groups: of the bars, from left to right over each name; shares in [0, 1].
-        title: what the shares are of; the axis adds the unit.
+        names: of the bars, from left to right.
+        groups: of the bars, from left to right at each name; shares in [0, 1].
+        title: of the shares; the axis adds the unit.
     """
     figure, width = go.Figure(), _WIDTH / max(1, len(groups))
     for place, (group, pattern) in enumerate(zip(groups, cycle(_PATTERNS), strict=False)):
@@ -123,7 +123,7 @@ def interval_bars(names: Sequence[str], groups: Sequence[Group], title: str) -> 
             cliponaxis=False,
             legendgroup=group.name,
         )
-        figure.add_bar(  # the legend's: in grey, for a group may have many colours
+        figure.add_bar(  # the legend's: in grey, since a group may have many colours
             x=[None],
             y=[None],
             name=group.name,
@@ -148,8 +148,8 @@ class Points:
         colour: of its points.
         quartiles: of all its images, the median in the middle.
         values: of the images drawn, finite.
-        words: of each of them, for the hover text.
-        keys: of each of them, what a click returns beside the name.
+        words: one hover text per image drawn.
+        keys: one per image drawn, returned by a click with the name.
     """
 
     name: str
@@ -163,11 +163,11 @@ class Points:
 def spread(columns: Sequence[Points], title: str, *, percent: bool = False, logarithmic: bool = False) -> go.Figure:
     """Return images as points over their methods, with a frame from quartile to quartile and a line at the median.
 
-    Points lie side by side at random, the same way every time. On a logarithmic axis what is 0 stands at its foot.
+    Points are spread sideways at random, always in the same way. On a logarithmic axis, zeros are at its lower end.
 
     Args:
         columns: from left to right.
-        title: of the values; where they are shares the axis adds the unit.
+        title: of the values; for shares the axis adds the unit.
         percent: whether values are shares, drawn in percent.
         logarithmic: whether the axis is.
     """

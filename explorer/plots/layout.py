@@ -1,4 +1,4 @@
-"""What all charts share: calm axes without a toolbar, shares in percent, text that Plotly does not read as HTML."""
+"""The layout of all charts: fixed axes without a toolbar, shares in percent, text that Plotly does not read as HTML."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star", "
 
 
 def shaded(figure: go.Figure, end: float | None, name: str) -> go.Figure:
-    """Return a figure of a logarithmic horizontal axis with all up to a value shaded; unchanged for None and 0."""
+    """Return a figure with a logarithmic horizontal axis, shaded up to a value; unchanged for None and 0."""
     if end:
         figure.add_vrect(
             x0=min([end, *(x for trace in figure.data for x in trace.x if x)]),
@@ -34,7 +34,7 @@ def shaded(figure: go.Figure, end: float | None, name: str) -> go.Figure:
 
 
 def calm(figure: go.Figure, height: int) -> None:
-    """Give a figure its height, margins and legend, and let nothing in it move under the hand."""
+    """Give a figure its height, margins and legend, and turn off dragging and zooming."""
     figure.update_layout(calm_layout(height))
 
 
@@ -56,7 +56,7 @@ def in_percent(shares: Sequence[float]) -> list[float | None]:
 
 
 def percent_text(share: float) -> str:
-    """Return a share in percent; one that is not 0 or 1 never reads as such."""
+    """Return a share in percent; a share other than 0 or 1 is never rounded to 0 or 100 %."""
     text = f"{100 * share:.1f} %"
     if share > 0 and text == "0.0 %":
         return "< 0.1 %"
@@ -64,7 +64,7 @@ def percent_text(share: float) -> str:
 
 
 def literal(text: str) -> str:
-    """Return text so that a chart shows it as it is: charts read some HTML."""
+    """Return text escaped, so that a chart shows it as it is: charts interpret some HTML."""
     return escape(text, quote=False)
 
 

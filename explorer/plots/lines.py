@@ -1,6 +1,6 @@
 """Lines over sites, sparsities or any other axis, as Plotly figures.
 
-The theme of the page draws grounds, grids and text. Lines differ by their markers, not by colour alone.
+The page's theme sets backgrounds, grids and text. Lines differ by their markers, not by colour alone.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["Axis", "Line", "curves", "pixel_axis", "site_lines", "sparsity_lines
 
 _TICKS = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 _MARKS: dict[Fate, str] = {"near chance": "-open-dot", "lost": "-open"}
-_MANY = 40  # points of a line; more have smaller markers
+_MANY = 40  # points of a line above which markers are smaller
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,13 @@ class Line:
     Attributes:
         name: in the legend and the hover text.
         colour: of line and markers.
-        y: one value a point, a share in [0, 1] where the axis is in percent; NaN is a gap.
-        x: the points' sparsities; none counts the sites from 0.
-        fates: what became of the prediction at each point: its marker is hollow where that is lost, hollow with a dot
-            where it is near chance; none means kept by all.
+        y: one value per point, a share in [0, 1] if the axis is in percent; NaN is a gap.
+        x: the points' sparsities; if empty, sites are counted from 0.
+        fates: of the prediction at each point: the marker is hollow if it is lost, hollow with a dot if it is near
+            chance; if empty, all are kept.
         quiet: a reference or a chance level: thin, dotted, without markers.
         in_legend: whether the legend names it.
-        turn: its place among all that have markers; None is the next one of those drawn.
+        turn: its index among all lines with markers; None for the next one of those drawn.
     """
 
     name: str
@@ -57,13 +57,13 @@ class Line:
 
 
 def site_lines(lines: Sequence[Line], sites: Sequence[str], at: int, title: str) -> go.Figure:
-    """Return a share over depth, one line a strategy; the chosen site is framed.
+    """Return a share over depth, one line per strategy; the chosen site is framed.
 
     Args:
-        lines: one share in [0, 1] a site.
+        lines: one share in [0, 1] per site.
         sites: their names.
         at: index of the chosen site.
-        title: what the shares are of; the axis adds the unit.
+        title: of the shares; the axis adds the unit.
     """
     figure = go.Figure()
     for line, symbol in zip(lines, _symbols(lines), strict=True):
@@ -83,15 +83,15 @@ def sparsity_lines(
 ) -> go.Figure:
     """Return one line per strategy over sparsity, drawn over -log10(1 - sparsity); ``at`` is marked.
 
-    A ratio whose largest value exceeds 20 has a logarithmic axis, which leaves out what is not above 0.
+    If the largest ratio exceeds 20, the axis is logarithmic and leaves out values that are not above 0.
 
     Args:
         lines: with sparsities in [0, 1) as x.
         at: the current sparsity.
-        title: of the vertical axis; where it is in percent the axis adds the unit.
+        title: of the vertical axis; if it is in percent, the axis adds the unit.
         percent: whether the values are shares, drawn in percent, or ratios.
         level: a value to compare with, as a faint horizontal line.
-        chance: another one, dashed: at or below it a prediction is near chance.
+        chance: another value, dashed: at or below it a prediction is near chance.
     """
     logarithmic = not percent and max((v for line in lines for v in line.y if isfinite(v)), default=0) > 20
     figure = go.Figure()
@@ -122,8 +122,8 @@ class Axis:
         title: with the unit, if it is not percent.
         percent: whether values are shares, drawn in percent.
         logarithmic: whether it is.
-        ends: where it begins and ends, in its values; none leaves that to them.
-        names: of the values 0, 1, ..., where they stand for names.
+        ends: its first and last value; if empty, the data decide.
+        names: of the values 0, 1, ..., if they stand for names.
     """
 
     title: str
@@ -134,7 +134,7 @@ class Axis:
 
 
 def curves(lines: Sequence[Line], x: Axis, y: Axis, height: int = 320) -> go.Figure:
-    """Return values over anything, one line an attribution; lines have their x, and NaN is a gap."""
+    """Return values over any axis, one line per attribution; lines have their own x, and NaN is a gap."""
     figure = go.Figure()
     for line, symbol in zip(lines, _symbols(lines), strict=True):
         words = [_value_words(x, v) for v in line.x]
@@ -170,7 +170,7 @@ def _axis(axis: Axis) -> dict[str, object]:
 
 
 def _over_sparsity(figure: go.Figure, at: float, end: float) -> None:
-    """The stretched axis of sparsity, up to ``end``, with the current one marked."""
+    """Give a figure the stretched axis of sparsity, up to ``end``, with the current sparsity marked."""
     calm(figure, 340)
     figure.add_vline(
         x=_stretched(at),
@@ -190,18 +190,18 @@ def _over_sparsity(figure: go.Figure, at: float, end: float) -> None:
 
 
 def _stretched(sparsity: float) -> float:
-    """Where a sparsity lies on its axis: 0 at 0, 1 at 90 %, 2 at 99 %."""
+    """Return the position of a sparsity on its axis: 0 for 0, 1 for 90 %, 2 for 99 %."""
     return -log10(max(1 - sparsity, 1e-9))
 
 
 def _sparsity_words(line: Line) -> list[str]:
-    """What the hover text says of each point beside its value."""
+    """Return the hover text of each point, without its value."""
     notes = ["" if fate == "kept" else f" · prediction {FATES[fate]}" for fate in line.fates] or [""] * len(line.x)
     return [f"sparsity {100 * s:.4g} %{note}" for s, note in zip(line.x, notes, strict=True)]
 
 
 def _symbols(lines: Sequence[Line]) -> list[str]:
-    """One marker a line, in turn; quiet lines have none and use none up."""
+    """Return one marker per line, in turn; quiet lines have none and do not count."""
     turn = count()
     turns = [0 if line.quiet else next(turn) if line.turn is None else line.turn for line in lines]
     return [SYMBOLS[place % len(SYMBOLS)] for place in turns]
@@ -216,7 +216,7 @@ def _add_line(
     words: Sequence[str],
     hover: str,
 ) -> None:
-    """Draw a line; where its first marker is hollow, an empty one with a full marker stands for it in the legend."""
+    """Draw a line; if its first marker is hollow, an empty line with a full marker represents it in the legend."""
     fates = line.fates or ["kept"] * len(line.y)
     drawn = {"name": line.name, "mode": "lines" if line.quiet else "lines+markers", "connectgaps": False}
     stroke = {"color": line.colour, "width": 1.5 if line.quiet else 2, "dash": "dot" if line.quiet else "solid"}
@@ -247,6 +247,6 @@ def _add_line(
 
 
 def pixel_axis(order: str, end: float) -> Axis:
-    """Return the axis along which pixels are replaced, or put back, up to a share of them."""
+    """Return the axis of the share of pixels replaced, or put back, up to an end."""
     what = "pixels put back" if order == "insertion" else "pixels replaced"
     return Axis(what, percent=True, ends=(0, 1.02 * end))

@@ -1,4 +1,4 @@
-"""Matrices as Plotly figures: each cell carries its number."""
+"""Matrices as Plotly figures, with the number in each cell."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def overlap_matrix(names: Sequence[str], overlaps: Floats, chances: Floats, them
 
     Args:
         names: of the strategies; they may repeat.
-        overlaps: (n, n), each in [0, 1] or NaN, which is drawn as a gap; only what is below the diagonal is read.
-        chances: (n, n), what two independent pathways of the same sizes would have.
+        overlaps: (n, n), each in [0, 1] or NaN, which is drawn as a gap; only the part below the diagonal is read.
+        chances: (n, n), the expected overlaps of independent pathways of the same sizes.
         theme: of the page.
     """
     narrow = len(names) > 4
@@ -59,7 +59,7 @@ def overlap_matrix(names: Sequence[str], overlaps: Floats, chances: Floats, them
 def _add_cell_text(
     figure: go.Figure, x: int, y: int, overlap: float, chance: float, narrow: bool, theme: Theme
 ) -> None:
-    """The numbers of a pair, in black or white, whichever its cell leaves legible; a dash where there are none."""
+    """Add the numbers of a pair, in black or white, whichever is legible on its cell; a dash if there are none."""
     if isnan(overlap):
         figure.add_annotation(x=x, y=y, text="–", showarrow=False)
         return
@@ -75,12 +75,12 @@ def _overlap_words(names: Sequence[str], overlaps: Floats, chances: Floats, i: i
 
 
 def class_matrix(names: Sequence[str], shares: NDArray[np.float64], title: str, theme: Theme) -> go.Figure:
-    """Return a share for every two classes, the number in each cell.
+    """Return a share for every two classes, with the number in each cell.
 
     Args:
         names: of the classes.
         shares: (n, n) in [0, 1], NaN is a gap.
-        title: what the shares are, for the hover text.
+        title: of the shares, for the hover text.
         theme: of the page.
     """
     percents = 100 * shares
@@ -126,10 +126,10 @@ class Difference:
 
     Attributes:
         sign: -1 lower, 0 equal, 1 higher.
-        found: whether a test tells it from chance.
-        value: the difference as it is written.
+        found: whether it is significant by a test.
+        value: the difference as text.
         beneath: a second line, or more.
-        words: all of it, for the hover text.
+        words: the complete hover text.
     """
 
     sign: int
@@ -142,7 +142,7 @@ class Difference:
 def difference_matrix(names: Sequence[str], cells: Mapping[tuple[str, str], Difference], theme: Theme) -> go.Figure:
     """Return how each method, a row, differs from those before it, the columns, as the triangle below the diagonal.
 
-    What a test tells from chance has the strong colour of its sign and bold letters, everything else a faint one.
+    A significant difference has the strong colour of its sign and bold letters, all others a faint one.
 
     Args:
         names: of the methods.
@@ -183,7 +183,7 @@ def difference_matrix(names: Sequence[str], cells: Mapping[tuple[str, str], Diff
 
 
 def _shade(cell: Difference | None) -> int | None:
-    """Return a cell's place among the colours of signs, from -2 to 2."""
+    """Return a cell's index among the colours of signs, from -2 to 2."""
     return cell.sign * (2 if cell.found else 1) if cell else None
 
 

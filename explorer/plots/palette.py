@@ -1,6 +1,6 @@
-"""Colours that mean the same everywhere, in light and dark; knows neither Streamlit nor torch.
+"""Colours that mean the same everywhere, in light and dark; this module uses neither Streamlit nor torch.
 
-What is drawn stands out from the page by 3 : 1 at least, what is written by 4.5 : 1, by the contrast of WCAG:
+Graphics have a contrast of at least 3 : 1 with the page, text of 4.5 : 1, as WCAG defines contrast:
 (L₁ + 0.05) / (L₂ + 0.05), with L the relative luminance of the lighter and of the darker colour.
 
 References: Web Content Accessibility Guidelines 2.1, success criteria 1.4.3 and 1.4.11.
@@ -29,7 +29,7 @@ __all__ = [
     "rgb",
 ]
 
-# A family's own colour, then those of its further columns; ``standing_out`` fits them to the page.
+# A family's own colour, then the colours of its further columns; ``standing_out`` adapts them to the page.
 _SHADES = {
     "contribution": ("#0072B2", "#56B4E9", "#4B4FC9", "#A59BF2", "#16A6C0", "#3A7488"),
     "pruning": ("#E69F00", "#D55E00", "#9C6A00", "#F09C7C", "#A63C1C", "#CDB93A"),
@@ -41,12 +41,12 @@ FAMILIES = {family: own for family, (own, *_) in _SHADES.items()}
 DEAD = "#CC79A7"
 MARK = "#E8384F"
 FAINT = "#8A8F98"  # of levels, rims and references
-TEXT, GRAPHIC = 4.5, 3.0  # the least contrast of what is written, and of what is drawn
+TEXT, GRAPHIC = 4.5, 3.0  # the least contrast of text, and of graphics
 _PALE = 0.55
 
 
 def rgb(colour: str) -> tuple[int, int, int]:
-    """Return red, green and blue of a colour written "#RRGGBB" or as Plotly does."""
+    """Return red, green and blue of a colour written as "#RRGGBB" or in Plotly's form."""
     if colour.startswith("rgb"):
         red, green, blue = (round(float(c)) for c in unlabel_rgb(colour))
         return red, green, blue
@@ -54,7 +54,7 @@ def rgb(colour: str) -> tuple[int, int, int]:
 
 
 def contrast(first: str, second: str) -> float:
-    """Return the contrast of two colours, from 1 of one and the same to 21 of black and white."""
+    """Return the contrast of two colours, from 1 for equal ones to 21 for black and white."""
     low, high = sorted((_luminance(first), _luminance(second)))
     return (high + 0.05) / (low + 0.05)
 
@@ -65,7 +65,7 @@ def _luminance(colour: str) -> float:
 
 
 def legible(colour: str) -> str:
-    """Return black or white, whichever is read better on a colour; the better one has 4.58 : 1 at least."""
+    """Return black or white, whichever is more legible on a colour; its contrast is at least 4.58 : 1."""
     return max("#000000", "#FFFFFF", key=lambda text: contrast(text, colour))
 
 
@@ -80,16 +80,16 @@ class Theme:
     dark: bool
 
     def standing_out(self, colour: str) -> str:
-        """Return a colour, darker on the light page or lighter on the dark one if it has to be, to be seen there."""
+        """Return a colour, darkened on the light page or lightened on the dark one as far as contrast needs."""
         end = 255 if self.dark else 0
         shades = (_mixed(rgb(colour), (end,) * 3, step / 50) for step in range(51))
         return next(shade for shade in shades if contrast(shade, self.page) >= GRAPHIC)
 
     def shades(self, families: Sequence[str]) -> list[str]:
-        """Return one colour a column: its family's own, or another shade where the family has come before.
+        """Return one colour per column: its family's own, or another shade if the family has come before.
 
         Args:
-            families: of the columns, in order; each has six shades or eight, which then come round again.
+            families: of the columns, in order; each has six shades or eight, which then repeat.
         """
         seen: Counter[str] = Counter()
         chosen = []
@@ -104,12 +104,12 @@ class Theme:
         return "#FFFFFF" if self.dark else "#222222"
 
     def pale(self, colour: str) -> str:
-        """Return a colour mixed with a little more of the page's than of itself: the same neurons, but dead."""
+        """Return a colour mixed with slightly more of the page's colour: for the same neurons if dead."""
         return _mixed(rgb(colour), rgb(self.line), _PALE)
 
     @property
     def ramp(self) -> list[str]:
-        """Return the colours of shares of 0, a half and 1 in a matrix: the larger, the further from the page."""
+        """Return the colours of the shares 0, one half and 1 in a matrix: larger shares contrast more with the page."""
         return ["#262B38", "#666CAB", "#C8CCF8"] if self.dark else ["#E9EAF1", "#8E93BD", "#3B3F78"]
 
     @property
@@ -121,17 +121,17 @@ class Theme:
 
     @property
     def page(self) -> str:
-        """Return the page itself, as Streamlit's configuration has it."""
+        """Return the page's background, as in Streamlit's configuration."""
         return "#11151B" if self.dark else "#FFFFFF"
 
     @property
     def muted(self) -> str:
-        """Return the colour of text that stands back."""
+        """Return the colour of secondary text."""
         return "#A3A8B4" if self.dark else "#5F6570"
 
     @property
     def background(self) -> str:
-        """Return the ground of masks, and the colour of neurons that are dead and not on the pathway."""
+        """Return the background of masks, and the colour of neurons that are dead and not on the pathway."""
         return "#22262E" if self.dark else "#F3F4F6"
 
     @property

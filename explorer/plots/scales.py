@@ -1,4 +1,4 @@
-"""The colour scales of maps shown side by side: each its own, or one for all; knows no Streamlit."""
+"""The colour scales of maps shown side by side: one for each, or one for all; this module does not use Streamlit."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from explorer.plots.words import percent, times
 
 __all__ = ["ColourScale", "colour_scales"]
 
-LEAST_SHARE = 0.05  # of a shared scale that a map has to reach, lest that be said
+LEAST_SHARE = 0.05  # of a shared scale; a note says so if a map does not reach it
 
 
 @dataclass(frozen=True)
 class ColourScale:
-    """Where the colours of a map end.
+    """The colour scale of a map.
 
     Attributes:
-        end: the magnitude that the last colour stands for.
+        end: the magnitude of the last colour.
         words: whose scale it is.
-        note: what the colours do not tell, "" if nothing: how strong the map is beside the first one, or that it hardly
-            shows.
+        note: what the colours do not show, or "": how strong the map is compared with the first one, or that it is
+            hardly visible.
     """
 
     end: float
@@ -42,10 +42,10 @@ def colour_scales(
     """Return each map's colour scale.
 
     Args:
-        titles: one a map, in the order shown.
+        titles: one per map, in the order shown.
         maps: each (H, W).
-        shared: one scale for all.
-        weaker, stronger: what a map is beside the first one whose scale ends higher, or lower.
+        shared: whether all share one scale.
+        weaker, stronger: words for a map whose scale ends lower, or higher, than the first one's.
     """
     if shared:
         end = figures.limit(*maps)

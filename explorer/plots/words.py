@@ -1,4 +1,4 @@
-"""Numbers and names as people read them, the same on every page."""
+"""Numbers and names as text, the same on every page."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ __all__ = [
 ]
 
 _MARKS = re.compile(r"[!-/:-@\[-`{-~]")  # all of ASCII's punctuation, any of which may be escaped
-_LINK = re.compile(r"https?://|www\.|@", re.IGNORECASE)  # what a browser's Markdown makes a link, escaped or not
+_LINK = re.compile(r"https?://|www\.|@", re.IGNORECASE)  # Markdown makes links of these, escaped or not
 
 
 def percent(share: float, digits: int = 1) -> str:
-    """Return a share as a percentage; a share that is not 0 or 1 never reads as such."""
+    """Return a share as a percentage; a share other than 0 or 1 is never rounded to 0 or 100 %."""
     if isnan(share):
         return "–"
     text = f"{100 * share:.{digits}f}"
@@ -38,7 +38,7 @@ def percent(share: float, digits: int = 1) -> str:
 
 
 def number(value: float) -> str:
-    """Return a number with three figures, or with thousands set off where it is whole or has more before the point."""
+    """Return a number with three figures; a whole one, or one from 1,000 to a million, with separated thousands."""
     if isinstance(value, int):
         return f"{value:,}"
     return f"{value:,.0f}" if 999.5 <= abs(value) < 1e6 else f"{value:.3g}"
@@ -62,25 +62,25 @@ def times(factor: float) -> str:
 
 
 def plain(text: str) -> str:
-    """Return text so that Markdown shows it as it is, on one line, as no link, list, heading, icon or colour."""
+    """Return text escaped, so that Markdown shows it as it is, on one line, without links, lists, icons or colours."""
     return " ".join(
         _code(word) if _LINK.search(word) else _MARKS.sub(r"\\\g<0>", word) for word in printable(text).split()
     )
 
 
 def _code(word: str) -> str:
-    """Return a word as Markdown's code, where alone an address is not made a link."""
+    """Return a word as Markdown code, the only place where an address does not become a link."""
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", word)), default=0))
     pad = " " if "`" in (word[0], word[-1]) else ""
     return f"{fence}{pad}{word}{pad}{fence}"
 
 
 FATES: dict[Fate, str] = {"kept": "kept", "near chance": "first, but near chance", "lost": "not kept"}
-"""What became of a prediction, in words."""
+"""The fate of a prediction, in words."""
 
 
 def duration(seconds: float) -> str:
-    """Return a time as people say it."""
+    """Return a time as text."""
     if seconds < 0.9995:
         return f"{1000 * seconds:.0f} ms"
     minutes, rest = divmod(round(seconds), 60)
@@ -88,6 +88,6 @@ def duration(seconds: float) -> str:
 
 
 def position_name(site: Site, position: int) -> str:
-    """Return where a flat position lies at a site."""
+    """Return a flat position at a site as channel, row and column."""
     channel, row, column = site.place(position)
     return f"channel {channel}" if site.planes[1:] == (1, 1) else f"channel {channel}, row {row}, column {column}"

@@ -1,6 +1,6 @@
-"""The Python that makes a view's numbers and maps again, with ``core`` alone; and what it prints.
+"""A Python snippet that computes a view's numbers and maps again, with ``core`` alone; and its output.
 
-The lines it prints and those a report shows come from one pair of formats.
+The lines that it prints and those in a report share one pair of formats.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ COMMON = "{first} and {second}: overlap {common:.6g}, {chance:.6g} by chance"
 
 
 def uploaded(view: View) -> bool:
-    """Return whether the view looks at something that was uploaded."""
+    """Return whether the view shows an uploaded picture or network."""
     return catalogue.sample_facts(view.image) is None or view.network.startswith(session.CHECKPOINT)
 
 
 SNIPPET = Template('''\
-"""Makes a report of Pathway Explorer again: run it in the repository's root. Maps go into .npy files beside it."""
+"""Computes a report of Pathway Explorer again: run it in the repository's root. Maps are saved as .npy files there."""
 
 $imports
 $constants
@@ -42,7 +42,7 @@ SPARSITY = $sparsity
 OFF = $off  # how neurons off the pathway are held
 METHODS_SHOWN = $methods
 
-torch.set_num_threads($threads)  # how sums are rounded depends on it
+torch.set_num_threads($threads)  # rounding of sums depends on it
 $load
 if (network.weights_hash, image_hash(photo)) != $hashes:
     print("These are other weights or another picture than the report's: its numbers will differ.")
@@ -71,7 +71,7 @@ USED = "METHODS", "Crop", "chance_overlap", "fidelity", "overlap", "pathway_grad
 
 
 def prints(scene: Scene, view: View, columns: Sequence[Column]) -> str:
-    """Return the output expected of the snippet, from the report's own numbers."""
+    """Return the expected output of the snippet, from the report's own numbers."""
     shown = ready(columns)
     probability = float(scene.original.logits.softmax(1)[0, scene.target])
     lines = [f"target {scene.target}, probability {probability:.6g}"]
@@ -84,9 +84,9 @@ def prints(scene: Scene, view: View, columns: Sequence[Column]) -> str:
 
 
 def snippet(scene: Scene, view: View, columns: Sequence[Column]) -> str:
-    """Return Python that makes numbers and maps again with ``core`` alone.
+    """Return Python that computes numbers and maps again with ``core`` alone.
 
-    Names given by people stand in it as literals only. An upload is read from a path at its top.
+    Names given by users appear in it only as literals. Uploaded files are read from paths at its top.
     """
     photo, network = _photo_source(view), _network_source(scene, view)
     values = {
@@ -111,7 +111,7 @@ def snippet(scene: Scene, view: View, columns: Sequence[Column]) -> str:
 
 @dataclass(frozen=True)
 class _Source:
-    """The lines that load the network or the photo: those at the top, those that load, and their imports."""
+    """How the snippet loads the network or the photo: lines at its top, lines that load, and their imports."""
 
     constants: str
     code: str
@@ -139,7 +139,7 @@ def _photo_source(view: View) -> _Source:
     if numbered:
         constants = f"DATASET, NUMBER = {numbered[0].name!r}, {numbered[1]}"
         if numbered[0].name != FASHION_MNIST:
-            constants += "  # for DATASET put the folder of the data set that the app calls so"
+            constants += "  # replace DATASET by the folder of the data set with this name in the app"
         code = "photo = open_image(open_dataset(DATASET).read(NUMBER))"
         return _Source(constants, code, ("open_dataset", "open_image"))
     if catalogue.sample_facts(view.image):
@@ -147,7 +147,7 @@ def _photo_source(view: View) -> _Source:
         return _Source(name, "photo = sample_images()[PHOTO].open()", ("sample_images",))
     constants = 'PHOTO_PATH = "photo.jpg"  # put the uploaded picture there, or name where it is'
     code = f"""\
-kept = io.BytesIO()  # the app keeps an upload as JPEG, at most {uploads.LONGEST} pixels a side
+kept = io.BytesIO()  # the app keeps an upload as JPEG, at most {uploads.LONGEST} pixels per side
 picture = downscale(open_image(Path(PHOTO_PATH).read_bytes()), {uploads.LONGEST})
 picture.save(kept, "JPEG", quality=95, subsampling=0)
 photo = Image.open(kept)"""
@@ -166,7 +166,7 @@ def _imports(*sources: _Source) -> str:
 
 
 def _import_order(name: str) -> tuple[bool, bool, str]:
-    """Return the order of imported names: constants, then classes, then functions, as formatters sort them."""
+    """Return a sort key: constants, then classes, then functions, as formatters sort imports."""
     return not name.isupper(), name.islower(), name
 
 

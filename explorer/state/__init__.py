@@ -1,1 +1,1 @@
-"""What a person chose; it knows neither Streamlit nor torch."""
+"""The state of the app: what a user chose. It uses neither Streamlit nor torch."""

@@ -1,4 +1,4 @@
-"""What there is to choose from: the words a view is written in, where its slider stops, and how much of a kind fits."""
+"""The values a view can have: names, stops of the slider, and limits on how many of a kind are allowed."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ ORDERS = {
         "Most relevant pixels are put back first. A larger area is better: the answer is there early.",
     ),
 }
-CHANGES = ("lerf", "morf")  # the orders that ask how far the answer moves, either way
+CHANGES = ("lerf", "morf")  # the orders that measure how far the answer changes, up or down
 NEAR = 0.1  # of the pixels: where the paper's curves end
 
 
@@ -65,9 +65,9 @@ def _steps(start: int, stop: int, step: int) -> list[float]:
 
 
 SPARSITIES = tuple(_steps(0, 700, 50) + _steps(700, 900, 10) + _steps(900, 980, 5) + _steps(980, 991, 1))
-"""Where the slider stops: finer near the top, where pathways change fastest."""
+"""The slider's stops: finer near the top, where pathways change fastest."""
 
 
 def nearest_sparsity(value: float) -> float:
-    """Return the slider's stop next to a value."""
+    """Return the slider's stop that is nearest to a value."""
     return min(SPARSITIES, key=lambda stop: abs(stop - value))

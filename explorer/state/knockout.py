@@ -1,7 +1,7 @@
-"""Sets of neurons and channels to silence, or to keep alone.
+"""Sets of neurons and channels to silence, or to keep while the others are silenced.
 
-In a link a part is its site, a letter and a number: ``9c4`` is channel 4 of site 9, ``9n3000`` the neuron at flat
-position 3000 of it.
+In a link a part is a site, a letter and a number: ``9c4`` is channel 4 of site 9, ``9n3000`` its neuron at flat
+position 3000.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _PART = re.compile(r"(\d{1,6})([cn])(\d{1,9})", re.ASCII)
 
 @dataclass(frozen=True, order=True)
 class Part:
-    """One neuron, or a whole channel.
+    """One neuron or one whole channel.
 
     Attributes:
         site: index of its site.
@@ -37,10 +37,10 @@ class Part:
 
     @classmethod
     def read(cls, text: str) -> Part:
-        """Return the part that a link names; the other way round it is ``str``.
+        """Return the part that a link names; ``str`` is the inverse.
 
         Raises:
-            ValueError: the text names none.
+            ValueError: the text names no part.
         """
         found = _PART.fullmatch(text)
         if found is None:
@@ -67,13 +67,13 @@ class Part:
 
 @dataclass(frozen=True)
 class KnockOut:
-    """What is silenced; or, with ``only``, what alone stays at the sites it is of, while other sites stay whole."""
+    """The parts that are silenced or, with ``only``, the only parts kept at their sites; other sites stay complete."""
 
     parts: tuple[Part, ...] = ()
     only: bool = False
 
     def adding(self, parts: Iterable[Part]) -> KnockOut:
-        """Return the set with more parts, those first that were there; at most ``MOST_PARTS``."""
+        """Return the set with more parts after those in it; at most ``MOST_PARTS``."""
         return replace(self, parts=tuple(dict.fromkeys((*self.parts, *parts)))[:MOST_PARTS])
 
     def without(self, part: Part) -> KnockOut:
@@ -81,17 +81,18 @@ class KnockOut:
         return replace(self, parts=tuple(p for p in self.parts if p != part))
 
     def file(self, network: Network) -> bytes:
-        """Return the set as a JSON file that says which network it is of."""
+        """Return the set as a JSON file that names its network."""
         parts = [{"site": network.sites[part.site].name, "part": str(part)} for part in self.parts]
         made = {"kind": "knock-out", "network": network.name, "weights": network.weights_hash, "only": self.only}
         return json.dumps(made | {"parts": parts}, indent=1).encode()
 
     @classmethod
     def open(cls, file: bytes, network: Network) -> KnockOut:
-        """Return the set of a file.
+        """Return the set in a file.
 
         Raises:
-            PathwayError: it is no such file, too large, of another network, or names what this one does not have.
+            PathwayError: the file is not a knock-out set, is too large, is of another network, or names parts that this
+                network does not have.
         """
         if len(file) > MAX_BYTES:
             raise PathwayError(f"The file has {len(file)} bytes; a knock-out set has at most {MAX_BYTES}.")

@@ -1,9 +1,9 @@
-"""Lessons: Markdown files in ``assets/lessons/``, each a handful of steps; knows no Streamlit.
+"""Lessons: Markdown files in ``assets/lessons/``, each with a few steps. This module does not use Streamlit.
 
-A file begins with TOML between two lines of ``+++``: ``title``, ``about`` and one ``[[step]]`` a step with the ``page``
-it opens and the ``view`` it sets, as in an address. Then come the steps in order, each under a heading ``##``: what it
-says, and the paragraphs that begin with **Look at**, **Question** and **Answer**. A new lesson is a new file; files are
-shown in the order of their names, and a lesson's own name is the file's without the number before it.
+A file begins with TOML between two lines of ``+++``: ``title``, ``about`` and one ``[[step]]`` per step, with the
+``page`` it opens and the ``view`` it sets, as in an address. Then come the steps in order, each under a heading ``##``:
+its text, and the paragraphs that begin with **Look at**, **Question** and **Answer**. A new lesson is a new file; files
+are shown in the order of their names, and a lesson's name is the file's name without the number.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ class Step:
 
     Attributes:
         title: its heading.
-        text: what it says, in Markdown.
+        text: in Markdown.
         look: what to look at.
-        question, answer: the answer is folded away.
-        page: which one it opens.
+        question, answer: the answer is collapsed at first.
+        page: that it opens.
         params: the view it sets, as in an address.
     """
 
@@ -47,10 +47,10 @@ class Step:
     params: Mapping[str, str]
 
     def view(self, lesson: str, place: int, *, present: bool) -> View:
-        """Return the view it sets, with the lesson's own place in it.
+        """Return the view it sets, with the current place in the lesson.
 
         Raises:
-            ValueError: the view holds what no view has.
+            ValueError: the view has a value that no view can have.
         """
         view, notes = View.from_params(self.params)
         if notes:
@@ -60,7 +60,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Lesson:
-    """A lesson: its name in links, its title, what it is about, and its steps."""
+    """A lesson: its name in links, its title, its subject, and its steps."""
 
     name: str
     title: str
@@ -76,14 +76,14 @@ def lessons() -> dict[str, Lesson]:
 
 
 def read_lesson(stem: str, text: str) -> Lesson:
-    """Return the lesson that a file holds.
+    """Return the lesson in a file.
 
     Args:
-        stem: the file's name without its ending.
-        text: what is in it.
+        stem: the file's name without its suffix.
+        text: of the file.
 
     Raises:
-        ValueError: something is missing; the words say what.
+        ValueError: something is missing; the message says what.
     """
     _, matter, body = (*text.split("+++\n", 2), "", "")[:3]
     facts = tomllib.loads(matter)

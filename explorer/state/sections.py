@@ -57,8 +57,8 @@ class Source:
     """What is looked at, and through which network.
 
     Attributes:
-        network: a name the zoo knows, or "checkpoint-<hash>" of this session. The default is the embedded network whose
-            first picture is there sooner, and whose every method ends within minutes.
+        network: a name the zoo knows, or "checkpoint-<hash>" of this session. The default is the embedded network that
+            shows its first picture sooner, and on which every method ends within minutes.
         image: a photo's name, "upload-<hash>" of this session, or "DATASET:NUMBER" of a registered data set.
         x, y, zoom: where the square lies that the network sees, see ``core.data.preprocessing.Crop``.
         target: class index; None for the predicted class.
@@ -73,7 +73,7 @@ class Source:
 
     @property
     def crop(self) -> Crop:
-        """Return the crop that x, y and zoom say."""
+        """Return the crop given by x, y and zoom."""
         return Crop(self.x, self.y, self.zoom)
 
 
@@ -82,8 +82,8 @@ class Methods:
     """The two methods that stand side by side.
 
     Attributes:
-        first, second: the methods shown; the first one's family is the toggle.
-        options: chosen options of those two that are not defaults, as ("Method.option", value).
+        first, second: the methods shown; the toggle shows the first one's family.
+        options: of these two methods, where they are not defaults, as ("Method.option", value).
     """
 
     first: Annotated[str, url.read_selecting] = "NeuronMCT"
@@ -109,7 +109,7 @@ class Methods:
         return replace(self, options=tuple(sorted(others + own)))
 
     def with_family(self, family: Family) -> Self:
-        """Return the view with the toggle at a family: its method first, the other family's beside it."""
+        """Return the view with the toggle at a family: its method first, a method of the other family second."""
         if family == self.family:
             return self
         if METHODS[self.second].family == family:
@@ -117,14 +117,14 @@ class Methods:
         return replace(self, first=next(name for name, m in METHODS.items() if m.family == family), second=self.first)
 
     def with_first(self, method: str) -> Self:
-        """Return the view with another first method; a second one of the same family gives way to the other family."""
+        """Return the view with another first method; a second one of its family is replaced by the other family's."""
         if METHODS[self.second].family != METHODS[method].family:
             return replace(self, first=method)
         return replace(self, first=method, second=next(iter(beside(method))))
 
 
 def beside(method: str) -> list[str]:
-    """Return the methods that may stand beside a method: those of other families, pruning and contribution first."""
+    """Return the methods that may be shown beside a method: those of other families, pruning and contribution first."""
     others = [m for m in METHODS.values() if m.family != METHODS[method].family]
     return [m.name for m in sorted(others, key=lambda m: m.family == "baseline")]
 
@@ -135,33 +135,33 @@ class Comparison:
 
     Attributes:
         columns: the strategies compared, two to six.
-        pair: places of the two of them that are set against each other.
+        pair: indices of the two columns that are compared with each other.
     """
 
     columns: Annotated[tuple[Strategy, ...], url.read_columns] = COMPARED
     pair: Annotated[tuple[int, int], url.read_pair] = (0, 2)
 
     def with_column(self, place: int, strategy: Strategy) -> Self:
-        """Return the view with another strategy at a place of the comparison, if there is such a place."""
+        """Return the view with another strategy in a column, if there is such a column."""
         if place >= len(self.columns):
             return self
         return replace(self, columns=(*self.columns[:place], strategy, *self.columns[place + 1 :]))
 
     def with_more_columns(self) -> Self:
-        """Return the view with the first strategy added that is not compared yet, if there is room."""
+        """Return the view with the first strategy that is not compared yet added as a column, if there is room."""
         shown = {strategy.name for strategy in self.columns}
         added = next((name for name in STRATEGIES if name not in shown), STRATEGIES[0])
         return replace(self, columns=(*self.columns, Strategy(added))[:MOST_COLUMNS])
 
     def with_pair(self, side: int, place: int) -> Self:
-        """Return the view with another column on one side of the pair; the other side's own swaps the two."""
+        """Return the view with another column on one side of the pair; choosing the other side's column swaps them."""
         if place >= len(self.columns):
             return self
         other = self.pair[1 - side] if self.pair[1 - side] != place else self.pair[side]
         return replace(self, pair=(place, other) if side == 0 else (other, place))
 
     def without_column(self, place: int) -> Self:
-        """Return the view with one strategy less, unless they are as few as can be; the pair keeps to its own."""
+        """Return the view with one column less, unless it has the fewest allowed; the pair keeps its strategies."""
         if len(self.columns) == LEAST_COLUMNS:
             return self
         left = [i for i in range(len(self.columns)) if i != place]
@@ -180,7 +180,7 @@ class Display:
         off: how neurons off the pathway are held.
         scale: one colour scale for the pathway gradients, or one per panel.
         style: magnitude or sign of the maps.
-        opacity: of a map over the photo, in percent; 100 shows the map alone.
+        opacity: of a map over the photo, in percent; 100 shows only the map.
     """
 
     sparsity: Annotated[float, url.read_stop] = 0.9
@@ -196,10 +196,10 @@ class Place:
     """Where in the network one looks.
 
     Attributes:
-        site: index of the site looked into; None for one that reads well, see ``site_in``.
-        only_site: whether the ranking lists that site alone.
-        neuron: the one selected.
-        whole: whether its whole channel is meant.
+        site: index of the site shown in detail; None for a legible one, see ``site_in``.
+        only_site: whether the ranking lists only that site.
+        neuron: the selected one.
+        whole: whether its whole channel is selected.
     """
 
     site: Annotated[int | None, url.read_index] = None
@@ -208,7 +208,7 @@ class Place:
     whole: bool = False
 
     def site_in(self, network: Network) -> int:
-        """Return the index of the site looked into: by default the first whose map is nearest to 13 x 13."""
+        """Return the index of the site shown in detail: by default the first whose map is nearest to 13 x 13."""
         if self.site is not None:
             return min(self.site, len(network.sites) - 1)
         return min(network.sites, key=lambda site: abs(log(site.planes[1] / LEGIBLE))).index
@@ -219,13 +219,13 @@ class Evaluation:
     """Which attributions are evaluated, and how.
 
     Attributes:
-        attributions: whose are evaluated, of ``ATTRIBUTIONS``.
+        attributions: the methods that are evaluated, of ``ATTRIBUTIONS``.
         cam_site: index of the site whose map Grad-CAM weights; None for the network's last feature map.
         order: in which pixels are replaced.
-        replacement: what replaces them.
-        near: whether the curves over pixels show their first tenth only.
+        replacement: for removed pixels.
+        near: whether the curves over pixels show only their first tenth.
         cascade: whether parameters are randomised from the last layer up, or one layer at a time.
-        box: around the object, where the picture does not say by itself.
+        box: around the object, if the picture has no mask.
     """
 
     attributions: Annotated[tuple[str, ...], url.some_of(ATTRIBUTIONS, MOST_ATTRIBUTIONS)] = (
@@ -251,7 +251,7 @@ class KnockedOut:
 
     Attributes:
         parts: neurons and channels knocked out; more than ``LINKED_PARTS`` are not in the link.
-        only: whether they are kept alone instead.
+        only: whether only they are kept instead.
     """
 
     parts: Annotated[tuple[Part, ...], url.read_parts] = ()
@@ -272,8 +272,8 @@ class Linearity:
     """Along which line Linearity follows the response.
 
     Attributes:
-        ray: where a line through the image leads: "gradient", "random", or a photo's name.
-        ray_of: place of the column whose response is followed along it.
+        ray: the end of a line through the image: "gradient", "random", or a photo's name.
+        ray_of: index of the column whose response is followed along it.
     """
 
     ray: Annotated[str, url.read_name] = "gradient"
@@ -286,8 +286,8 @@ class Decoding:
 
     Attributes:
         painted: the strategies whose pathways are decoded, of ``STRATEGIES``.
-        painted_at: the sparsity at which they are.
-        start: what the painting begins with.
+        painted_at: the sparsity of these pathways.
+        start: of the painting.
         regularisers: those used, of ``REGULARISERS``.
         paint_steps, paint_seed: of the painting.
     """
@@ -308,10 +308,10 @@ class Studies:
     """Which runs Studies shows, and what of them.
 
     Attributes:
-        runs: names of the studies shown, () for the first there is.
-        studied_at: the studies' sparsity where it is none of ``SPARSITIES``; None where it is ``sparsity``.
-        label: class whose images the studies are about, "" for all.
-        closer: strategy that the studies look at closely, as they are titled.
+        runs: names of the studies shown, () for the first available.
+        studied_at: the studies' sparsity if it is not in ``SPARSITIES``; None if it is ``sparsity``.
+        label: class of the images shown in the studies, "" for all.
+        closer: title of the strategy that the studies show in detail.
         spread: measure whose images are shown one by one.
         compared: measure by which the studies' methods are compared with each other.
     """
@@ -329,9 +329,9 @@ class Guide:
     """The lesson that is followed, and presenter mode.
 
     Attributes:
-        lesson: name of the one that is followed, "" for none.
+        lesson: name of the current one, "" for none.
         step: of the lesson, from 1.
-        present: whether controls are hidden and type and pictures large.
+        present: whether controls are hidden and text and pictures are large.
     """
 
     lesson: Annotated[str, url.read_name] = ""

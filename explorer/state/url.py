@@ -1,4 +1,4 @@
-"""A view's values as a link has them: text, written and read.
+"""A view's values as text in a link, written and read.
 
 A field's annotation says how its text is read, see ``readers``. Each reader takes the text and returns the value, or
 raises ValueError, KeyError or PathwayError where the text is none. What comes with a link comes from anybody: lengths
@@ -50,7 +50,7 @@ Reader = Callable[[str], Any]
 
 
 def write(value: object) -> str:
-    """Return a value as a link has it."""
+    """Return a value as text for a link."""
     if not isinstance(value, tuple):
         return str(value)
     return ("~" if not value or isinstance(value[0], str | Strategy | Part) else "-").join(map(str, value))

@@ -1,7 +1,7 @@
 """What a person chose: one frozen dataclass, to and from the address bar; see ``sections``, ``choices`` and ``url``.
 
-Only what differs from the default is written, so the default view has a clean address. Reading is forgiving: whatever a
-link holds that does not fit is left at its default and named in a note; it is never an error.
+Only values that differ from the default are written, so the default view has a short address. Reading is tolerant: a
+value in a link that does not fit stays at its default and is named in a note; it is never an error.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class View(
     """Everything a page shows follows from this; the fields of the last section come first in a link."""
 
     def params(self) -> dict[str, str]:
-        """Return the address bar's parameters: what differs from the default."""
+        """Return the address bar's parameters: the values that differ from the default."""
         default = View()
         chosen = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "options"}
         if len(self.parts) > LINKED_PARTS:
@@ -47,7 +47,7 @@ class View(
 
     @classmethod
     def from_params(cls, params: Mapping[str, str]) -> tuple[View, list[str]]:
-        """Return the view a link describes, and what in the link could not be followed, the first few of it."""
+        """Return the view in a link, and notes on values that could not be read, the first few of them."""
         view, notes = cls(), []
         for name, text in params.items():
             try:

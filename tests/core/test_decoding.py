@@ -511,7 +511,7 @@ def test_threads_at_once_paint_as_alone():
         ({"steps": 0}, r"Got steps 0, wanted a whole number from 1 to 100000"),
         ({"steps": 2.5}, r"Got steps 2.5, wanted a whole number"),
         ({"steps": True}, r"Got steps True, wanted a whole number"),
-        ({"rate": 0}, r"Got rate 0, with which nothing moves"),
+        ({"rate": 0}, r"Got rate 0, which changes nothing"),
         ({"rate": float("nan")}, r"Got rate nan, wanted a number from 0 to 100"),
         ({"noise": -1}, r"Got noise -1, wanted a number from 0"),
         ({"noise": "loud"}, r"Got noise 'loud', wanted a number"),

@@ -558,7 +558,7 @@ def test_refusals():
         channel_flow(links, [[0], [0], [0]])
     with pytest.raises(PathwayError, match="Got channel 8 of site relu6, wanted"):
         channel_flow(links, [[0], [0], [0], [8]])
-    with pytest.raises(PathwayError, match=r"Got channels \[1, 1\] of site relu#2, wanted each one once"):
+    with pytest.raises(PathwayError, match=r"Got channels \[1, 1\] of site relu#2, wanted each channel once"):
         channel_flow(links, [[0], [1, 1], [0], []])
 
 
@@ -575,5 +575,5 @@ def test_calls_that_are_differentiated_once_only_are_refused():
     network = trace(seeded(Once()).double(), (3, 6, 6))
     links = link(network, image_of(network), TARGET)
     assert links.incoming(1, 0)
-    with pytest.raises(PathwayError, match=r"differentiates once only .*incoming edges instead"):
+    with pytest.raises(PathwayError, match=r"can differentiate only once .*incoming edges instead"):
         links.outgoing(0, 0)

@@ -129,7 +129,7 @@ def test_a_disk_that_is_full_ends_a_download_in_words_and_leaves_no_part(tmp_pat
     at = opened({**QUICK, "network": "squeezenet1_0"})
     at = until_done(ran(button(at, "Download").click()))
     assert "No space left on device" in errors(at)
-    assert "Set PATHWAY_WEIGHTS to a folder that can." in errors(at)
+    assert "Set PATHWAY_WEIGHTS to a folder that can be written." in errors(at)
     assert list(Path(tmp_path / "weights").iterdir()) == []
 
 

@@ -1,15 +1,15 @@
-"""ROAR, remove and retrain: does the accuracy fall where an attribution says that the evidence was?
+"""ROAR, remove and retrain: does the accuracy fall when the pixels that an attribution calls relevant are removed?
 
 The most relevant share of the pixels of every training and test image is replaced by the mean colour; a network is
-trained from scratch on what is left, and its test accuracy measured. A method that finds the evidence makes it fall
-far; random pixels are the baseline to beat. Retraining rules out that a mere change of the data's looks made it fall.
+trained from scratch on the other pixels, and its test accuracy is measured. A method that finds the evidence makes it
+fall far; random pixels are the baseline to beat. Retraining excludes that a mere change of appearance made it fall.
 
     plan = Roar(methods=("NeuronMCT", "Gradient", RANDOM), fractions=(0.1, 0.5, 0.9), seeds=2)
     remove_and_retrain(plan, "runs/roar", lambda load: DaskEngine(load, workers=2))
 
-Two lists of work run on the engine: maps, a few hundred images at a time, then trainings. Each result is a file; a run
-started again does what is not there. Attributions explain the class that the network trained on unchanged images
-predicts, so that removing pixels does not give the label away.
+Two lists of tasks run on the engine: maps, a few hundred images at a time, then trainings. Each result is a file; a run
+started again does only the missing tasks. Attributions explain the class predicted by the network that was trained on
+unchanged images, so that the removed pixels do not reveal the label.
 
 References:
     [Hooker19] Hooker, Erhan, Kindermans, Kim, A Benchmark for Interpretability Methods in Deep Neural Networks, NeurIPS
@@ -47,18 +47,18 @@ def remove_and_retrain(
     mapped: Progress = silent,
     trained: Progress = silent,
 ) -> int:
-    """Do what is not there yet; return how many trainings failed.
+    """Do the missing tasks; return how many trainings failed.
 
     Args:
-        plan: what is removed and how often is trained.
-        folder: where results go, and may already lie: rows of the measure "roar_accuracy".
-        engine: makes an engine of what makes the workers' material.
-        command: for the manifest, how this was asked for.
-        mapped: told images whose pixels are in order, of all methods, and how many there are.
-        trained: told trainings done, and how many there are.
+        plan: what is removed, and how many trainings there are.
+        folder: for results, which may already be there: rows of the measure "roar_accuracy".
+        engine: makes an engine from the function that loads the workers' material.
+        command: that started the run, for the manifest.
+        mapped: called with the number of images, over all methods, whose pixels are ordered, and their total.
+        trained: called with the number of trainings done, and their total.
 
     Raises:
-        PathwayError: the data set cannot be had or trained on, the folder is in use, holds something else or is full,
+        PathwayError: the data set cannot be opened or trained on, the folder is in use, has other results or is full,
             or maps could not be made.
     """
     store, pictures = Store(folder), pictures_of(plan)

@@ -1,4 +1,4 @@
-"""ROAR's first list of work: the order in which a method would remove the pixels of every image."""
+"""ROAR's first list of tasks: the order in which a method would remove the pixels of every image."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from core.studies.store import Store, write_atomically
 
 __all__ = ["make_maps", "read_places"]
 
-CHUNK = 500  # images of which one task makes the maps
+CHUNK = 500  # images per task
 BATCH = 32  # images scored together
 
 
 @dataclass(frozen=True)
 class _Chunk:
-    """Images start to stop of training and test images in a row, whose pixels are to be put in order."""
+    """Images start to stop, of the training and then the test images, whose pixels are to be ordered."""
 
     number: int
     method: str
@@ -45,14 +45,14 @@ class _Chunk:
 
 
 def make_maps(plan: Roar, count: int, store: Store, engine: Engine, progress: Progress) -> None:
-    """Write what is not there yet of the order of all pixels.
+    """Write the missing orders of pixels.
 
     Args:
-        plan: whose methods.
+        plan: has the methods.
         count: of training and test images together.
-        store: where they go.
-        engine: who works.
-        progress: told images done, of all methods, and how many there are.
+        store: for the results.
+        engine: does the tasks.
+        progress: called with the number of images done, over all methods, and their total.
 
     Raises:
         PathwayError: a map could not be made.
@@ -100,7 +100,7 @@ def _places(material: Material, task: _Chunk) -> tuple[int, NDArray[np.uint8]]:
 
 
 def _relevance(material: Material, task: _Chunk, pixels: Tensor) -> Tensor:
-    """Return (images, H, W), >= 0."""
+    """Return the relevance, (images, H, W), >= 0."""
     if task.method == RANDOM:
         generator = torch.Generator().manual_seed(task.plan.seed + task.start)
         return torch.rand(len(pixels), *pixels.shape[2:], generator=generator)

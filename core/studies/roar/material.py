@@ -1,4 +1,4 @@
-"""What every task of ROAR works with: pictures in memory, and the network whose attributions are tried."""
+"""The material of every ROAR task: pictures in memory, and the network whose attributions are evaluated."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ __all__ = ["Load", "Material", "pictures_of", "trained_base"]
 
 @dataclass(frozen=True)
 class Material:
-    """What every task works with.
+    """The material of every task.
 
     Attributes:
         pictures: to train on, and to test on.
-        preprocessing: whose mean and std normalise them.
-        network: trained on unchanged images, whose attributions are tried.
+        preprocessing: its mean and std normalise the pictures.
+        network: trained on unchanged images; its attributions are evaluated.
     """
 
     pictures: tuple[Pictures, Pictures]
@@ -45,13 +45,13 @@ class Material:
 
 @dataclass(frozen=True)
 class Load:
-    """Makes the material on a worker, which need not have the data set."""
+    """Loads the material on a worker, which need not have the data set."""
 
     pictures: tuple[Pictures, Pictures]
     base: str | dict[str, Tensor]  # name of an embedded network, or weights of a SmallVGG
 
     def __call__(self) -> Material:
-        """Return the material, its network on the fastest device of this machine."""
+        """Return the material, with its network on the fastest device of this machine."""
         if isinstance(self.base, str):
             network = load_network(self.base)
             return Material(self.pictures, preprocessing_of(self.base), network)
@@ -74,7 +74,7 @@ def pictures_of(plan: Roar) -> tuple[Pictures, Pictures]:
     """Return the images to train on and those to test on.
 
     Raises:
-        PathwayError: they cannot be had, are not squares of one size, or have other classes.
+        PathwayError: they cannot be opened, are not squares of one size, or differ in their classes.
     """
     kind = plan.dataset.partition(":")[0]
     if plan.dataset == FASHION_MNIST:
@@ -110,7 +110,7 @@ def _preprocessing(pictures: Pictures) -> Preprocessing:
 
 
 def trained_base(plan: Roar, pictures: tuple[Pictures, Pictures], folder: Path) -> str | dict[str, Tensor]:
-    """Return the network whose attributions are tried: an embedded one for these classes, or one trained here."""
+    """Return the network whose attributions are evaluated: an embedded one for these classes, or one trained here."""
     from safetensors.torch import load, save
 
     side = pictures[0].pixels.shape[-1]

@@ -1,4 +1,4 @@
-"""What ROAR removes, and how often it trains, as data."""
+"""A plan of ROAR, as data: what is removed, and how many trainings there are."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class Roar:
     """A plan.
 
     Attributes:
-        dataset: "fashion-mnist", "torchvision:NAME", or a folder with the folders train and test in it.
+        dataset: "fashion-mnist", "torchvision:NAME", or a folder with the sub-folders train and test.
         methods: strategies as ``Strategy.parse`` reads them, names of baselines, or ``RANDOM``.
         sparsity: of the strategies' pathways.
         fractions: of pixels removed, rising, in (0, 1].
-        seeds: trainings of each kind; one alone has no spread.
+        seeds: trainings of each kind; a single one has no spread.
         epochs: of a training.
-        train: images trained on, a seeded choice.
-        test: images tested on.
+        train: number of training images, a seeded choice.
+        test: number of test images.
         seed: of the choice, the ties and the random pixels.
         root: folder of torchvision's data sets, or of Fashion-MNIST's training images.
     """
@@ -57,7 +57,7 @@ class Roar:
 
     @property
     def trainings(self) -> list[tuple[str, int, int]]:
-        """Return (method, number of the fraction, seed) of every training; ("", -1, seed) are unchanged images."""
+        """Return (method, index of the fraction, seed) of every training; ("", -1, seed) for unchanged images."""
         kinds = [("", -1), *((method, place) for method in self.methods for place in range(len(self.fractions)))]
         return [(method, place, seed) for seed in range(self.seeds) for method, place in kinds]
 

@@ -1,4 +1,4 @@
-"""ROAR's second list of work: networks trained on what is left of the pixels, and their test accuracy."""
+"""ROAR's second list of tasks: networks trained on the remaining pixels, and their test accuracy."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = ["retrain"]
 
 @dataclass(frozen=True)
 class _Training:
-    """A training; ``removed`` are the removed pixels of training and test images in a row, packed bits, or b""."""
+    """A training; ``removed`` has the removed pixels of training, then test images, as packed bits, or is b""."""
 
     number: int
     seed: int
@@ -37,13 +37,13 @@ class _Training:
 
 
 def retrain(plan: Roar, store: Store, engine: Engine, progress: Progress) -> int:
-    """Train what was not trained yet, write a row each, and return how many failed.
+    """Do the missing trainings, write one row for each, and return how many failed.
 
     Args:
-        plan: how often.
-        store: where the order of pixels lies, and rows go.
-        engine: who works.
-        progress: told trainings done, and how many there are.
+        plan: has the trainings.
+        store: has the orders of pixels, and gets the rows.
+        engine: does the tasks.
+        progress: called with the number of trainings done, and their total.
     """
     done = store.done()
     left = [number for number in range(len(plan.trainings)) if number not in done]
@@ -61,7 +61,7 @@ def retrain(plan: Roar, store: Store, engine: Engine, progress: Progress) -> int
 
 
 def _tasks(plan: Roar, store: Store, numbers: Sequence[int]) -> Iterator[_Training]:
-    """Yield trainings with the pixels that go, read when they are wanted."""
+    """Yield trainings with their removed pixels, read when needed."""
     for number in numbers:
         method, place, seed = plan.trainings[number]
         removed = np.packbits(read_places(plan, store, method) <= place).tobytes() if method else b""
@@ -69,7 +69,7 @@ def _tasks(plan: Roar, store: Store, numbers: Sequence[int]) -> Iterator[_Traini
 
 
 def _trained(material: Material, task: _Training) -> tuple[int, float]:
-    """Return the test accuracy of a network trained on what is left of the pixels."""
+    """Return the test accuracy of a network trained on the remaining pixels."""
     train_set, test_set = _changed(material, task.removed)
     side, classes = train_set.pixels.shape[-1], len(train_set.class_names)
     device = material.network.device
@@ -79,7 +79,7 @@ def _trained(material: Material, task: _Training) -> tuple[int, float]:
 
 
 def _changed(material: Material, removed: bytes) -> list[Pictures]:
-    """Return the training and the test images, removed pixels at the mean colour of the training images."""
+    """Return the training and the test images, with removed pixels at the mean colour of the training images."""
     if not removed:
         return list(material.pictures)
     counts = [len(each.labels) for each in material.pictures]

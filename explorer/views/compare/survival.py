@@ -12,8 +12,8 @@ from PIL import Image
 
 from core.pathways.fidelity import chance_line
 from core.pathways.ranking import Off
-from explorer.compute import comparison
-from explorer.compute.cache import RESULTS, Drawn
+from explorer.compute import cache, comparison
+from explorer.compute.cache import Drawn
 from explorer.compute.comparison import CURVE, STRIP, Curve, Row
 from explorer.compute.rankings import Scored
 from explorer.compute.restriction import Answer
@@ -160,7 +160,7 @@ def show_strip(page: SceneContext, columns: list[Column]) -> None:
     shown = tuple((column.title, column.colour, column.scored.key) for column, _ in found if column.scored)
     rows, footer = [(column.title, column.colour, row) for column, row in found], _footer(page.scene, view)
     key = ("strip picture", shown, footer, theme)
-    picture = RESULTS.get(key, lambda: Drawn(figures.jpeg(_draw(rows, view.style, footer, theme), 90)))
+    picture = cache.RESULTS.get(key, lambda: Drawn(figures.jpeg(_draw(rows, view.style, footer, theme), 90)))
     stops = ", ".join(percent(sparsity, 0) for sparsity in STRIP)
     alt = f"Pathway gradients of {names} at sparsities {stops}, each on its own scale."
     st.image(picture.data, width="stretch", alt=alt)

@@ -9,9 +9,9 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from explorer.compute import evaluation
+from explorer.compute import cache, evaluation
 from explorer.compute.attributions import passes
-from explorer.compute.cache import RESULTS, Drawn
+from explorer.compute.cache import Drawn
 from explorer.compute.evaluation import Sane
 from explorer.plots import figures
 from explorer.plots.contact_sheet import Cell, strip
@@ -112,7 +112,7 @@ def _show_strip(page: SceneContext, found: list[tuple[Attributed, Sane]], made: 
     names = [title for title, _, _ in rows]
     key = ("sanity strip", tuple((title, colour) for title, colour, _ in rows), made, view.style, theme)
     footer = _footer(page)
-    picture = RESULTS.get(key, lambda: Drawn(figures.jpeg(_draw(rows, view.style, footer, theme), 90)))
+    picture = cache.RESULTS.get(key, lambda: Drawn(figures.jpeg(_draw(rows, view.style, footer, theme), 90)))
     stages = [stage.name for stage in found[0][1].stages]
     alt = f"Maps of {', '.join(names)} in the original network, then after {', '.join(stages[1:])}."
     st.image(picture.data, width="stretch", alt=alt)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import streamlit as st
 from PIL import Image
 
-from explorer.compute import neurons
-from explorer.compute.cache import RESULTS, Drawn
+from explorer.compute import cache, neurons
+from explorer.compute.cache import Drawn
 from explorer.compute.neurons import SitePlanes
 from explorer.compute.rankings import Selection
 from explorer.compute.scene import Scene
@@ -82,7 +82,7 @@ def _show_mask(page: SceneContext, column: Column, at: int) -> None:
     key = ("mosaic", column.selection.key, column.selection.size(page.view.sparsity), at, column.colour, theme)
     words = f"{number(kept)} of {number(site.neurons)} neurons of {site.name} are kept, {number(dead)} of them dead."
     with place:
-        drawn = RESULTS.get(key, lambda: Drawn(figures.png(_mosaic(planes, column.colour, theme))))
+        drawn = cache.RESULTS.get(key, lambda: Drawn(figures.png(_mosaic(planes, column.colour, theme))))
         show_mosaic(drawn.data, site, words, f"mosaic_{column.place}")
         busiest = planes.mask.sum((1, 2)).argsort()[::-1][:3]
         names = ", ".join(str(c) for c in busiest if planes.mask[c].any())

@@ -8,8 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from explorer.compute import neurons
-from explorer.compute.cache import RESULTS
+from explorer.compute import cache, neurons
 from explorer.compute.neurons import NeuronRow
 from explorer.compute.rankings import Scored
 from explorer.compute.scene import Scene
@@ -41,7 +40,7 @@ def show_neurons(page: SceneContext, columns: list[Column]) -> None:
     view = page.view
     controls.ranking_scope()
     site = view.site_in(page.network) if view.only_site else None
-    top = RESULTS.get(
+    top = cache.RESULTS.get(
         ("top neurons", page.scene.key, tuple(each.key for each in scored), site),
         lambda: _Top(neurons.top_neurons(page.scene, scored[0], scored[1:], site, TOP_NEURONS)),
     )

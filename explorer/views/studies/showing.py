@@ -15,7 +15,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from core.studies import FEWEST, kind_of, summarised, why_no_interval
-from explorer.compute.cache import RESULTS
+from explorer.compute import cache
 from explorer.compute.export import Provenance
 from explorer.plots.lines import Line
 from explorer.plots.words import plain
@@ -122,7 +122,7 @@ def show_each(
 
 def shared(key: Hashable, draw: Callable[[], Drawn]) -> Drawn:
     """Return the chart of a key, drawn now if it is not in the cache."""
-    return RESULTS.get(key, draw)
+    return cache.RESULTS.get(key, draw)
 
 
 def chart_key(what: str, studied: Sequence[Studied]) -> str:

@@ -98,7 +98,7 @@ def test_torchvision_reads_what_lies_on_disk(tmp_path):
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("nowhere", "There is no folder 'nowhere', and no data set of that name"),
+        ("nowhere", "There is no folder 'nowhere' and no data set of that name"),
         ("torchvision:Nonsense", "torchvision has no data set 'Nonsense'"),
         ("torchvision:CIFAR10", "torchvision's CIFAR10 cannot be opened in"),
     ],

@@ -54,7 +54,7 @@ def png_header(width: int, height: int) -> bytes:
         (png_header(50_000, 50_000), "too large"),
         (png_header(10_000, 10_000), "50 megapixels"),
         (png_header(8_000, 8_000), "8,000 x 8,000 pixels .64 megapixels.. Wanted at most 50 megapixels"),
-        (png_header(40_000, 1), "30,000 pixels a side"),
+        (png_header(40_000, 1), "30,000 pixels per side"),
         (png_header(10, 10), "PNG file of 57 bytes is damaged or cut short"),
         (encoded(noise(64, 64))[:-3000], "damaged or cut short"),
         (encoded(noise(64, 64), "JPEG")[:1500], "damaged or cut short"),

@@ -296,7 +296,7 @@ def test_refusals_say_what_was_wanted():
     for relevance, words in (
         (broken, "1 of 64 values"),
         (good[:4], r"shape \(8, 8\)"),
-        (good[None], "one value a pixel"),
+        (good[None], "one value per pixel"),
     ):
         for measure in (degradation, insertion, deletion):
             with pytest.raises(PathwayError, match=words):
@@ -311,14 +311,14 @@ def test_refusals_say_what_was_wanted():
     ):
         with pytest.raises(PathwayError, match=words):
             degradation(network, image, 0, good, **options)
-    with pytest.raises(PathwayError, match="does not say"):
+    with pytest.raises(PathwayError, match="has no preprocessing"):
         degradation(toy("Straight")[1], image.float(), 0, good, replacement="black")
     with pytest.raises(PathwayError, match="NaN or infinite"):
         degradation(network, image * float("nan"), 0, good)
     with pytest.raises(PathwayError, match="target"):
         degradation(network, image, 4, good)
     grey = trace(Grey(1).eval(), (1, 6, 6), preprocessing=Preprocessing(6, 6))
-    with pytest.raises(PathwayError, match="does not say"):
+    with pytest.raises(PathwayError, match="has no preprocessing"):
         degradation(grey, image_of(grey), 0, relevance_of(grey), replacement="black")
     vectors = trace(ByHand().eval(), (2,))
     with pytest.raises(PathwayError, match="pixels"):

@@ -252,5 +252,5 @@ def test_refusals_say_what_was_wanted():
     removed = Removals((1,), torch.zeros(1, 100).double(), 0, (8, 8), 0.0)
     with pytest.raises(PathwayError, match="64 of 64"):
         sensitivity_n(removed, noise_map() * float("nan"))
-    with pytest.raises(PathwayError, match="one value a pixel"):
+    with pytest.raises(PathwayError, match="one value per pixel"):
         sensitivity_n(removed, torch.zeros(3, 8, 8))

@@ -318,7 +318,7 @@ REFUSED = {
     "amax": Bends(function=lambda x: x.amax((2, 3), keepdim=True)),
     "maximum": Bends(function=lambda x: torch.maximum(x, x + 1)),
     "max_pool2d_with_indices": Bends(function=lambda x: F.max_pool2d(x, 2, return_indices=True)[0]),
-    "says where": Bends(nn.MaxPool2d(2, return_indices=True), lambda x: x[0]),
+    "returns indices": Bends(nn.MaxPool2d(2, return_indices=True), lambda x: x[0]),
 }
 
 

@@ -312,7 +312,7 @@ def test_a_batch_gives_each_image_what_a_call_for_it_alone_gives(method, options
 
 def test_a_batch_wants_a_target_an_image():
     network, image = by_hand()
-    with pytest.raises(PathwayError, match=r"Got 2 targets for 1 images, wanted one each\."):
+    with pytest.raises(PathwayError, match=r"Got 2 targets for 1 images, wanted one per image\."):
         METHODS["NeuronMCT"].batch(network, image, [0, 0])
 
 

@@ -194,9 +194,9 @@ WEIGHT = STATE[LAST]
         (WEIGHT.double() * 1e300, "NaN or infinite"),
         (WEIGHT * float("nan"), "NaN or infinite"),
         (torch.full_like(WEIGHT, float("-inf")).half(), "NaN or infinite"),
-        (torch.zeros((1,) * 63), "wanted one row a class"),
-        (torch.zeros(0, 64), "wanted one row a class"),
-        (torch.zeros(1, 1).expand(MAX_CLASSES + 1, 64), "25,001 classes apart, wanted at most 25,000"),
+        (torch.zeros((1,) * 63), "wanted one row per class"),
+        (torch.zeros(0, 64), "wanted one row per class"),
+        (torch.zeros(1, 1).expand(MAX_CLASSES + 1, 64), "has 25,001 classes, wanted at most 25,000"),
     ],
 )
 def test_a_last_layer_that_is_none(value: torch.Tensor, words: str) -> None:
@@ -318,7 +318,7 @@ def test_an_archive_with_two_listings_is_as_large_as_the_one_that_was_checked() 
 
 
 def test_a_compressed_archive_is_refused() -> None:
-    with pytest.raises(PathwayError, match=r"is compressed, as torch\.save makes no file"):
+    with pytest.raises(PathwayError, match=r"is compressed, as no file of torch\.save is"):
         opened(archive({"data.pkl": b"\x80\x02}."}, zipfile.ZIP_DEFLATED))
 
 
@@ -378,8 +378,8 @@ def claimed() -> bytes:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: archive({"data.pkl": listing(MAX_LISTING + 1)}), "takes 4 MB to say what its weights are called"),
-        (lambda: safetensors(b'{"a":"' + b"x" * MAX_LISTING + b'"}'), "takes 4 MB to say what its weights are called"),
+        (lambda: archive({"data.pkl": listing(MAX_LISTING + 1)}), "takes 4 MB to list its weights"),
+        (lambda: safetensors(b'{"a":"' + b"x" * MAX_LISTING + b'"}'), "takes 4 MB to list its weights"),
         (lambda: zipped_many(), "more than 100,000 files"),
         (lambda: saved({**STATE, "x" * 301: torch.zeros(1)}), "names a weight with 301 characters, wanted at most 300"),
     ],

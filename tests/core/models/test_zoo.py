@@ -534,8 +534,8 @@ def changed(state: dict[str, torch.Tensor], key: str, value: torch.Tensor | None
         ("fc.bias", torch.zeros(4), r"of another shape: fc\.bias is \(4,\), wanted \(5,\)\. Choose"),
         ("fc.bias", torch.tensor([1.0, float("nan"), 0, 0, 0]), r"NaN or infinite: fc\.bias\. Choose"),
         ("fc.bias", torch.zeros(5, dtype=torch.complex64), r"not plain real numbers: fc\.bias\. Choose"),
-        ("fc.weight", torch.zeros(0, 1024), r"fc\.weight has shape \(0, 1024\), wanted one row a class"),
-        ("fc.weight", torch.tensor(1.0), r"fc\.weight has shape \(\), wanted one row a class"),
+        ("fc.weight", torch.zeros(0, 1024), r"fc\.weight has shape \(0, 1024\), wanted one row per class"),
+        ("fc.weight", torch.tensor(1.0), r"fc\.weight has shape \(\), wanted one row per class"),
         ("fc.weight", torch.zeros(1, 1).expand(10**6, 1024), r"holds 3,9\d\d MB, wanted at most 1,024 MB"),
     ],
 )

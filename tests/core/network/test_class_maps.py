@@ -96,7 +96,7 @@ def test_what_keeps_classes_apart_is_left_out_with_the_reason(head, left_out):
     assert [each.name for each in network.left_out] == left_out
     first = network.left_out[0]
     assert first.shape == (5, 3, 3)
-    assert first.reason.startswith("a map of classes, 5 × 3 × 3: each logit depends on one channel of it alone")
+    assert first.reason.startswith("a map of classes, 5 × 3 × 3: each logit depends on only one channel of it")
     assert network.neurons == 4 * 5 * 5
     assert [site.index for site in network.with_model(network.program.model).sites] == [0]
 

@@ -189,8 +189,8 @@ def lazy():
         (RowsAsBatch, "first axis of 'relu'.* not the batch"),
         (PlacesAsBatch, "first axis of 'relu'.* not the batch"),
         (TwoRowsAsBatch, "first axis of 'relu'.* not the batch"),
-        (AroundInRows, "'permute' goes around a ReLU.*first axis is not the batch"),
-        (Small, "computes something else.*view"),
+        (AroundInRows, "'permute' bypasses a ReLU.*first axis is not the batch"),
+        (Small, "computes other values.*view"),
         (OneLogit, r"logits of shape \(N, 1\), wanted at least two.*zeros_like\(z\), z"),
         (ending(nn.Softmax(1)), "ends in 'end' and returns probabilities.*Return the input of that call instead"),
         (ending(nn.LogSoftmax(1)), "ends in 'end' and returns probabilities"),
@@ -207,7 +207,7 @@ def lazy():
         (TwoInputs, "several inputs"),
         (NotLogits, r"\(2, 4, 8, 8\).*wanted logits"),
         (TwoOutputs, "tuple.*wanted logits"),
-        (ThroughView, "computes something else.*view"),
+        (ThroughView, "computes other values.*view"),
     ],
 )
 def test_refuses_models_it_cannot_serve(make, words):
@@ -289,7 +289,7 @@ def test_refuses_pathways_and_rankings_of_another_network(name, monkeypatch):
     network, other = toy("Straight")[1], ranked(toy("Functional")[1])
     image, run = image_of(network), Network.run
     monkeypatch.setattr(Network, "run", lambda *args, **options: pytest.fail("worked before it refused"))
-    with pytest.raises(PathwayError, match=r"do not fit the sites of Straight.*rank scores of that very network"):
+    with pytest.raises(PathwayError, match=r"do not fit the sites of Straight.*rank scores of the same network"):
         evaluations_of(network, image, other.pathway(0.5), other)[name]()
     monkeypatch.setattr(Network, "run", run)
     wider = ranked(trace(toy("Straight")[0], SHAPE))
