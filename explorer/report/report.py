@@ -1,8 +1,8 @@
 """One HTML file that holds what Explore shows, what it was made from, and the Python that makes it again.
 
 Everything is in the file: pictures as data URLs, styles inline, no script; it asks no host for anything, and a content
-security policy says so. It follows the reader's light or dark theme, and prints. All text is escaped, here or in
-``markup``.
+security policy says so. It follows the reader's light or dark theme, and prints. ``templates`` lay it out, and escape
+all text but the app's own style sheet.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import tomllib
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from functools import cache
-from html import escape
 from importlib.metadata import version
 from pathlib import Path
-from string import Template
 from urllib.parse import urlencode
+
+from markupsafe import Markup
 
 from core.pathways.restriction import Restricted
 from explorer.compute import catalogue, comparison, export, neurons
@@ -61,27 +61,27 @@ def make(scene: Scene, view: View, columns: Sequence[Column]) -> bytes:
     code = snippet(scene, view, columns)
     made = export.provenance(scene, view).facts
     parts = {
-        "version": escape(_app_version()),
-        "title": escape(f"{scene.network.class_names[scene.target]} · {scene.network.name} · Pathway Explorer"),
+        "version": _app_version(),
+        "title": f"{scene.network.class_names[scene.target]} · {scene.network.name} · Pathway Explorer",
         "style": (EXPLORER / "style.css").read_text("utf-8"),
         "light": _ground(LIGHT),
         "dark": _ground(DARK),
         "mark": palette.MARK,
         "brand": markup.brand((EXPLORER / "logo.svg").read_text("utf-8")),
-        "made": escape(_when(made)),
-        "target": escape(scene.network.class_names[scene.target]),
-        "subject": escape(_subject(scene, view)),
+        "made": _when(made),
+        "target": scene.network.class_names[scene.target],
+        "subject": _subject(scene, view),
         "panels": _panels(scene, view, shown),
         "said": _said(scene, view, columns),
         "layers": layers(scene, view, shown),
-        "neuron": _neuron(scene, shown, view.neuron) if view.neuron else "",
+        "neuron": _neuron(scene, shown, view.neuron) if view.neuron else None,
         "facts": _made_from(made, view),
-        "how": escape(_how(scene, view, shown)),
+        "how": _how(scene, view, shown),
         "file": f"data:text/x-python;base64,{b64encode(_encoded(code)).decode()}",
-        "snippet": escape(code),
-        "prints": escape(prints(scene, view, columns)),
+        "snippet": code,
+        "prints": prints(scene, view, columns),
     }
-    return _encoded(Template((HERE / "report.html").read_text("utf-8")).substitute(parts))
+    return _encoded(markup.templates(HERE / "templates").get_template("report.html").render(parts))
 
 
 def _encoded(text: str) -> bytes:
@@ -112,15 +112,14 @@ def _subject(scene: Scene, view: View) -> str:
 # ------------------------------------------------------------------------------------------------------------- panels
 
 
-def _panels(scene: Scene, view: View, shown: Sequence[Shown]) -> str:
+def _panels(scene: Scene, view: View, shown: Sequence[Shown]) -> list[Markup]:
     maps = [neurons.saliency(column.answer.restricted) for column in shown]
     scales = colour_scales([column.title for column in shown], maps, shared=view.scale == "shared")
-    panels = [_photo(scene, view), _plain(scene, view)]
-    panels += [_pathway(scene, view, *panel) for panel in zip(shown, maps, scales, strict=True)]
-    return "\n".join(f"<figure>{panel}</figure>" for panel in panels)
+    pathways = [_pathway(scene, view, *panel) for panel in zip(shown, maps, scales, strict=True)]
+    return [_photo(scene, view), _plain(scene, view), *pathways]
 
 
-def _photo(scene: Scene, view: View) -> str:
+def _photo(scene: Scene, view: View) -> Markup:
     sample = catalogue.sample_facts(view.image)
     credit = sample.credit if sample else "Uploaded."
     alt = f"The photo as {scene.network.name} sees it{f': {sample.alt}' if sample else '.'}"
@@ -131,7 +130,7 @@ def _photo(scene: Scene, view: View) -> str:
     return title + markup.image(figures.png(scene.picture), alt) + said
 
 
-def _plain(scene: Scene, view: View) -> str:
+def _plain(scene: Scene, view: View) -> Markup:
     values = neurons.saliency(scene.original)
     title = markup.panel_title("Plain gradient", "the original network, all neurons")
     seconds = markup.made_from({"image, activations and gradient in": duration(scene.seconds)})
@@ -139,7 +138,7 @@ def _plain(scene: Scene, view: View) -> str:
     return title + pictured + _answers(scene, scene.original) + seconds
 
 
-def _pathway(scene: Scene, view: View, column: Shown, values: figures.Floats, scale: ColourScale) -> str:
+def _pathway(scene: Scene, view: View, column: Shown, values: figures.Floats, scale: ColourScale) -> Markup:
     strategy, answer = column.strategy, column.answer
     facts = captions.answer_facts(scene, answer) | {"Neurons kept": number(sum(answer.sizes))}
     options = {name.replace("_", " "): value for name, value in strategy.chosen.items()}
@@ -152,19 +151,19 @@ def _pathway(scene: Scene, view: View, column: Shown, values: figures.Floats, sc
     )
 
 
-def _map(scene: Scene, view: View, title: str, values: figures.Floats, scale: ColourScale) -> str:
+def _map(scene: Scene, view: View, title: str, values: figures.Floats, scale: ColourScale) -> Markup:
     picture = figures.over_photo(scene.picture, values, scale.end, view.style, view.opacity)
     row, column = divmod(int(abs(values).argmax()), values.shape[1])
     alt = f"{title}, {view.style}: strongest at row {row}, column {column}; scale ends at {number(scale.end)}."
     return markup.image(figures.png(picture), alt) + captions.scale(view, scale)
 
 
-def _answers(scene: Scene, restricted: Restricted) -> str:
+def _answers(scene: Scene, restricted: Restricted) -> Markup:
     shown, rest = captions.likeliest(scene, restricted.logits.softmax(1)[0].tolist(), TOP)
     return markup.answers(shown, TOP, rest)
 
 
-def _said(scene: Scene, view: View, columns: Sequence[Column]) -> str:
+def _said(scene: Scene, view: View, columns: Sequence[Column]) -> list[str]:
     """Return in words how much two pathways share, and which methods are still to come."""
     shown = ready(columns)
     said = [lacking(columns)]
@@ -174,13 +173,13 @@ def _said(scene: Scene, view: View, columns: Sequence[Column]) -> str:
             f"The two pathways overlap by {percent(common)} (intersection over union); two independent ones of their "
             f"sizes would by {percent(chance)}."
         )
-    return "".join(f'<p class="said">{escape(words)}</p>' for words in said if words)
+    return [words for words in said if words]
 
 
 # ------------------------------------------------------------------------------------------------------------- neuron
 
 
-def _neuron(scene: Scene, shown: Sequence[Shown], neuron: Neuron) -> str:
+def _neuron(scene: Scene, shown: Sequence[Shown], neuron: Neuron) -> dict[str, Markup]:
     """Return the selected neuron: its receptive field, its activation, and its rank under each method."""
     site, box = scene.network.sites[neuron[0]], neurons.sees(scene, neuron)
     where = f"{site.name}, {position_name(site, neuron[1])}"
@@ -196,8 +195,7 @@ def _neuron(scene: Scene, shown: Sequence[Shown], neuron: Neuron) -> str:
         "its channel is active where the photo is light."
     )
     said = markup.panel_title(where, "what it can see, and where its channel is active") + markup.facts(facts)
-    figure = f"<figure>{markup.image(figures.png(picture), alt)}</figure>"
-    return f'<section><h2>The selected neuron</h2><div class="two neuron">{figure}<div>{said}</div></div></section>'
+    return {"picture": markup.image(figures.png(picture), alt), "facts": said}
 
 
 def _place(scene: Scene, selection: Selection, neuron: Neuron) -> str:
@@ -210,7 +208,7 @@ def _place(scene: Scene, selection: Selection, neuron: Neuron) -> str:
 # ---------------------------------------------------------------------------------------------------------- made from
 
 
-def _made_from(made: Mapping[str, object], view: View) -> str:
+def _made_from(made: Mapping[str, object], view: View) -> Markup:
     link = urlencode(view.params())
     crop = f"x {view.x:g}, y {view.y:g}, zoom {view.zoom:g}"
     what = {

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from markupsafe import Markup
+
 from core.network import Network
 from core.network.bends import covered, other_bends
 from core.pathways.fidelity import Standing
@@ -113,7 +115,7 @@ def likeliest(scene: Scene, probabilities: Sequence[float], top: int) -> tuple[l
     return [(names[i], probabilities[i], i == scene.target) for i in shown], rest
 
 
-def scale(view: View, shown: ColourScale) -> str:
+def scale(view: View, shown: ColourScale) -> Markup:
     """Return the colour scale of a map as HTML."""
     low = "0" if view.style == "magnitude" else number(-shown.end)
     return markup.colour_bar(low, number(shown.end), shown.words, figures.colours(view.style), shown.note)

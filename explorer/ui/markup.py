@@ -1,68 +1,94 @@
-"""Small pieces of HTML for which Streamlit has no element; all text is escaped here."""
+"""Small pieces of HTML that Streamlit has no element for; their template, ``markup.html``, escapes all text.
+
+Pieces are ``Markup``: one may be added to another or put into a template, and plain text that is added is escaped.
+"""
 
 from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from html import escape
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2.environment import TemplateModule
+from markupsafe import Markup
 
 from explorer.plots.figures import data_url
 from explorer.plots.words import percent
 
-__all__ = ["answers", "brand", "colour_bar", "facts", "image", "legend", "made_from", "panel_title", "runs_out"]
+__all__ = [
+    "answers",
+    "brand",
+    "colour_bar",
+    "facts",
+    "image",
+    "legend",
+    "made_from",
+    "panel_title",
+    "runs_out",
+    "templates",
+]
 
 
-def panel_title(title: str, detail: str = "", colour: str = "") -> str:
+@cache
+def templates(folder: Path) -> Environment:
+    """Return the templates of a folder, each compiled once; all text that they are given is escaped."""
+    return Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+
+
+@cache
+def _pieces() -> TemplateModule:
+    return templates(Path(__file__).parent).get_template("markup.html").module
+
+
+def _piece(name: str, *values: object) -> Markup:
+    piece: Markup = getattr(_pieces(), name)(*values)
+    return piece
+
+
+def panel_title(title: str, detail: str = "", colour: str = "") -> Markup:
     """Return a panel's heading, with a square of its method's colour."""
-    swatch = f'<span class="swatch" style="background:{colour}"></span>' if colour else ""
-    text = f"{swatch}{escape(title)}<small>{escape(detail)}</small>"
-    return f'<div class="panel-title" role="heading" aria-level="3">{text}</div>'
+    return _piece("panel_title", title, detail, colour)
 
 
-def brand(logo: str) -> str:
+def brand(logo: str) -> Markup:
     """Return the product's name beside its logo, given as the text of an SVG file."""
-    source = b64encode(logo.encode()).decode()
-    name = "<b>Pathway Explorer</b><small>critical pathways, neuron by neuron</small>"
-    return f'<div class="brand"><img src="data:image/svg+xml;base64,{source}" alt=""><div>{name}</div></div>'
+    return _piece("brand", f"data:image/svg+xml;base64,{b64encode(logo.encode()).decode()}")
 
 
-def facts(pairs: Mapping[str, str]) -> str:
+def facts(pairs: Mapping[str, str]) -> Markup:
     """Return names and values in two columns."""
-    rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in pairs.items())
-    return f'<dl class="facts">{rows}</dl>'
+    return _piece("facts", pairs)
 
 
-def answers(top: Sequence[tuple[str, float, bool]], rows: int, rest: str = "") -> str:
-    """Return classes with their probabilities as bars, each given as (name, probability, is the target), then a line.
+def answers(top: Sequence[tuple[str, float, bool]], rows: int, rest: str = "") -> Markup:
+    """Return classes with their probabilities as bars; each is (name, probability, is the target); then a line.
 
     The result is as high as ``rows`` classes, so that what stands below lines up from panel to panel.
     """
-    items = "".join(
-        f'<li class="{"target" if target else ""}" style="--share:{100 * share:.1f}%">'
-        f'<span title="{escape(name)}">{escape(name)}{" ◂" if target else ""}</span>'
-        f"<b>{escape(percent(share))}</b></li>"
-        for name, share, target in top
-    )
-    items += f'<li class="rest"><span>{escape(rest)}</span></li>' if rest else ""
-    return f'<ol class="answers" style="--rows:{rows}">{items}</ol>'
+    bars = [(name, f"{100 * share:.1f}", percent(share), target) for name, share, target in top]
+    return _piece("answers", bars, rows, rest)
 
 
-def made_from(parts: Mapping[str, object]) -> str:
+def made_from(parts: Mapping[str, object]) -> Markup:
     """Return the line that says what a picture was made from."""
-    text = " · ".join(f"{escape(name)} {escape(str(value))}" for name, value in parts.items())
-    return f'<p class="made-from">{text}</p>'
+    return _piece("made_from", parts)
 
 
-def legend(entries: Mapping[str, str]) -> str:
+def legend(entries: Mapping[str, str]) -> Markup:
     """Return colours and what they mean."""
-    items = "".join(
-        f'<span><span class="swatch" style="background:{colour}"></span>{escape(name)}</span>'
-        for name, colour in entries.items()
-    )
-    return f'<div class="legend">{items}</div>'
+    return _piece("legend", entries)
 
 
-def runs_out(place: float, text: str, card: str, colour: str) -> str:
+def runs_out(place: float, text: str, card: str, colour: str) -> Markup:
     """Return a mark under a slider that opens a card.
 
     Args:
@@ -71,25 +97,14 @@ def runs_out(place: float, text: str, card: str, colour: str) -> str:
         card: what it means.
         colour: of the mark.
     """
-    side = "before" if place > 0.5 else "after"
-    return (
-        f'<details class="runs-out {side}" style="--at:{100 * place:.1f}%;--mark:{colour}"><summary>{escape(text)}'
-        f"</summary><p>{escape(card)}</p></details>"
-    )
+    return _piece("runs_out", "before" if place > 0.5 else "after", f"{100 * place:.1f}", text, card, colour)
 
 
-def colour_bar(low: str, high: str, words: str, colours: Sequence[str], note: str = "") -> str:
+def colour_bar(low: str, high: str, words: str, colours: Sequence[str], note: str = "") -> Markup:
     """Return a colour scale with the values at its ends, whose scale it is, and a note."""
-    bar = f'<i style="background:linear-gradient(90deg, {", ".join(colours)})"></i>'
-    text = " · ".join(part for part in (words, note) if part)
-    said = f"<small>{escape(text)}</small>" if text else ""
-    return f'<div class="scale">{escape(low)}{bar}<b>{escape(high)}</b>{said}</div>'
+    return _piece("colour_bar", low, high, " · ".join(part for part in (words, note) if part), ", ".join(colours))
 
 
-def image(file: bytes, alt: str, dark: bytes | None = None) -> str:
+def image(file: bytes, alt: str, dark: bytes | None = None) -> Markup:
     """Return a picture as part of the page itself; ``dark`` is shown in its place on a dark screen."""
-    shown = f'<img src="{data_url(file)}" alt="{escape(alt)}">'
-    if dark is None:
-        return shown
-    media = "screen and (prefers-color-scheme: dark)"
-    return f'<picture><source media="{media}" srcset="{data_url(dark)}">{shown}</picture>'
+    return _piece("image", data_url(file), alt, "" if dark is None else data_url(dark))
