@@ -90,13 +90,13 @@ def main() -> None:
 # ------------------------------------------------------------------------------------------------------------ a class
 
 
-def hold_class(address: str, visitors: int, moves: int, seen: Seen) -> None:
+def hold_class(address: str, visitors: int, moves: int, seen: Seen, opening: str = "") -> None:
     """Run all sessions, each in a thread, in step through the parts of the lesson."""
     together = Meeting(visitors)
 
     def person(number: int) -> None:
         try:
-            attend(address, number, moves, together, seen)
+            attend(address, number, moves, together, seen, opening)
         except threading.BrokenBarrierError:
             pass
         except Exception as problem:  # any error is an error of the app for the class
@@ -138,12 +138,12 @@ class Meeting:
                 time.sleep(0.01)
 
 
-def attend(address: str, number: int, moves: int, together: Meeting, seen: Seen) -> None:
+def attend(address: str, number: int, moves: int, together: Meeting, seen: Seen, opening: str) -> None:
     """Act as one user of the class."""
     chance = random.Random(number)
     together.wait()
     start = time.monotonic()
-    with Visitor(address) as visitor:
+    with Visitor(address, opening) as visitor:
         visitor.until(lambda: "NeuronMCT" in visitor.images(), "the first pathway gradient")
         visitor.fetch(visitor.images()["NeuronMCT"])
         seen.waited("opening: first pathway gradient", time.monotonic() - start)
@@ -316,10 +316,10 @@ class Server:
 # ---------------------------------------------------------------------------------------------------------- the check
 
 
-def check_alone(address: str, seen: Seen) -> None:
+def check_alone(address: str, seen: Seen, opening: str = "") -> None:
     """Let one session look at everything that the others saw; each picture must be the same."""
     for (query, own), sets in sorted(seen.pictures.items(), key=str):
-        with Visitor(address) as visitor:
+        with Visitor(address, opening) as visitor:
             visitor.settle()
             if own is not None:
                 visitor.upload("upload_0", f"own{own}.png", own_picture(own))

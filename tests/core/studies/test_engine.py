@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
 
@@ -34,15 +37,13 @@ def start(*words: str, **options) -> subprocess.Popen:
     return subprocess.Popen([sys.executable, *words], cwd=ROOT, env=environment, text=True, **options)
 
 
-def driver(folder: Path, count: int, *words: str) -> subprocess.Popen:
-    arguments = [*QUICK, "--count", str(count), "--out", str(folder), *words]
-    return start("-m", "explorer", "study", *arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+def words(folder: Path, *more: str) -> list[str]:
+    return [*QUICK, "--count", "24", "--out", str(folder), *more]
 
 
-def ended(process: subprocess.Popen, code: int = 0) -> tuple[str, str]:
-    output, errors = process.communicate(timeout=200)
-    assert process.returncode == code, errors
-    return output, errors
+def driver(folder: Path, *more: str) -> subprocess.Popen:
+    """The command as a process that can be killed."""
+    return start("-m", "explorer", "study", *words(folder, *more), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def rows(folder: Path) -> pd.DataFrame:
@@ -55,8 +56,10 @@ def cluster(tmp_path_factory) -> Iterator[tuple[str, list[subprocess.Popen]]]:
     folder = tmp_path_factory.mktemp("cluster")
     log = (folder / "scheduler.log").open("w")
     quiet = {"stdout": log, "stderr": log}
-    words = ("-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
-    scheduler = start(*words, "--scheduler-file", str(folder / "address.json"), **quiet)
+    options = ("--host", "127.0.0.1", "--port", "0", "--no-dashboard")
+    scheduler = start(
+        "-m", "distributed.cli.dask_scheduler", *options, "--scheduler-file", str(folder / "address.json"), **quiet
+    )
     until((folder / "address.json").exists)
     until(lambda: "tcp://" in (folder / "address.json").read_text())
     address = re.search(r"tcp://[\d.:]+", (folder / "address.json").read_text())[0]
@@ -72,7 +75,9 @@ def cluster(tmp_path_factory) -> Iterator[tuple[str, list[subprocess.Popen]]]:
 @pytest.fixture(scope="module")
 def serial(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("serial")
-    output, _ = ended(driver(folder, 24))
+    with redirect_stdout(io.StringIO()) as said:
+        assert command.main(words(folder)) == 0
+    output = said.getvalue()
     assert re.search(r"^dead_share +GreedyPruning:steps=10 +0\.9 .* \(n = 24\)$", output, re.M)
     assert re.search(r"^dead_share, sparsity 0\.9$", output, re.M)
     assert "adjusted by Holm's method within its table" in output
@@ -81,60 +86,61 @@ def serial(tmp_path_factory) -> Path:
 
 
 def test_two_workers_joined_by_address_give_the_very_same_rows(cluster, serial, tmp_path):
-    ended(driver(tmp_path, 24, "--engine", "dask", "--address", cluster[0]))
+    assert command.main(words(tmp_path, "--engine", "dask", "--address", cluster[0])) == 0
     pd.testing.assert_frame_equal(rows(tmp_path), rows(serial))
 
 
 def test_local_workers_give_the_very_same_rows(serial, tmp_path):
-    ended(driver(tmp_path, 24, "--workers", "2"))
+    assert command.main(words(tmp_path, "--workers", "2")) == 0
     pd.testing.assert_frame_equal(rows(tmp_path), rows(serial))
 
 
 def test_a_killed_driver_goes_on_and_writes_nothing_twice(serial, tmp_path):
-    first = driver(tmp_path, 24)
+    first = driver(tmp_path)
     until(lambda: len(Store(tmp_path).done()) >= 2)
     first.send_signal(signal.SIGKILL)
     first.communicate()
     there = {path: path.stat().st_mtime_ns for path in (tmp_path / "rows").glob("part-*.parquet")}
     assert 2 <= len(there) < 6
-    ended(driver(tmp_path, 24))
+    assert command.main(words(tmp_path)) == 0
     assert all(path.stat().st_mtime_ns == written for path, written in there.items())
     pd.testing.assert_frame_equal(rows(tmp_path), rows(serial))
 
 
 def test_a_killed_worker_takes_nothing_along(cluster, serial, tmp_path):
     address, workers = cluster
-    running = driver(tmp_path, 24, "--address", address)
-    until(lambda: len(Store(tmp_path).done()) >= 1)
-    workers[0].kill()
-    ended(running)
+    with ThreadPoolExecutor(1) as elsewhere:
+        running = elsewhere.submit(command.main, words(tmp_path, "--address", address))
+        until(lambda: len(Store(tmp_path).done()) >= 1)
+        workers[0].kill()
+        assert running.result() == 0
     pd.testing.assert_frame_equal(rows(tmp_path), rows(serial))
 
 
-def test_failures_make_the_exit_code(tmp_path):
+def test_failures_make_the_exit_code(tmp_path, capsys):
     pictures = tmp_path / "pictures"
     pictures.mkdir()
     (pictures / "broken.png").write_bytes(b"nothing")
-    words = ["--images", str(pictures), "--network", "fashion_vgg", "--out", str(tmp_path / "out")]
-    _, errors = ended(start("-m", "explorer", "study", *words, stdout=subprocess.PIPE, stderr=subprocess.PIPE), code=1)
-    assert "1 rows are failures: the column error says why." in errors
+    out = str(tmp_path / "out")
+    assert command.main(["--images", str(pictures), "--network", "fashion_vgg", "--out", out]) == 1
+    assert "1 rows are failures: the column error says why." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("wrong", "message"),
     [
         (["--images", "nowhere"], "There is no folder 'nowhere'"),
-        (["--images", "photos", "--strategy", "Best"], "There is no selection method 'Best'"),
+        (["--images", "photos", "--strategy", "Best"], "There is no strategy 'Best'"),
         (["--images", "photos", "--sparsity", "2"], "Got sparsity 2.0"),
         (["--images", "photos", "--network", "resnet18"], "The weights of resnet18 are not on this machine"),
         (["--images", "photos", "--engine", "serial", "--workers", "2"], "The serial engine has no workers"),
         (["roar", "--fraction", "2"], "Got fractions (2.0,)"),
     ],
 )
-def test_what_cannot_begin_is_said_with_the_way_out(words, message, tmp_path, capsys, monkeypatch):
+def test_what_cannot_begin_is_said_with_the_way_out(wrong, message, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("PATHWAY_WEIGHTS", str(tmp_path))
     monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path))
-    assert command.main([*words, "--out", str(tmp_path / "out")]) == 2
+    assert command.main([*wrong, "--out", str(tmp_path / "out")]) == 2
     assert message in capsys.readouterr().err
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 
 import pytest
@@ -161,12 +162,10 @@ def test_text_stays_text(html):
 
 def test_answers_are_a_list_with_bars_and_the_target_marked():
     html = markup.answers([("tiger cat", 0.385, True), ("lynx", 0.0004, False)], 3)
-    assert html == (
-        '<ol class="answers" style="--rows:3">'
-        '<li class="target" style="--share:38.5%"><span title="tiger cat">tiger cat ◂</span>'
-        '<b>38.5 %</b></li><li class="" style="--share:0.0%"><span title="lynx">lynx</span><b>&lt; 0.1 %</b></li></ol>'
-    )
     assert read(html).text == "tiger cat ◂38.5 %lynx< 0.1 %"
+    assert re.findall(r"--share:([\d.]+%)", html) == ["38.5%", "0.0%"]
+    assert [marked == "target" for marked in re.findall(r'<li class="(.*?)"', html)] == [True, False]
+    assert "--rows:3" in html  # so much room, however many there are
     assert read(markup.answers([], 3, "999 classes alike")).text == "999 classes alike"
 
 
