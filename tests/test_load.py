@@ -1,4 +1,4 @@
-"""A small class of ``tests.load`` on a small network: no session gets a wrong picture or an error; times are not checked."""
+"""A small class of ``tests.load`` on a small network: no session gets a wrong picture or an error; no time is checked."""
 
 from __future__ import annotations
 

@@ -19,11 +19,10 @@ from explorer.plots.lines import Axis, Line, curves
 from explorer.plots.words import counted, duration, number, percent, plain, position_name
 from explorer.state.choices import REGULARISERS, SPARSITIES, Neuron
 from explorer.ui import captions, controls, fields, markup, navigation, session
-from explorer.ui.charts import show_chart
+from explorer.ui.charts import in_rows, show_chart
 from explorer.ui.downloads import offer_npz, offer_png, offer_table
 from explorer.ui.page import PageContext, SceneContext
 from explorer.ui.progress import confirm, show_progress, submit
-from explorer.ui.rows import in_rows
 from explorer.views.columns import Column, lacking, show_waiting, submit_columns
 
 __all__ = ["show_paintings"]

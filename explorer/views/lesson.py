@@ -12,7 +12,7 @@ from explorer.plots.words import plain
 from explorer.state.lessons import Lesson, Step, lessons
 from explorer.state.view import View
 from explorer.ui import controls, session
-from explorer.ui.rows import in_rows
+from explorer.ui.charts import in_rows
 
 __all__ = ["end_sidebar", "show_lesson", "show_lessons", "show_presenting"]
 

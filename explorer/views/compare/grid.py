@@ -7,8 +7,8 @@ import streamlit as st
 from explorer.compute import comparison, export
 from explorer.plots.words import plain
 from explorer.ui import controls, session, strategy_controls
+from explorer.ui.charts import in_rows
 from explorer.ui.page import PageContext, SceneContext
-from explorer.ui.rows import in_rows
 from explorer.views.columns import Column, lacking, offer_rows, selections, submit_columns
 from explorer.views.compare.presets import PRESETS, Findings, asked
 from explorer.views.panels import scales_of, show_column

@@ -13,9 +13,8 @@ from explorer.plots import figures
 from explorer.plots.bars import membership_bars
 from explorer.plots.words import number, percent
 from explorer.ui import controls, markup, strategy_controls
-from explorer.ui.charts import show_site_chart
+from explorer.ui.charts import show_mosaic, show_site_chart
 from explorer.ui.downloads import offer_picture
-from explorer.ui.mosaics import show_mosaic
 from explorer.ui.page import PageContext, SceneContext
 from explorer.views.columns import Column, again, lacking, made_from_all, offer_rows, selections, there
 

@@ -15,9 +15,9 @@ from explorer.plots.scales import ColourScale, colour_scales
 from explorer.plots.words import duration, number
 from explorer.state.choices import ATTRIBUTIONS, MOST_ATTRIBUTIONS
 from explorer.ui import captions, controls, fields, markup, session
+from explorer.ui.charts import in_rows
 from explorer.ui.page import PageContext, SceneContext
 from explorer.ui.progress import show_progress
-from explorer.ui.rows import in_rows
 from explorer.views import panels
 from explorer.views.evaluate import attributions
 from explorer.views.evaluate.attributions import Attributed

@@ -15,9 +15,8 @@ from explorer.plots.bars import layer_strip
 from explorer.plots.palette import Theme
 from explorer.plots.words import number, percent
 from explorer.ui import controls, markup
-from explorer.ui.charts import show_site_chart
+from explorer.ui.charts import show_mosaic, show_site_chart
 from explorer.ui.downloads import offer_picture
-from explorer.ui.mosaics import show_mosaic
 from explorer.ui.page import PageContext, SceneContext
 from explorer.views.columns import Column, again, selections, there
 

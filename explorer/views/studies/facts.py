@@ -8,7 +8,7 @@ import streamlit as st
 
 from explorer.plots.words import counted, number, percent, plain
 from explorer.ui import captions, markup
-from explorer.ui.rows import in_rows
+from explorer.ui.charts import in_rows
 from explorer.views.studies.choice import Studied
 
 __all__ = ["show_empty", "show_facts"]
