@@ -1,4 +1,4 @@
-"""A small class of ``tests.load`` on a small network: no session gets a wrong picture or an error; no time is checked."""
+"""A small class of ``tests.load`` on a small network: no session gets a wrong picture or an error; time is not tested."""
 
 from __future__ import annotations
 

@@ -22,11 +22,11 @@ from core.models.zoo import load_network
 from core.pathways.ranking import rank
 from core.pathways.restriction import pathway_gradient, saliency_map
 from explorer.compute import attributions, evaluation
-from explorer.compute.paper import tables
 from explorer.plots.words import number, percent
 from explorer.state.choices import ATTRIBUTIONS
 from explorer.state.view import View
 from explorer.views.evaluate import sanity
+from explorer.views.paper import tables
 from tests.app import button, html, link, opened, ran, until_done, view, warnings
 
 pytestmark = pytest.mark.usefixtures("own_queue")

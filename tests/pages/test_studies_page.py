@@ -24,10 +24,10 @@ from core.studies import Loader, Serial, Store, Study, interval, run
 from core.studies.roar import RANDOM, Roar
 from core.studies.rows import Rows
 from explorer.compute.export import Provenance
-from explorer.compute.paper import tables
 from explorer.plots.palette import Theme
 from explorer.plots.words import percent, ratio
 from explorer.ui import session
+from explorer.views.paper import tables
 from explorer.views.studies import runs, showing
 from tests.app import link, opened, ran, view, warnings
 

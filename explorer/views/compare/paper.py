@@ -8,7 +8,6 @@ import streamlit as st
 
 from core.pathways.overlap import Membership
 from explorer.compute import comparison
-from explorer.compute.paper import ON_POSTER, printed_dead_shares, printed_overlap, tables
 from explorer.plots import palette
 from explorer.plots.bars import bars_beside
 from explorer.plots.words import percent, plain
@@ -16,6 +15,7 @@ from explorer.ui.charts import show_chart
 from explorer.ui.downloads import offer_csv
 from explorer.ui.page import SceneContext
 from explorer.views.columns import Column, lacking, selections, there
+from explorer.views.paper import ON_POSTER, printed_dead_shares, printed_overlap, tables
 
 __all__ = ["show_paper"]
 

@@ -9,12 +9,12 @@ from typing import Any
 import streamlit as st
 
 from explorer.compute import evaluation, task_queue
-from explorer.compute.paper import AS_PRINTED, LEAST_RELEVANT, tables
 from explorer.ui.downloads import offer_csv
 from explorer.ui.page import SceneContext
 from explorer.ui.progress import show_progress_at, submit_at
 from explorer.views.evaluate import attributions
 from explorer.views.evaluate.attributions import Attributed
+from explorer.views.paper import AS_PRINTED, LEAST_RELEVANT, tables
 
 __all__ = ["show_printed"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from explorer.compute.paper import AS_PRINTED, LEAST_RELEVANT, ON_POSTER, printed_dead_shares, printed_overlap, tables
+from explorer.views.paper import AS_PRINTED, LEAST_RELEVANT, ON_POSTER, printed_dead_shares, printed_overlap, tables
 from explorer.views.studies.choice import Studied
 
 __all__ = ["LERF", "POSTER", "dead_share", "least_relevant", "methods_of", "pair", "roar"]

@@ -7,7 +7,7 @@ from itertools import permutations
 import pytest
 
 from core.methods import METHODS
-from explorer.compute.paper import Printed, printed_dead_shares, printed_overlap
+from explorer.views.paper import Printed, printed_dead_shares, printed_overlap
 
 INTGRAD, MCT, ONES, RANDOMLY, GREEDY, RANDOM = (
     "NeuronIntGrad",
