@@ -1,4 +1,4 @@
-"""A small class of ``tests.load`` on a small network: no session gets a wrong picture or an error; time is not tested."""
+"""A small class of ``tests.load`` on a small network: no session gets a wrong picture or an error."""
 
 from __future__ import annotations
 

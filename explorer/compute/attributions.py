@@ -25,7 +25,7 @@ from explorer.compute import cache, rankings, restriction
 from explorer.compute.rankings import Selection
 from explorer.compute.scene import Scene
 from explorer.compute.tasks import Task
-from explorer.state.view import View
+from explorer.state import View
 
 __all__ = [
     "CAM",

@@ -19,8 +19,7 @@ from explorer.compute.rankings import Selection
 from explorer.compute.scene import Scene
 from explorer.compute.tasks import Task
 from explorer.plots import figures
-from explorer.state.choices import Neuron
-from explorer.state.view import View
+from explorer.state import Neuron, View
 
 __all__ = [
     "Painted",

@@ -35,8 +35,7 @@ from explorer.compute import cache
 from explorer.compute.attributions import CAM, Made, attribute, contributions
 from explorer.compute.scene import Scene
 from explorer.compute.tasks import Task, TaskGroup
-from explorer.state.choices import Box
-from explorer.state.view import View
+from explorer.state import Box, View
 
 __all__ = [
     "SUBSETS",

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from explorer.compute.rankings import Selection
 from explorer.compute.restriction import Answer
 from explorer.compute.scene import Scene
-from explorer.state.view import View
+from explorer.state import View
 
 __all__ = ["Provenance", "csv_file", "file_name", "npz_file", "provenance", "provenance_of_all", "row"]
 

@@ -23,7 +23,7 @@ from explorer.compute import cache
 from explorer.compute.rankings import Scored, Selection
 from explorer.compute.scene import Scene
 from explorer.compute.tasks import Task
-from explorer.state.choices import Neuron
+from explorer.state import Neuron
 
 __all__ = ["BIAS", "IMAGE", "LOGIT", "Edge", "Flow", "Place", "flow_task", "kept"]
 

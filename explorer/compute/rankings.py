@@ -20,7 +20,7 @@ from core.strategy import ACTIVE, ORIGINAL, Strategy
 from explorer.compute import cache, malloc
 from explorer.compute.scene import Scene
 from explorer.compute.tasks import Task
-from explorer.state.knockout import KnockOut
+from explorer.state import KnockOut
 
 __all__ = [
     "INLINE_PASSES",

@@ -12,7 +12,7 @@ from core.pathways.restriction import Restricted, restrict
 from explorer.compute import cache, catalogue, rankings
 from explorer.compute.rankings import Selection
 from explorer.compute.scene import Scene, make_scene
-from explorer.state.view import View
+from explorer.state import View
 
 __all__ = ["Answer", "answer", "warm"]
 

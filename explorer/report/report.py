@@ -19,20 +19,24 @@ from urllib.parse import urlencode
 from markupsafe import Markup
 
 from core.pathways.restriction import Restricted
-from explorer.compute import catalogue, comparison, export, neurons
-from explorer.compute.rankings import Scored, Selection
-from explorer.compute.scene import Scene
-from explorer.plots import figures, palette
-from explorer.plots.palette import DARK, LIGHT, Theme
-from explorer.plots.scales import ColourScale, colour_scales
-from explorer.plots.words import duration, number, percent, position_name
+from explorer import ui
+from explorer.compute import Scene, Scored, Selection, catalogue, comparison, export, neurons
+from explorer.plots import (
+    DARK,
+    LIGHT,
+    ColourScale,
+    Theme,
+    colour_scales,
+    duration,
+    figures,
+    number,
+    palette,
+    percent,
+    position_name,
+)
 from explorer.report.report_sites import layers
 from explorer.report.snippet import prints, snippet, uploaded
-from explorer.state.choices import Neuron
-from explorer.state.view import View
-from explorer.ui import captions, markup
-from explorer.ui.downloads import offer
-from explorer.ui.page import SceneContext
+from explorer.state import Neuron, View
 from explorer.views.columns import Column, Shown, again, lacking, ready
 
 __all__ = ["make", "offer_report"]
@@ -43,7 +47,7 @@ PACKAGES = ("torch", "torchvision", "numpy", "streamlit")
 TOP = 5
 
 
-def offer_report(page: SceneContext, columns: Sequence[Column]) -> None:
+def offer_report(page: ui.SceneContext, columns: Sequence[Column]) -> None:
     """Offer the report on what the page shows now; it is made when it is downloaded."""
     view = page.view
     find = again(page.scene, columns)
@@ -52,7 +56,7 @@ def offer_report(page: SceneContext, columns: Sequence[Column]) -> None:
         scene, columns = find()
         return make(scene, view, columns)
 
-    offer("Report (HTML)", "html", page.made_from().about("report"), made, "report")
+    ui.offer("Report (HTML)", "html", page.made_from().about("report"), made, "report")
 
 
 def make(scene: Scene, view: View, columns: Sequence[Column]) -> bytes:
@@ -67,7 +71,7 @@ def make(scene: Scene, view: View, columns: Sequence[Column]) -> bytes:
         "light": _ground(LIGHT),
         "dark": _ground(DARK),
         "mark": palette.MARK,
-        "brand": markup.brand((EXPLORER / "logo.svg").read_text("utf-8")),
+        "brand": ui.brand((EXPLORER / "logo.svg").read_text("utf-8")),
         "made": _when(made),
         "target": scene.network.class_names[scene.target],
         "subject": _subject(scene, view),
@@ -81,7 +85,7 @@ def make(scene: Scene, view: View, columns: Sequence[Column]) -> bytes:
         "snippet": code,
         "prints": prints(scene, view, columns),
     }
-    return _encoded(markup.templates(HERE / "templates").get_template("report.html").render(parts))
+    return _encoded(ui.templates(HERE / "templates").get_template("report.html").render(parts))
 
 
 def _encoded(text: str) -> bytes:
@@ -123,31 +127,31 @@ def _photo(scene: Scene, view: View) -> Markup:
     sample = catalogue.sample_facts(view.image)
     credit = sample.credit if sample else "Uploaded."
     alt = f"The photo as {scene.network.name} sees it{f': {sample.alt}' if sample else '.'}"
-    title = markup.panel_title("Photo", "the square the network sees")
-    said = markup.made_from({"": credit}) + markup.facts(captions.scene_facts(scene))
-    left_out = captions.not_covered(scene.network)
-    said += markup.made_from(left_out) if left_out else ""
-    return title + markup.image(figures.png(scene.picture), alt) + said
+    title = ui.panel_title("Photo", "the square the network sees")
+    said = ui.made_from({"": credit}) + ui.facts(ui.scene_facts(scene))
+    left_out = ui.not_covered(scene.network)
+    said += ui.made_from(left_out) if left_out else ""
+    return title + ui.image(figures.png(scene.picture), alt) + said
 
 
 def _plain(scene: Scene, view: View) -> Markup:
     values = neurons.saliency(scene.original)
-    title = markup.panel_title("Plain gradient", "the original network, all neurons")
-    seconds = markup.made_from({"image, activations and gradient in": duration(scene.seconds)})
+    title = ui.panel_title("Plain gradient", "the original network, all neurons")
+    seconds = ui.made_from({"image, activations and gradient in": duration(scene.seconds)})
     pictured = _map(scene, view, "Plain gradient", values, ColourScale(figures.limit(values), "own scale"))
     return title + pictured + _answers(scene, scene.original) + seconds
 
 
 def _pathway(scene: Scene, view: View, column: Shown, values: figures.Floats, scale: ColourScale) -> Markup:
     strategy, answer = column.strategy, column.answer
-    facts = captions.answer_facts(scene, answer) | {"Neurons kept": number(sum(answer.sizes))}
+    facts = ui.answer_facts(scene, answer) | {"Neurons kept": number(sum(answer.sizes))}
     options = {name.replace("_", " "): value for name, value in strategy.chosen.items()}
     return (
-        markup.panel_title(column.title, f"pathway gradient, {strategy.family}", column.colour)
+        ui.panel_title(column.title, f"pathway gradient, {strategy.family}", column.colour)
         + _map(scene, view, column.title, values, scale)
         + _answers(scene, answer.restricted)
-        + markup.facts(facts)
-        + markup.made_from(options | captions.making(column.selection, answer, view.off))
+        + ui.facts(facts)
+        + ui.made_from(options | ui.making(column.selection, answer, view.off))
     )
 
 
@@ -155,12 +159,12 @@ def _map(scene: Scene, view: View, title: str, values: figures.Floats, scale: Co
     picture = figures.over_photo(scene.picture, values, scale.end, view.style, view.opacity)
     row, column = divmod(int(abs(values).argmax()), values.shape[1])
     alt = f"{title}, {view.style}: strongest at row {row}, column {column}; scale ends at {number(scale.end)}."
-    return markup.image(figures.png(picture), alt) + captions.scale(view, scale)
+    return ui.image(figures.png(picture), alt) + ui.scale(view, scale)
 
 
 def _answers(scene: Scene, restricted: Restricted) -> Markup:
-    shown, rest = captions.likeliest(scene, restricted.logits.softmax(1)[0].tolist(), TOP)
-    return markup.answers(shown, TOP, rest)
+    shown, rest = ui.likeliest(scene, restricted.logits.softmax(1)[0].tolist(), TOP)
+    return ui.answers(shown, TOP, rest)
 
 
 def _said(scene: Scene, view: View, columns: Sequence[Column]) -> list[str]:
@@ -194,8 +198,8 @@ def _neuron(scene: Scene, shown: Sequence[Shown], neuron: Neuron) -> dict[str, M
         f"{where} sees pixels {box[0]} to {box[2]} across and {box[1]} to {box[3]} down; "
         "its channel is active where the photo is light."
     )
-    said = markup.panel_title(where, "what it can see, and where its channel is active") + markup.facts(facts)
-    return {"picture": markup.image(figures.png(picture), alt), "facts": said}
+    said = ui.panel_title(where, "what it can see, and where its channel is active") + ui.facts(facts)
+    return {"picture": ui.image(figures.png(picture), alt), "facts": said}
 
 
 def _place(scene: Scene, selection: Selection, neuron: Neuron) -> str:
@@ -230,7 +234,7 @@ def _made_from(made: Mapping[str, object], view: View) -> Markup:
         "Threads": str(made["threads"]),
         "Made": _when(made),
     }
-    return markup.facts(what) + markup.facts(where)
+    return ui.facts(what) + ui.facts(where)
 
 
 def _how(scene: Scene, view: View, shown: Sequence[Shown]) -> str:

@@ -8,13 +8,10 @@ from math import ceil
 
 from markupsafe import Markup
 
-from explorer.compute import neurons
-from explorer.compute.scene import Scene
-from explorer.plots import figures, palette
-from explorer.plots.palette import DARK, LIGHT
-from explorer.plots.words import number, percent
-from explorer.state.view import View
-from explorer.ui import markup
+from explorer import ui
+from explorer.compute import Scene, neurons
+from explorer.plots import DARK, LIGHT, figures, number, palette, percent
+from explorer.state import View
 from explorer.views.columns import Shown
 
 __all__ = ["Layers", "layers"]
@@ -99,12 +96,12 @@ def layers(scene: Scene, view: View, shown: Sequence[Shown]) -> Layers | None:
         return None
     names = {f"{column.title}{', hatched' if place else ''}": column.colour for place, column in enumerate(shown)}
     return Layers(
-        markup.legend(names),
+        ui.legend(names),
         _strip(scene, view, shown),
         [column.title for column in shown],
         _rows(scene, view, shown),
         scene.network.sites[view.site_in(scene.network)].name,
-        markup.legend({"on it but dead": palette.DEAD, "active, not on it": "var(--quiet)"}),
+        ui.legend({"on it but dead": palette.DEAD, "active, not on it": "var(--quiet)"}),
         [_masks(scene, view, column) for column in shown],
     )
 
@@ -163,8 +160,8 @@ def _masks(scene: Scene, view: View, column: Shown) -> _Masks:
     share = percent(kept / site.neurons)
     words = f"{number(kept)} of {number(site.neurons)} kept ({share}), {number(dead)} of them dead"
     whole = [figures.png(figures.mosaic(planes.mask, planes.dead, column.colour, t)) for t in (LIGHT, DARK)]
-    mosaic = markup.image(whole[0], f"{column.title}, all channels of {site.name}: {words}.", whole[1])
-    title = markup.panel_title(column.title, words, column.colour)
+    mosaic = ui.image(whole[0], f"{column.title}, all channels of {site.name}: {words}.", whole[1])
+    title = ui.panel_title(column.title, words, column.colour)
     channels, height, width = site.planes
     if height * width == 1:
         return _Masks(title, Markup(), mosaic, f"All {channels} channels, by number.")
@@ -173,4 +170,4 @@ def _masks(scene: Scene, view: View, column: Shown) -> _Masks:
     alt = f"{column.title}, kept channels per position; most, {most}, at row {row}, column {at}."
     pale = [figures.png(figures.position_map(planes.mask, planes.dead, column.colour, t)) for t in (LIGHT, DARK)]
     note = f"Left: kept channels per position, full colour where {most}. Right: all {channels} channels, by number."
-    return _Masks(title, markup.image(pale[0], alt, pale[1]), mosaic, note)
+    return _Masks(title, ui.image(pale[0], alt, pale[1]), mosaic, note)

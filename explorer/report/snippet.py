@@ -11,10 +11,9 @@ from string import Template
 from textwrap import fill
 
 from core.data.datasets import FASHION_MNIST, registered_image
-from explorer.compute import catalogue, comparison, export
-from explorer.compute.scene import Scene
-from explorer.state.view import View
-from explorer.ui import session, uploads
+from explorer import ui
+from explorer.compute import Scene, catalogue, comparison, export
+from explorer.state import View
 from explorer.views.columns import Column, ready
 
 __all__ = ["prints", "snippet", "uploaded"]
@@ -28,7 +27,7 @@ COMMON = "{first} and {second}: overlap {common:.6g}, {chance:.6g} by chance"
 
 def uploaded(view: View) -> bool:
     """Return whether the view shows an uploaded picture or network."""
-    return catalogue.sample_facts(view.image) is None or view.network.startswith(session.CHECKPOINT)
+    return catalogue.sample_facts(view.image) is None or view.network.startswith(ui.session.CHECKPOINT)
 
 
 SNIPPET = Template('''\
@@ -122,7 +121,7 @@ class _Source:
 
 
 def _network_source(scene: Scene, view: View) -> _Source:
-    if not view.network.startswith(session.CHECKPOINT):
+    if not view.network.startswith(ui.session.CHECKPOINT):
         name = f"NETWORK = {view.network!r}"
         return _Source(name, "network = load_network(NETWORK)", ("load_network",))
     path = repr(f"{scene.network.name}.safetensors")
@@ -147,8 +146,8 @@ def _photo_source(view: View) -> _Source:
         return _Source(name, "photo = sample_images()[PHOTO].open()", ("sample_images",))
     constants = 'PHOTO_PATH = "photo.jpg"  # put the uploaded picture there, or name where it is'
     code = f"""\
-kept = io.BytesIO()  # the app keeps an upload as JPEG, at most {uploads.LONGEST} pixels per side
-picture = downscale(open_image(Path(PHOTO_PATH).read_bytes()), {uploads.LONGEST})
+kept = io.BytesIO()  # the app keeps an upload as JPEG, at most {ui.uploads.LONGEST} pixels per side
+picture = downscale(open_image(Path(PHOTO_PATH).read_bytes()), {ui.uploads.LONGEST})
 picture.save(kept, "JPEG", quality=95, subsampling=0)
 photo = Image.open(kept)"""
     standard = ("import io", "from pathlib import Path")

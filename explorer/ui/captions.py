@@ -10,14 +10,9 @@ from core.network import Network
 from core.network.bends import covered, other_bends
 from core.pathways.fidelity import Standing
 from core.pathways.ranking import Off, Ranking
-from explorer.compute.rankings import Scored, Selection
-from explorer.compute.restriction import Answer
-from explorer.compute.scene import Scene
-from explorer.plots import figures
-from explorer.plots.scales import ColourScale
-from explorer.plots.words import FATES, duration, number, percent, ratio
-from explorer.state.choices import SPARSITIES
-from explorer.state.view import View
+from explorer.compute import Answer, Scene, Scored, Selection
+from explorer.plots import FATES, ColourScale, duration, figures, number, percent, ratio
+from explorer.state import SPARSITIES, View
 from explorer.ui import markup
 
 __all__ = ["answer_facts", "held", "likeliest", "logits", "making", "not_covered", "runs_out", "scale", "scene_facts"]

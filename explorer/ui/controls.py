@@ -7,9 +7,8 @@ from dataclasses import replace
 import streamlit as st
 
 from core.network import Network
-from explorer.plots.words import percent
-from explorer.state.choices import SPARSITIES, Neuron
-from explorer.state.view import View
+from explorer.plots import percent
+from explorer.state import SPARSITIES, Neuron, View
 from explorer.ui import captions, components, session
 from explorer.ui.fields import field, settle
 from explorer.ui.session import view

@@ -9,8 +9,7 @@ import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from explorer.compute import export
-from explorer.compute.export import Provenance
+from explorer.compute import Provenance, export
 from explorer.plots import figures
 
 __all__ = ["offer", "offer_csv", "offer_npz", "offer_picture", "offer_png", "offer_table"]

@@ -7,10 +7,9 @@ import logging
 import streamlit as st
 
 from core.errors import PathwayError
-from explorer.compute import cache
-from explorer.compute.task_queue import NO_MEMORY, out_of_memory
-from explorer.plots.words import plain
-from explorer.state.view import View
+from explorer.compute import NO_MEMORY, cache, out_of_memory
+from explorer.plots import plain
+from explorer.state import View
 from explorer.ui import session
 
 __all__ = ["UNFORESEEN", "show_failure"]

@@ -8,8 +8,7 @@ from typing import Any, Literal, TypeVar
 
 import streamlit as st
 
-from explorer.state.url import limits
-from explorer.state.view import View
+from explorer.state import View, limits
 from explorer.ui import session
 from explorer.ui.session import view
 

@@ -14,8 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jinja2.environment import TemplateModule
 from markupsafe import Markup
 
-from explorer.plots.figures import data_url
-from explorer.plots.words import percent
+from explorer.plots import data_url, percent
 
 __all__ = [
     "answers",
@@ -26,7 +25,7 @@ __all__ = [
     "legend",
     "made_from",
     "panel_title",
-    "runs_out",
+    "runs_out_mark",
     "templates",
 ]
 
@@ -88,7 +87,7 @@ def legend(entries: Mapping[str, str]) -> Markup:
     return _piece("legend", entries)
 
 
-def runs_out(place: float, text: str, card: str, colour: str) -> Markup:
+def runs_out_mark(place: float, text: str, card: str, colour: str) -> Markup:
     """Return a mark under a slider that opens a card.
 
     Args:
@@ -97,7 +96,7 @@ def runs_out(place: float, text: str, card: str, colour: str) -> Markup:
         card: what it means.
         colour: of the mark.
     """
-    return _piece("runs_out", "before" if place > 0.5 else "after", f"{100 * place:.1f}", text, card, colour)
+    return _piece("runs_out_mark", "before" if place > 0.5 else "after", f"{100 * place:.1f}", text, card, colour)
 
 
 def colour_bar(low: str, high: str, words: str, colours: Sequence[str], note: str = "") -> Markup:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from explorer.state.choices import Neuron
-from explorer.state.view import View
+from explorer.state import Neuron, View
 from explorer.ui import session
 
 if TYPE_CHECKING:

@@ -11,14 +11,9 @@ from dataclasses import dataclass
 from PIL import Image
 
 from core.network import Network
-from explorer.compute import export
-from explorer.compute.export import Provenance
-from explorer.compute.rankings import Selection
-from explorer.compute.restriction import Answer
-from explorer.compute.scene import Scene, make_scene
-from explorer.plots.palette import Theme
-from explorer.plots.words import plain
-from explorer.state.view import View
+from explorer.compute import Answer, Provenance, Scene, Selection, export, make_scene
+from explorer.plots import Theme, plain
+from explorer.state import View
 from explorer.ui import session
 
 __all__ = ["PageContext", "SceneContext", "find_page", "find_scene"]

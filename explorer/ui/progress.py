@@ -12,12 +12,11 @@ from typing import TypeVar
 
 import streamlit as st
 
-from explorer.compute import task_queue
-from explorer.compute.tasks import Ticket, Work
-from explorer.plots.words import duration, plain
+from explorer.compute import Ticket, Work, task_queue
+from explorer.plots import duration, plain
 from explorer.ui import session
 
-__all__ = ["confirm", "offer_start", "show_progress", "show_progress_at", "start", "submit", "submit_at"]
+__all__ = ["confirm", "offer_start", "show_progress", "show_progress_at", "start_again", "submit", "submit_at"]
 
 R = TypeVar("R")
 
@@ -61,10 +60,10 @@ def show_progress_at(place: str, ticket: Ticket[R]) -> None:
 
 def offer_start(key: Hashable, name: str) -> None:
     """Draw the button that starts cancelled work again."""
-    st.button("Start it", key=f"start_{name}", on_click=lambda: start(key))
+    st.button("Start it", key=f"start_{name}", on_click=lambda: start_again(key))
 
 
-def start(key: Hashable) -> None:
+def start_again(key: Hashable) -> None:
     """Let work that this person cancelled be submitted again, from a callback."""
     _cancelled().discard(key)
 

@@ -24,10 +24,8 @@ from core.data.samples import sample_images
 from core.errors import PathwayError
 from core.network import Network
 from explorer.compute import catalogue
-from explorer.plots.palette import Theme
-from explorer.plots.words import plain
-from explorer.state.choices import Neuron
-from explorer.state.view import View
+from explorer.plots import Theme, plain
+from explorer.state import Neuron, View
 from explorer.ui import streamlit_compat
 
 __all__ = [

@@ -10,8 +10,7 @@ import streamlit as st
 
 from core.methods import METHODS
 from core.strategy import STRATEGIES, Strategy
-from explorer.state.choices import LEAST_COLUMNS, MOST_COLUMNS
-from explorer.state.sections import beside
+from explorer.state import LEAST_COLUMNS, MOST_COLUMNS, beside
 from explorer.ui import session
 from explorer.ui.fields import settle
 from explorer.ui.session import view

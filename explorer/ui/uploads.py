@@ -18,7 +18,7 @@ from PIL import Image
 from core.data.images import downscale, image_hash, open_image, open_mask
 from core.errors import ImageError, PathwayError
 from core.models.zoo import load_checkpoint
-from explorer.plots.figures import jpeg
+from explorer.plots import jpeg
 from explorer.ui.session import CHECKPOINT, UPLOAD, change, look_at, look_through, own_masks, own_pictures, tell, view
 
 __all__ = ["LONGEST", "MAX_CHECKPOINT", "MAX_PICTURE", "add_checkpoint", "add_mask", "add_pasted", "add_picture"]

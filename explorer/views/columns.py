@@ -8,16 +8,21 @@ from dataclasses import dataclass, replace
 import streamlit as st
 
 from core.strategy import Strategy
-from explorer.compute import export, rankings, restriction, task_queue
-from explorer.compute.export import Provenance
-from explorer.compute.rankings import Scored, Selection
-from explorer.compute.restriction import Answer
-from explorer.compute.scene import Scene, scene_again
-from explorer.compute.tasks import State, Ticket
-from explorer.ui import markup
-from explorer.ui.downloads import offer_table
-from explorer.ui.page import SceneContext
-from explorer.ui.progress import show_progress, submit
+from explorer import ui
+from explorer.compute import (
+    Answer,
+    Provenance,
+    Scene,
+    Scored,
+    Selection,
+    State,
+    Ticket,
+    export,
+    rankings,
+    restriction,
+    scene_again,
+    task_queue,
+)
 
 __all__ = [
     "Column",
@@ -73,13 +78,13 @@ class Shown:
     answer: Answer
 
 
-def submit_columns(page: SceneContext, strategies: Sequence[Strategy]) -> list[Column]:
+def submit_columns(page: ui.SceneContext, strategies: Sequence[Strategy]) -> list[Column]:
     """Return a column for each strategy; those not there nor quick to make are in line, or were cancelled."""
     colours = page.theme.shades([strategy.family for strategy in strategies])
     return [_submit(page, strategies, place, colour) for place, colour in enumerate(colours)]
 
 
-def _submit(page: SceneContext, strategies: Sequence[Strategy], place: int, colour: str) -> Column:
+def _submit(page: ui.SceneContext, strategies: Sequence[Strategy], place: int, colour: str) -> Column:
     view, strategy = page.view, strategies[place]
     title = strategy.title if strategies.count(strategy) == 1 else f"{strategy.title} · {place + 1}"
     selection, state = _submit_selection(page.scene, strategy)
@@ -103,7 +108,7 @@ def _submit_selection(scene: Scene, strategy: Strategy) -> tuple[Selection | Non
 def submit_scores(scene: Scene, strategy: Strategy) -> Ticket[Scored | None]:
     """Return where a method's ranking stands: it is there, or in line unless this person cancelled it."""
     task, ready = rankings.scores_task(scene, strategy), rankings.ready_scores(scene, strategy)
-    return Ticket(task, "ready", ready) if ready else submit(task)
+    return Ticket(task, "ready", ready) if ready else ui.submit(task)
 
 
 def lacking(columns: Sequence[Column]) -> str:
@@ -143,14 +148,14 @@ def again(scene: Scene, columns: Sequence[Column]) -> Callable[[], tuple[Scene, 
     return found
 
 
-def made_from_all(page: SceneContext, columns: Sequence[Column], *, answered: bool = True) -> Provenance:
+def made_from_all(page: ui.SceneContext, columns: Sequence[Column], *, answered: bool = True) -> Provenance:
     """Return the provenance of a comparison; ``answered`` adds each column's answer at the sparsity."""
     made = [(c.selection, c.answer if answered else None) for c in columns if c.selection]
     return export.provenance_of_all(page.scene, page.view, made)
 
 
 def offer_rows(
-    page: SceneContext,
+    page: ui.SceneContext,
     columns: Sequence[Column],
     rows: Sequence[Mapping[str, object]],
     what: str,
@@ -158,13 +163,13 @@ def offer_rows(
     answered: bool = True,
 ) -> None:
     """Offer rows about some columns as a table and as CSV; ``what`` names them, and is used once per page."""
-    offer_table(rows, made_from_all(page, columns, answered=answered).about(what), what)
+    ui.offer_table(rows, made_from_all(page, columns, answered=answered).about(what), what)
 
 
 def show_waiting(scene: Scene, column: Column) -> None:
     """Show a method's progress and a way to cancel it, or, cancelled, a way to start it again."""
     strategy = column.strategy
-    st.html(markup.panel_title(column.title, strategy.summary, column.colour))
+    st.html(ui.panel_title(column.title, strategy.summary, column.colour))
     if column.state in ("queued", "running"):
         st.skeleton(height=210)
-    show_progress(submit_scores(scene, strategy), f"column_{column.place}")
+    ui.show_progress(submit_scores(scene, strategy), f"column_{column.place}")

@@ -10,17 +10,11 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from explorer import ui
+from explorer.compute import IMAGE, LOGIT, Edge, Flow, Place, Scene
 from explorer.compute import flow as flows
-from explorer.compute.flow import IMAGE, LOGIT, Edge, Flow, Place
-from explorer.compute.scene import Scene
-from explorer.plots import figures, flow_graph, palette
-from explorer.plots.flow_graph import Group, Kind, Link, Node
-from explorer.plots.words import duration, number, percent
-from explorer.ui import captions, controls, fields, markup, navigation, session, strategy_controls
-from explorer.ui.charts import CALM
-from explorer.ui.downloads import offer_csv
-from explorer.ui.page import PageContext, SceneContext
-from explorer.ui.progress import show_progress_at, submit_at
+from explorer.plots import Kind, Link, Node, duration, figures, flow_graph, number, palette, percent
+from explorer.plots.flow_graph import Group
 from explorer.views.columns import Column, made_from_all, selections, show_waiting, submit_columns
 
 __all__ = ["show_flow"]
@@ -28,21 +22,21 @@ __all__ = ["show_flow"]
 ENDS = {IMAGE: "the image", LOGIT: "the logit"}
 
 
-def show_flow(page: SceneContext) -> None:
+def show_flow(page: ui.SceneContext) -> None:
     """Show the first method's pathway as a graph, once its ranking and the flow through it are there."""
     st.markdown(f"## How does *{page.target}* come together?")
     with st.container(key="methods"):
-        strategy_controls.methods()
-    controls.sparsity()
-    controls.restriction()
+        ui.strategy_controls.methods()
+    ui.controls.sparsity()
+    ui.controls.restriction()
     scene, view = page.scene, page.view
     first, second = submit_columns(page, [view.strategy(method) for method in (view.first, view.second)])
     if first.scored is None:
         st.info(f"The graph is drawn within {first.strategy.title}'s pathway, whose ranking is still in line.")
         show_waiting(scene, first)
         return
-    ticket = submit_at("flow", flows.flow_task(scene, first.scored, view.sparsity, view.off))
-    show_progress_at("flow", ticket)
+    ticket = ui.submit_at("flow", flows.flow_task(scene, first.scored, view.sparsity, view.off))
+    ui.show_progress_at("flow", ticket)
     if ticket.result is not None:
         _show_graph(page, ticket.result, [first, second])
     if second.selection is None:
@@ -50,7 +44,7 @@ def show_flow(page: SceneContext) -> None:
         show_waiting(scene, second)
 
 
-def _show_graph(page: SceneContext, flow: Flow, columns: list[Column]) -> None:
+def _show_graph(page: ui.SceneContext, flow: Flow, columns: list[Column]) -> None:
     """Show the graph, the selected channel, what the flows sum to, and every link drawn as a table."""
     neuron = page.view.neuron
     selected = flow.place(neuron) if neuron else None
@@ -70,7 +64,7 @@ def _show_graph(page: SceneContext, flow: Flow, columns: list[Column]) -> None:
 
     with st.container(key="flow_graph"):
         alt = _said(page.scene, flow, edges)
-        st.plotly_chart(figure, key="flow", on_select=clicked, selection_mode="points", config=CALM, alt=alt)
+        st.plotly_chart(figure, key="flow", on_select=clicked, selection_mode="points", config=ui.CALM, alt=alt)
     with st.container(key="charts_flow"):
         left, right = st.columns([1.1, 1])
         with left:
@@ -90,10 +84,10 @@ def _select(flow: Flow, place: Place | None) -> None:
     """Select the channel of a node everywhere, from a callback; other nodes are none."""
     neuron = flow.neuron(place) if place else None
     if neuron:
-        session.select(neuron, whole=True)
+        ui.session.select(neuron, whole=True)
 
 
-def _nodes(page: SceneContext, flow: Flow, columns: list[Column]) -> tuple[list[Group], list[Kind]]:
+def _nodes(page: ui.SceneContext, flow: Flow, columns: list[Column]) -> tuple[list[Group], list[Kind]]:
     """Return the graph's nodes by site, and what kinds of them there are."""
     theme = page.theme
     first, second = (column.strategy.title for column in columns)
@@ -143,7 +137,7 @@ def _node_name(scene: Scene, flow: Flow, place: Place) -> str:
     return f"{scene.network.sites[site].name} {f'channel {own[n]}' if n < len(own) else 'others'}"
 
 
-def _kept_words(page: PageContext, flow: Flow, columns: list[Column], place: Place) -> str:
+def _kept_words(page: ui.PageContext, flow: Flow, columns: list[Column], place: Place) -> str:
     """Return how many of a node's neurons are on which pathway."""
     only, both, other = flows.kept(flow, selections(columns), page.view.sparsity)[place[0]][place[1]].tolist()
     first, second = (column.strategy.title for column in columns)
@@ -152,7 +146,7 @@ def _kept_words(page: PageContext, flow: Flow, columns: list[Column], place: Pla
     return f"{number(only)} kept only by {first}, {number(both)} by both, {number(other)} only by {second}"
 
 
-def _node_words(page: SceneContext, flow: Flow, columns: list[Column], place: Place) -> str:
+def _node_words(page: ui.SceneContext, flow: Flow, columns: list[Column], place: Place) -> str:
     site, n = place
     _, height, width = flow.planes[site]
     name = escape(_node_name(page.scene, flow, place))
@@ -169,13 +163,13 @@ def _edge_words(scene: Scene, flow: Flow, edge: Edge) -> str:
     return f"{start} →<br>{end}<br>flow {number(edge.flow)}, {percent(edge.share)} of all between the two sites"
 
 
-def _reading(page: PageContext, columns: list[Column], flow: Flow, edges: list[Edge]) -> str:
+def _reading(page: ui.PageContext, columns: list[Column], flow: Flow, edges: list[Edge]) -> str:
     """Return how to read the graph, and what it leaves out."""
     view, left = page.view, len(flow.edges) - len(edges)
     lost = 1 - sum(abs(e.flow) for e in edges) / (sum(abs(e.flow) for e in flow.edges) or 1.0)
     chosen = ", and all of the selected node" if view.neuron else ""
     text = (
-        f"{columns[0].strategy.title}'s pathway at {percent(view.sparsity)}, off the pathway {captions.held(view.off)}."
+        f"{columns[0].strategy.title}'s pathway at {percent(view.sparsity)}, off the pathway {ui.held(view.off)}."
         " Each column of nodes is a site, with its strongest channels from the top down, by Σ |a · ∂F/∂a| over "
         "positions in the restricted network; the hexagon is all its others together. A link is as wide as what flows, "
         f"a · ∂z/∂a · ∂F/∂z summed over positions. {len(edges)} links are drawn: of any two sites equally many, the "
@@ -197,12 +191,12 @@ def _said(scene: Scene, flow: Flow, edges: list[Edge]) -> str:
     )
 
 
-def _show_selected(page: SceneContext, flow: Flow, columns: list[Column], selected: Place | None) -> None:
+def _show_selected(page: ui.SceneContext, flow: Flow, columns: list[Column], selected: Place | None) -> None:
     """Show the choice of a channel, for people who do not click, and the numbers of the selected one."""
     places = [(site, n) for site, own in enumerate(flow.channels) for n in range(len(own))]
     labels = {place: f"{place[0]} · {_node_name(page.scene, flow, place)}" for place in places}
     key = f"flow_channel_{hash(flow.channels)}"  # its labels are this graph's
-    shown = fields.settle(key, selected if selected in places else None)
+    shown = ui.settle(key, selected if selected in places else None)
     st.selectbox(
         "Selected channel",
         places,
@@ -217,7 +211,7 @@ def _show_selected(page: SceneContext, flow: Flow, columns: list[Column], select
     if selected not in places:
         st.info(f"The selected neuron's channel is one of the {_node_name(page.scene, flow, selected)}.")
     st.html(
-        markup.facts(
+        ui.facts(
             {
                 "Gets from the sites before": number(flow.given(selected)),
                 "Gives to the sites after": number(flow.passed(selected)),
@@ -225,13 +219,13 @@ def _show_selected(page: SceneContext, flow: Flow, columns: list[Column], select
             }
         )
     )
-    navigation.link("neuron", "Open it on the Neuron page")
+    ui.link("neuron", "Open it on the Neuron page")
 
 
 def _show_sums(scene: Scene, flow: Flow) -> None:
     """Show that flow is conserved: the flow into the logit and from biases sums to the response."""
     st.html(
-        markup.facts(
+        ui.facts(
             {
                 "Flow into the logit, all links": _exact(flow.given((LOGIT, 0))),
                 "What biases bring to the logit": _exact(flow.from_biases),
@@ -239,7 +233,7 @@ def _show_sums(scene: Scene, flow: Flow) -> None:
                 "Flow out of the image": _exact(flow.passed((IMAGE, 0))),
             }
         )
-        + markup.made_from({"network": scene.network.name, "graph in": duration(flow.seconds)})
+        + ui.made_from({"network": scene.network.name, "graph in": duration(flow.seconds)})
     )
     st.caption(
         "Nothing is lost: the flow into the logit is the response minus what biases bring there. On the way, what "
@@ -252,10 +246,10 @@ def _exact(value: float) -> str:
     return f"{round(value, 4) + 0.0:.4f}"
 
 
-def _show_table(page: SceneContext, flow: Flow, columns: list[Column], edges: list[Edge]) -> None:
+def _show_table(page: ui.SceneContext, flow: Flow, columns: list[Column], edges: list[Edge]) -> None:
     """List the links that are drawn; a selected row selects its channel."""
     rows = [_row(page.scene, flow, edge) for edge in edges]
-    key = f"flow_edges_{hash((tuple(edges), session.looks()))}"
+    key = f"flow_edges_{hash((tuple(edges), ui.session.looks()))}"
 
     def chosen() -> None:
         at = st.session_state[key].selection.rows
@@ -283,7 +277,7 @@ def _show_table(page: SceneContext, flow: Flow, columns: list[Column], edges: li
             alt=f"{len(rows)} links; {_said(page.scene, flow, edges)}",
         )
     made_from = made_from_all(page, columns) | {"response": flow.response, "from_biases": flow.from_biases}
-    offer_csv(lambda: rows, made_from.about("flow"), "flow")
+    ui.offer_csv(lambda: rows, made_from.about("flow"), "flow")
 
 
 def _row(scene: Scene, flow: Flow, edge: Edge) -> dict[str, object]:

@@ -10,21 +10,10 @@ import streamlit as st
 from core.errors import PathwayError
 from core.network import Network
 from core.strategy import Strategy
-from explorer.compute import neurons, rankings, restriction
-from explorer.compute.export import Provenance
-from explorer.compute.rankings import Reference
-from explorer.compute.restriction import Answer
-from explorer.compute.scene import Scene, scene_again
-from explorer.plots import figures
-from explorer.plots.scales import colour_scales
-from explorer.plots.words import FATES, counted, number, percent, plain, ratio
-from explorer.state.choices import LINKED_PARTS, Neuron
-from explorer.state.knockout import KnockOut, Part
-from explorer.state.view import View
-from explorer.ui import captions, controls, markup, navigation, session
-from explorer.ui.downloads import offer
-from explorer.ui.fields import settle
-from explorer.ui.page import SceneContext
+from explorer import ui
+from explorer.compute import Answer, Provenance, Reference, Scene, neurons, rankings, restriction, scene_again
+from explorer.plots import FATES, colour_scales, counted, figures, number, percent, plain, ratio
+from explorer.state import LINKED_PARTS, KnockOut, Neuron, Part, View
 from explorer.views import panels
 
 __all__ = ["edit", "offer_silencing", "redo", "show_knockout", "undo"]
@@ -44,7 +33,7 @@ def edit(make: Callable[[KnockOut], KnockOut]) -> None:
             _future().clear()
         return view.with_knock(after)
 
-    session.change(edited)
+    ui.session.change(edited)
 
 
 def undo() -> None:
@@ -64,7 +53,7 @@ def _step(source: list[KnockOut], target: list[KnockOut]) -> None:
         target.append(view.knock)
         return view.with_knock(source.pop())
 
-    session.change(stepped)
+    ui.session.change(stepped)
 
 
 def _past() -> list[KnockOut]:
@@ -77,7 +66,7 @@ def _future() -> list[KnockOut]:
     return future
 
 
-def offer_silencing(page: SceneContext, neuron: Neuron) -> None:
+def offer_silencing(page: ui.SceneContext, neuron: Neuron) -> None:
     """Draw the buttons that put a neuron, or its channel, into the set."""
     site = page.network.sites[neuron[0]]
     one, channel = Part(*neuron, whole=False), Part(neuron[0], site.place(neuron[1])[0], whole=True)
@@ -90,18 +79,18 @@ def offer_silencing(page: SceneContext, neuron: Neuron) -> None:
                 on_click=lambda part=part, there=there: edit(lambda k: k.without(part) if there else k.adding([part])),
             )
         if page.view.knock.parts:
-            navigation.link("knockout", f"Knock-out ({len(page.view.knock.parts)})")
+            ui.link("knockout", f"Knock-out ({len(page.view.knock.parts)})")
 
 
-def show_knockout(page: SceneContext) -> None:
+def show_knockout(page: ui.SceneContext) -> None:
     """Show the set of neurons and channels, and what the network says without them."""
     st.markdown(f"## What does the network say of *{page.target}* without them?")
-    controls.site(page.network)
+    ui.controls.site(page.network)
     _show_tools(page)
     _show_before_and_after(page)
 
 
-def _show_tools(page: SceneContext) -> None:
+def _show_tools(page: ui.SceneContext) -> None:
     """Draw what changes the set as a whole: add, undo, redo, empty, save and load."""
     network, find, site = page.network, scene_again(page.scene), page.view.site_in(page.network)
     with st.container(key="methods"):
@@ -112,7 +101,7 @@ def _show_tools(page: SceneContext) -> None:
                 [False, True],
                 format_func=lambda only: "kept alone" if only else "silenced",
                 required=True,
-                default=settle("knock_only", page.view.only),
+                default=ui.settle("knock_only", page.view.only),
                 key="knock_only",
                 on_change=lambda: edit(lambda k: replace(k, only=bool(st.session_state["knock_only"]))),
                 help="Silenced: held at zero. Kept alone: at every site that has one of them, all others are held at "
@@ -134,7 +123,9 @@ def _show_tools(page: SceneContext) -> None:
         st.button("Empty", icon=":material/close:", disabled=not page.view.knock.parts, on_click=lambda: edit(_emptied))
         if page.view.knock.parts:
             knock = page.view.knock  # the file is made outside the session
-            offer("JSON", "json", Provenance((network.name, "knock-out"), {}), lambda: knock.file(network), "knockout")
+            ui.offer(
+                "JSON", "json", Provenance((network.name, "knock-out"), {}), lambda: knock.file(network), "knockout"
+            )
         with st.popover("Load", type="tertiary", icon=":material/upload:"):
             _loader(network)
     if len(page.view.knock.parts) > LINKED_PARTS:
@@ -162,14 +153,14 @@ def _loader(network: Network) -> None:
         try:
             found = KnockOut.open(file.getvalue(), network)
         except PathwayError as problem:
-            session.tell(f"{problem} The set is unchanged.")
+            ui.session.tell(f"{problem} The set is unchanged.")
             return
         edit(lambda _: found)
 
     st.file_uploader("A set saved here", ["json"], key=key, on_change=loaded, max_upload_size=1)
 
 
-def _show_before_and_after(page: SceneContext) -> None:
+def _show_before_and_after(page: ui.SceneContext) -> None:
     """Show gradient, top-5 and numbers of the original network beside those without the set."""
     knock = page.view.knock
     reference = rankings.knocked(page.scene, knock)
@@ -203,20 +194,20 @@ def _show_facts(scene: Scene, reference: Reference, answer: Answer) -> None:
     lost = sum(int(mask.count_nonzero()) for mask in silent)
     dead = sum(int((mask & d).count_nonzero()) for mask, d in zip(silent, scene.dead, strict=True))
     st.html(
-        markup.facts(
+        ui.facts(
             {
-                **captions.logits(scene, answer.before, answer.after),
+                **ui.logits(scene, answer.before, answer.after),
                 "p ratio": ratio(answer.p_ratio),
                 "Prediction": FATES[answer.fate],
                 "Neurons off": f"{number(lost)} ({percent(lost / scene.network.neurons)})",
                 "of them dead anyway": number(dead),
             }
         )
-        + markup.made_from({"gradient in": f"{1000 * answer.seconds:.0f} ms"})
+        + ui.made_from({"gradient in": f"{1000 * answer.seconds:.0f} ms"})
     )
 
 
-def _offer_map(page: SceneContext, knock: KnockOut, answer: Answer, values: figures.Floats, end: float) -> None:
+def _offer_map(page: ui.SceneContext, knock: KnockOut, answer: Answer, values: figures.Floats, end: float) -> None:
     made_from = page.made_from() | {
         "silenced" if not knock.only else "kept_alone": [str(part) for part in knock.parts],
         "p_ratio": answer.p_ratio,
@@ -226,10 +217,10 @@ def _offer_map(page: SceneContext, knock: KnockOut, answer: Answer, values: figu
     panels.offer_map(page, "knock-out", values, end, made_from, "knockout")
 
 
-def _show_set(page: SceneContext) -> None:
+def _show_set(page: ui.SceneContext) -> None:
     """List the parts, each with a way to look at it and to take it out."""
     knock, network = page.view.knock, page.network
-    st.html(markup.panel_title("The set", _said(knock)))
+    st.html(ui.panel_title("The set", _said(knock)))
     if not knock.parts:
         st.info(
             "Nothing is silenced yet. Add channels above, or open a neuron (from a ranking, a mask or the Neuron "
@@ -258,4 +249,4 @@ def _show_set(page: SceneContext) -> None:
 def _open(network: Network, part: Part) -> None:
     site = network.sites[part.site]
     position = site.position(part.place, 0, 0) if part.whole else part.place
-    navigation.open_neuron((part.site, position), whole=part.whole)
+    ui.open_neuron((part.site, position), whole=part.whole)

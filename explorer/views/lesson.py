@@ -8,11 +8,10 @@ from typing import Literal
 
 import streamlit as st
 
-from explorer.plots.words import plain
-from explorer.state.lessons import Lesson, Step, lessons
-from explorer.state.view import View
-from explorer.ui import controls, session
-from explorer.ui.charts import in_rows
+from explorer import ui
+from explorer.plots import plain
+from explorer.state import Lesson, Step, View
+from explorer.state.lessons import lessons
 
 __all__ = ["end_sidebar", "show_lesson", "show_lessons", "show_presenting"]
 
@@ -22,7 +21,7 @@ PRESENT = Path(__file__).with_name("present.css")
 def _open_step(lesson: Lesson, place: int) -> None:
     """Open a step, counted from 1, from a callback: its page, with the view it sets."""
     step = lesson.steps[place - 1]
-    session.look_anew(lambda v: step.view(lesson.name, place, present=v.present))
+    ui.session.look_anew(lambda v: step.view(lesson.name, place, present=v.present))
     st.session_state["go_to"] = step.page
 
 
@@ -69,14 +68,14 @@ def _show_way(lesson: Lesson, view: View, step: Step) -> None:
 
 
 def _close() -> None:
-    session.change(lambda v: replace(v, lesson="", step=1))
+    ui.session.change(lambda v: replace(v, lesson="", step=1))
 
 
 def show_lessons() -> None:
     """Show every lesson with its steps; a click opens one."""
     names = list(lessons().values())
     with st.container(key="panels"):
-        for place, lesson in in_rows(names, 2):
+        for place, lesson in ui.in_rows(names, 2):
             with place, st.container(border=True, height="stretch"):
                 _show_card(lesson)
 
@@ -98,9 +97,9 @@ def end_sidebar() -> None:
     """Draw what every sidebar ends with: back to the first view, copy the link, presenter mode."""
     left, right = st.columns(2)
     with left:
-        controls.reset()
+        ui.controls.reset()
     with right:
-        controls.copy_link()
+        ui.controls.copy_link()
     _present_button("present", width="stretch")
 
 
@@ -111,7 +110,7 @@ def _present_button(key: str, width: Literal["content", "stretch"] = "content") 
         icon=":material/slideshow:",
         width=width,
         help="Hides the controls, enlarges type and pictures.",
-        on_click=lambda: session.change(lambda v: replace(v, present=True)),
+        on_click=lambda: ui.session.change(lambda v: replace(v, present=True)),
     )
 
 
@@ -124,5 +123,5 @@ def show_presenting(view: View) -> None:
         st.button(
             "Leave presenter mode",
             icon=":material/close_fullscreen:",
-            on_click=lambda: session.change(lambda v: replace(v, present=False)),
+            on_click=lambda: ui.session.change(lambda v: replace(v, present=False)),
         )

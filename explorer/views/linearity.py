@@ -8,18 +8,9 @@ from math import inf, nan
 
 import streamlit as st
 
-from explorer.compute import export, linearity, task_queue
-from explorer.compute.linearity import Followed, Radii
-from explorer.compute.scene import Scene
-from explorer.plots.bars import dots
-from explorer.plots.layout import shaded
-from explorer.plots.lines import Axis, Line, curves
-from explorer.plots.words import duration, number, percent, plain, position_name
-from explorer.ui import controls, fields, markup, navigation, session, strategy_controls
-from explorer.ui.charts import show_chart
-from explorer.ui.downloads import offer_table
-from explorer.ui.page import PageContext, SceneContext
-from explorer.ui.progress import confirm, show_progress_at, submit_at
+from explorer import ui
+from explorer.compute import Followed, Radii, Scene, export, linearity, task_queue
+from explorer.plots import Axis, Line, curves, dots, duration, number, percent, plain, position_name, shaded
 from explorer.views.columns import Column, lacking, made_from_all, offer_rows, show_waiting, submit_columns, there
 
 __all__ = ["show_line", "show_over_sparsity", "show_radii"]
@@ -27,22 +18,22 @@ __all__ = ["show_line", "show_over_sparsity", "show_radii"]
 KINDS = {"relu": "would switch", "relu6": "would meet its ceiling"}
 
 
-def show_strategies(page: SceneContext) -> list[Column]:
+def show_strategies(page: ui.SceneContext) -> list[Column]:
     """Draw the choice of the strategies compared; return their columns."""
     st.markdown(f"## How far around the photo is *{page.target}* a linear matter?")
     count = len(page.view.columns)
     with st.container(key="methods"):
         for place, panel in zip(range(count), st.columns(max(4, count)), strict=False):
             with panel:
-                strategy_controls.column(place)
+                ui.strategy_controls.column(place)
     columns = submit_columns(page, page.view.columns)
-    strategy_controls.more_columns()
-    controls.sparsity()
-    controls.restriction()
+    ui.strategy_controls.more_columns()
+    ui.controls.sparsity()
+    ui.controls.restriction()
     return columns
 
 
-def show_radii(page: SceneContext, columns: list[Column]) -> None:
+def show_radii(page: ui.SceneContext, columns: list[Column]) -> None:
     """Show each column's exact and effective radius on one logarithmic axis, and what limits it."""
     for column in columns:
         if column.selection is None:
@@ -50,7 +41,7 @@ def show_radii(page: SceneContext, columns: list[Column]) -> None:
     ready = there(columns)
     if not ready:
         return
-    if not confirm("radii", f"Measure the radii of {len(ready)}"):
+    if not ui.confirm("radii", f"Measure the radii of {len(ready)}"):
         st.caption(
             "Exact radius: inside that ball around the photo no neuron of the pathway switches and no max pool changes "
             "its winner, so that the restricted network is affine. Effective radius: where its response has left its "
@@ -59,8 +50,8 @@ def show_radii(page: SceneContext, columns: list[Column]) -> None:
         return
     view = page.view
     wanted = [(c.selection, c.title, view.sparsity) for c in ready if c.selection]
-    ticket = submit_at("radii", linearity.radii_tasks(page.scene, wanted, view.off))
-    show_progress_at("radii", ticket)
+    ticket = ui.submit_at("radii", linearity.radii_tasks(page.scene, wanted, view.off))
+    ui.show_progress_at("radii", ticket)
     found = [(c, r) for c, r in zip(ready, ticket.result, strict=True) if r]
     if not found:
         return
@@ -75,7 +66,7 @@ def show_radii(page: SceneContext, columns: list[Column]) -> None:
         [c.colour for c, _ in found],
         "L2 distance from the photo, in normalised pixels",
     )
-    show_chart(figure, "radii", f"Radii on a logarithmic axis: {'; '.join(words)}.")
+    ui.show_chart(figure, "radii", f"Radii on a logarithmic axis: {'; '.join(words)}.")
     st.caption(
         "Further right is more linear. The exact ball is tiny since one of millions of neurons ends it; the effective "
         "radius is the number a person can use: along the gradient, and the median over 32 random directions, which "
@@ -96,7 +87,7 @@ def _show_limits(scene: Scene, found: list[tuple[Column, Radii]]) -> None:
 
 def _show_limit(scene: Scene, column: Column, found: Radii) -> None:
     exact, limit = found.exact, found.exact.limit
-    st.html(markup.panel_title(column.title, "what limits it", column.colour))
+    st.html(ui.panel_title(column.title, "what limits it", column.colour))
     facts = {"Exact radius": number(exact.radius), "Effective": number(found.effective.median)}
     if found.checked:
         facts |= {
@@ -104,8 +95,8 @@ def _show_limit(scene: Scene, column: Column, found: Radii) -> None:
             "Changed just outside": number(found.checked.changed),
         }
     st.html(
-        markup.facts(facts)
-        + markup.made_from(
+        ui.facts(facts)
+        + ui.made_from(
             {
                 "confidence": exact.confidence,
                 "boundaries": number(exact.candidates),
@@ -132,11 +123,11 @@ def _show_limit(scene: Scene, column: Column, found: Radii) -> None:
         key=f"open_limit_{column.place}",
         type="tertiary",
         icon=":material/adjust:",
-        on_click=lambda: navigation.open_neuron(neuron),
+        on_click=lambda: ui.open_neuron(neuron),
     )
 
 
-def _offer(page: SceneContext, found: list[tuple[Column, Radii]]) -> None:
+def _offer(page: ui.SceneContext, found: list[tuple[Column, Radii]]) -> None:
     rows = [
         export.row(c.selection, c.answer)
         | {
@@ -154,20 +145,20 @@ def _offer(page: SceneContext, found: list[tuple[Column, Radii]]) -> None:
     offer_rows(page, [c for c, _ in found], rows, "radii")
 
 
-def show_over_sparsity(page: SceneContext, columns: list[Column]) -> None:
+def show_over_sparsity(page: ui.SceneContext, columns: list[Column]) -> None:
     """Show how each method's radii grow as its pathway grows sparser."""
     st.markdown("## As the pathway grows sparser")
     ranked = [column for column in there(columns) if column.scored]
     if not ranked:
         st.info(lacking(columns) or "The references do not grow sparser; add a selection method.")
         return
-    if not confirm("radii over sparsity", f"Measure at {len(linearity.SPARSITIES)} sparsities"):
+    if not ui.confirm("radii over sparsity", f"Measure at {len(linearity.SPARSITIES)} sparsities"):
         st.caption(f"Radii of {', '.join(c.title for c in ranked)}; ten seconds or so each.")
         return
     wanted = [(c.scored, f"{c.title} {percent(s)}", s) for c in ranked for s in linearity.SPARSITIES if c.scored]
     group = linearity.radii_tasks(page.scene, wanted, page.view.off, directions=1)  # the gradient's alone
-    ticket = submit_at("radii_over_sparsity", group)
-    show_progress_at("radii_over_sparsity", ticket)
+    ticket = ui.submit_at("radii_over_sparsity", group)
+    ui.show_progress_at("radii_over_sparsity", ticket)
     parts, stops = ticket.result, len(linearity.SPARSITIES)
     found = [(column, _stops(parts[place * stops :][:stops])) for place, column in enumerate(ranked)]
     words = [
@@ -177,7 +168,7 @@ def show_over_sparsity(page: SceneContext, columns: list[Column]) -> None:
         return
     lines = [line for column, measured in found for line in _radii_lines(column, measured)]
     figure = curves(lines, Axis("sparsity", percent=True), Axis("radius, L2", logarithmic=True))
-    show_chart(figure, "radii_over_sparsity", f"Radii over sparsity, exact: {'; '.join(words)}.")
+    ui.show_chart(figure, "radii_over_sparsity", f"Radii over sparsity, exact: {'; '.join(words)}.")
     st.caption("Higher is more linear: fewer neurons, fewer boundaries, and longer steps to them.")
     rows = [
         {
@@ -207,18 +198,18 @@ def _radii_lines(column: Column, measured: dict[float, Radii]) -> tuple[Line, Li
     )
 
 
-def show_line(page: SceneContext, columns: list[Column]) -> None:
+def show_line(page: ui.SceneContext, columns: list[Column]) -> None:
     """Show a restricted response along a line from the photo, with its tangent and the certified ball."""
     st.markdown("## Along a line from the photo")
     ready, view = there(columns), page.view
     if not ready:
         return
     column, ray = _choose_line(page, ready)
-    if not confirm("line", "Follow the line") or column.selection is None:
+    if not ui.confirm("line", "Follow the line") or column.selection is None:
         return
     group = linearity.line_tasks(page.scene, column.selection, column.title, view.sparsity, view.off, ray)
-    ticket = submit_at("line", group)
-    show_progress_at("line", ticket)
+    ticket = ui.submit_at("line", group)
+    ui.show_progress_at("line", ticket)
     (followed,) = ticket.result
     if followed is None:
         return
@@ -229,10 +220,10 @@ def show_line(page: SceneContext, columns: list[Column]) -> None:
     values = zip(line.ts, line.responses.tolist(), line.tangent.tolist(), line.switched.tolist(), strict=True)
     rows = [{"t": t, "response": f, "tangent": g, "switched": n} for t, f, g, n in values]
     made = made_from_all(page, [column]) | {"ray": ray}
-    offer_table(rows, made.about("line"), "line")
+    ui.offer_table(rows, made.about("line"), "line")
 
 
-def _choose_line(page: PageContext, ready: list[Column]) -> tuple[Column, str]:
+def _choose_line(page: ui.PageContext, ready: list[Column]) -> tuple[Column, str]:
     """Draw the choice of a column and of a direction; return what is chosen."""
     view, labels, titles = page.view, linearity.rays(), [column.title for column in ready]
     place = min(view.ray_of, len(ready) - 1)
@@ -244,24 +235,24 @@ def _choose_line(page: PageContext, ready: list[Column]) -> tuple[Column, str]:
             st.selectbox(
                 "Follow the response of",
                 range(len(ready)),
-                index=fields.settle(key, place),
+                index=ui.settle(key, place),
                 format_func=titles.__getitem__,
                 key=key,
-                on_change=lambda: session.change(lambda v: replace(v, ray_of=st.session_state[key])),
+                on_change=lambda: ui.session.change(lambda v: replace(v, ray_of=st.session_state[key])),
             )
         with right:
             st.selectbox(
                 "Direction",
                 list(labels),
-                index=list(labels).index(fields.settle("ray", ray)),
+                index=list(labels).index(ui.settle("ray", ray)),
                 format_func=labels.__getitem__,
                 key="ray",
-                on_change=lambda: session.change(lambda v: replace(v, ray=st.session_state["ray"])),
+                on_change=lambda: ui.session.change(lambda v: replace(v, ray=st.session_state["ray"])),
             )
     return ready[place], ray
 
 
-def _draw_line(page: SceneContext, column: Column, ray: str, followed: Followed, ball: float | None) -> None:
+def _draw_line(page: ui.SceneContext, column: Column, ray: str, followed: Followed, ball: float | None) -> None:
     line = followed.line
     x, response = line.ts[1:], line.responses[1:].tolist()  # the photo, at 0, is not on a logarithmic axis
     spread = [v for v in response if abs(v) < inf]
@@ -278,11 +269,11 @@ def _draw_line(page: SceneContext, column: Column, ray: str, followed: Followed,
         y = Axis(f"logit of {name}", ends=(min(spread) - room, max(spread) + room))
         ends = f"from {number(response[0])} at the photo to {number(response[-1])} at distance {number(x[-1])}"
         figure = shaded(curves(lines, across, y), ball, "certified ball")
-        show_chart(figure, "line", f"Response of {column.title} {linearity.rays()[ray]}: {ends}.")
+        ui.show_chart(figure, "line", f"Response of {column.title} {linearity.rays()[ray]}: {ends}.")
     with right:
         switched = Line("switched neurons", column.colour, [float(v) or nan for v in line.switched[1:]], x)
         figure = shaded(curves([switched], across, Axis("neurons switched", logarithmic=True)), ball, "")
-        show_chart(figure, "switched", f"Neurons switched: {number(int(line.switched[-1]))} at the end of the line.")
+        ui.show_chart(figure, "switched", f"Neurons switched: {number(int(line.switched[-1]))} at the end of the line.")
     certified = (
         f"Shaded: the certified ball, of radius {number(ball)}." if ball else "Measure the radii to see the ball."
     )

@@ -14,15 +14,10 @@ from PIL import Image
 from core.data.samples import sample_images
 from core.errors import ImageError, PathwayError, WeightsMissing
 from core.network import Network
+from explorer import ui
 from explorer.compute import catalogue
-from explorer.plots import figures
-from explorer.plots.words import percent, plain
-from explorer.state.view import View
-from explorer.ui import components, session, uploads
-from explorer.ui.fields import field, settle
-from explorer.ui.page import PageContext, SceneContext, find_page, find_scene
-from explorer.ui.progress import show_progress, start, submit
-from explorer.ui.render_slots import TURNS
+from explorer.plots import figures, percent, plain
+from explorer.state import View
 from explorer.views import lesson
 
 __all__ = ["render_page"]
@@ -33,8 +28,8 @@ PREDICTED = -1  # the target that follows the prediction
 
 
 def render_page(
-    lead: Callable[[SceneContext], T],
-    *parts: Callable[[SceneContext, T], None],
+    lead: Callable[[ui.SceneContext], T],
+    *parts: Callable[[ui.SceneContext, T], None],
     options: Callable[[], None] | None = None,
 ) -> None:
     """Render a page about one photo in one network; where the network cannot be loaded, say why and what to do.
@@ -46,25 +41,25 @@ def render_page(
         parts: draw the rest, in order.
         options: draws what only this page's sidebar has.
     """
-    network = _load_network(find_page().view.network)
+    network = _load_network(ui.find_page().view.network)
     if network is None:
-        _show_sidebar(find_page(), options)
+        _show_sidebar(ui.find_page(), options)
         return
-    session.fit(network)
-    page = find_scene(network)
+    ui.session.fit(network)
+    page = ui.find_scene(network)
     about = lead(page)
-    TURNS.let_others()
+    ui.TURNS.let_others()
     _show_sidebar(page, options)
     for show in parts:
         show(page, about)
 
 
-def _show_sidebar(page: PageContext, options: Callable[[], None] | None) -> None:
+def _show_sidebar(page: ui.PageContext, options: Callable[[], None] | None) -> None:
     """Draw every control of the sidebar; without a network, only those that lead to another."""
     with st.sidebar:
         _network(page.view)
         _photo(page.view)
-        if isinstance(page, SceneContext):
+        if isinstance(page, ui.SceneContext):
             _crop(page)
             _target(page)
             if options:
@@ -74,14 +69,14 @@ def _show_sidebar(page: PageContext, options: Callable[[], None] | None) -> None
 
 def _network(view: View) -> None:
     """Draw the choice of network, and the way to bring one's own weights."""
-    labels = session.networks()
+    labels = ui.session.networks()
     st.selectbox(
         "Network",
         list(labels),
-        index=list(labels).index(settle("network", view.network)),
+        index=list(labels).index(ui.settle("network", view.network)),
         format_func=labels.__getitem__,
         key="network",
-        on_change=lambda: session.look_through(st.session_state["network"]),
+        on_change=lambda: ui.session.look_through(st.session_state["network"]),
         help="Two networks are embedded. The others are torchvision's; their weights are fetched only if you say so.",
     )
     with st.expander("Your own checkpoint"):
@@ -89,7 +84,7 @@ def _network(view: View) -> None:
 
 
 def _checkpoint_form() -> None:
-    limit = uploads.MAX_CHECKPOINT // 2**20
+    limit = ui.uploads.MAX_CHECKPOINT // 2**20
     loads = st.session_state.setdefault("loads", 0)
     architecture = st.selectbox("Architecture", list(catalogue.network_labels()), key="checkpoint_architecture")
     file = st.file_uploader(
@@ -104,7 +99,7 @@ def _checkpoint_form() -> None:
     def load() -> None:
         if file is not None:
             lines = [line.strip() for line in names.splitlines() if line.strip()]
-            uploads.add_checkpoint(file.getvalue(), architecture, file.name, lines or None)
+            ui.uploads.add_checkpoint(file.getvalue(), architecture, file.name, lines or None)
             st.session_state["loads"] += 1  # a new uploader, so that the file itself is not kept
 
     st.button("Load checkpoint", disabled=file is None, on_click=load)
@@ -114,7 +109,7 @@ def _load_network(name: str) -> Network | None:
     """Load a network; where that fails, show why and what to do, and return None."""
     try:
         with st.spinner(f"Loading {name} ..."):
-            return session.network(name)
+            return ui.session.network(name)
     except WeightsMissing as missing:
         _offer_download(missing)
     except PathwayError as problem:
@@ -130,11 +125,11 @@ def _offer_download(missing: WeightsMissing) -> None:
 
     def want() -> None:
         wanted.add(missing.name)
-        start(download.key)
+        ui.start_again(download.key)
 
-    ticket = submit(download) if missing.name in wanted else None
+    ticket = ui.submit(download) if missing.name in wanted else None
     if ticket and ticket.state != "cancelled":
-        show_progress(ticket, "download")
+        ui.show_progress(ticket, "download")
         return
     st.button(f"Download {missing.name} ({missing.megabytes:.0f} MB)", type="primary", on_click=want)
     _back_to_default()
@@ -142,7 +137,7 @@ def _offer_download(missing: WeightsMissing) -> None:
 
 def _back_to_default() -> None:
     default = View().network
-    st.button(f"Back to {default}", on_click=lambda: session.look_through(default))
+    st.button(f"Back to {default}", on_click=lambda: ui.session.look_through(default))
 
 
 def _title(name: str) -> str:
@@ -162,33 +157,33 @@ def _data_url(picture: Image.Image) -> str:
 def _photo(view: View) -> None:
     """Draw the gallery, and the ways to bring one's own picture: choose, drop or paste."""
     samples, pictures = sample_images(), []
-    for name, open_picture in session.pictures().items():
+    for name, open_picture in ui.session.pictures().items():
         with suppress(ImageError):  # a damaged one is left out here, and named where it is asked for
             source = _sample_thumbnail(name) if name in samples else _data_url(open_picture())
             pictures.append({"name": name, "title": _title(name), "source": source})
     st.html('<p class="label">Photo</p>')
 
-    components.picture_picker(
-        pictures, view.image, uploads.LONGEST, on_picked=session.pick, on_pasted=uploads.add_pasted
+    ui.components.picture_picker(
+        pictures, view.image, ui.uploads.LONGEST, on_picked=ui.session.pick, on_pasted=ui.uploads.add_pasted
     )
     loads = st.session_state.setdefault("uploads", 0)
 
     def uploaded() -> None:
         file = st.session_state.get(f"upload_{loads}")
         if file is not None:
-            uploads.add_picture(file.getvalue())
+            ui.uploads.add_picture(file.getvalue())
             st.session_state["uploads"] += 1  # a new uploader, so that the file itself is not kept
 
     st.file_uploader(
         "Drop, choose or paste (Ctrl+V) a picture",
         key=f"upload_{loads}",
         on_change=uploaded,
-        max_upload_size=uploads.MAX_PICTURE >> 20,
+        max_upload_size=ui.uploads.MAX_PICTURE >> 20,
         help="JPEG, PNG, WebP, GIF, BMP or TIFF. It is scaled down, stays in this session and is not in the link.",
     )
 
 
-def _crop(page: SceneContext) -> None:
+def _crop(page: ui.SceneContext) -> None:
     """Draw the square that the network sees, and the sliders that move it."""
     if page.network.preprocessing is None:
         return
@@ -200,12 +195,12 @@ def _crop(page: SceneContext) -> None:
             alt="The photo; the network sees "
             f"pixels {box[0]:.0f} to {box[2]:.0f} across and {box[1]:.0f} to {box[3]:.0f} down.",
         )
-        st.slider("Left to right", step=0.05, **field("x"))
-        st.slider("Top to bottom", step=0.05, **field("y"))
-        st.slider("Zoom", step=0.25, **field("zoom"))
+        st.slider("Left to right", step=0.05, **ui.field("x"))
+        st.slider("Top to bottom", step=0.05, **ui.field("y"))
+        st.slider("Zoom", step=0.25, **ui.field("zoom"))
 
 
-def _target(page: SceneContext) -> None:
+def _target(page: ui.SceneContext) -> None:
     """Draw the choice of target: the predicted class, the next best, or any by search."""
     names = page.network.class_names
     probabilities = page.scene.original.logits.softmax(1)[0].tolist()
@@ -224,12 +219,12 @@ def _target(page: SceneContext) -> None:
     def changed() -> None:
         chosen = st.session_state[key]
         if chosen is not None:
-            session.change(lambda v: replace(v, target=None if chosen == PREDICTED else chosen, neuron=None))
+            ui.session.change(lambda v: replace(v, target=None if chosen == PREDICTED else chosen, neuron=None))
 
     st.selectbox(
         "Target class",
         options,
-        index=options.index(settle(key, PREDICTED if wanted is None else wanted)),
+        index=options.index(ui.settle(key, PREDICTED if wanted is None else wanted)),
         format_func=label,
         key=key,
         on_change=changed,

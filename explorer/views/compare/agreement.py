@@ -6,18 +6,15 @@ import numpy as np
 import streamlit as st
 
 from core.pathways.overlap import Membership
+from explorer import ui
 from explorer.compute import comparison
-from explorer.plots.lines import Line, site_lines
-from explorer.plots.matrices import overlap_matrix
-from explorer.plots.words import percent
-from explorer.ui.charts import show_chart
-from explorer.ui.page import PageContext, SceneContext
+from explorer.plots import Line, overlap_matrix, percent, site_lines
 from explorer.views.columns import Column, lacking, offer_rows, selections, there
 
 __all__ = ["show_dead", "show_overlaps"]
 
 
-def show_overlaps(page: SceneContext, columns: list[Column]) -> None:
+def show_overlaps(page: ui.SceneContext, columns: list[Column]) -> None:
     """Show the overlap of every two columns, and over depth that of each with the first of the pair."""
     st.markdown("## Do they choose the same neurons?")
     missing, columns = lacking(columns), there(columns)
@@ -36,7 +33,7 @@ def show_overlaps(page: SceneContext, columns: list[Column]) -> None:
             for i, j in pairs
         ]
         alt = f"Overlap of every two pathways: {'; '.join(said)}."
-        show_chart(overlap_matrix(titles, overlaps, chances, page.theme), "matrix", alt)
+        ui.show_chart(overlap_matrix(titles, overlaps, chances, page.theme), "matrix", alt)
         st.caption(
             "Intersection over union of the neurons kept. Small: what two independent choices of the same sizes would "
             "share, k₁k₂ / (k₁ + k₂ − k₁k₂) of the shares k₁ and k₂ that they keep."
@@ -50,7 +47,7 @@ def show_overlaps(page: SceneContext, columns: list[Column]) -> None:
         _show_overlaps_over_depth(page, columns, table)
 
 
-def _show_overlaps_over_depth(page: SceneContext, columns: list[Column], table: Membership) -> None:
+def _show_overlaps_over_depth(page: ui.SceneContext, columns: list[Column], table: Membership) -> None:
     first = _pair(page, columns)[0]
     others = [i for i in range(len(columns)) if i != first]
     sites = [site.name for site in page.network.sites]
@@ -69,13 +66,13 @@ def _show_overlaps_over_depth(page: SceneContext, columns: list[Column], table: 
     name, chosen = columns[first].title, columns[first].place == page.view.pair[0]
     figure = site_lines(lines, sites, page.view.site_in(page.network), f"overlap with {name}")
     alt = f"Overlap with {name} at each of {len(sites)} sites: {'; '.join(said)}."
-    show_chart(figure, "overlap_lines", alt)
+    ui.show_chart(figure, "overlap_lines", alt)
     whose = "the first of the pair chosen below" if chosen else "while the first of the pair is not there"
     st.caption(f"Over depth: overlap with {name}, {whose}. Dotted: what chance would give.")
     offer_rows(page, columns, rows, "overlap by site")
 
 
-def show_dead(page: SceneContext, columns: list[Column]) -> None:
+def show_dead(page: ui.SceneContext, columns: list[Column]) -> None:
     """Show each column's dead share at every site, with the network's own."""
     st.markdown("## Where dead neurons enter")
     missing, columns = lacking(columns), there(columns)
@@ -91,7 +88,7 @@ def show_dead(page: SceneContext, columns: list[Column]) -> None:
     said = "; ".join(f"{c.title} {percent(float(overall[i]))}" for i, c in enumerate(columns))
     figure = site_lines(lines, sites, page.view.site_in(page.network), "dead share of the pathway")
     alt = f"Dead share at each site. Overall: {said}; the network's own {percent(page.scene.dead_share)}."
-    show_chart(figure, "dead_lines", alt)
+    ui.show_chart(figure, "dead_lines", alt)
     st.caption(
         f"Over all sites: {said}; the network's own {percent(page.scene.dead_share)} (dotted). A line has a gap where "
         "the pathway keeps no neuron of a site."
@@ -103,7 +100,7 @@ def show_dead(page: SceneContext, columns: list[Column]) -> None:
     offer_rows(page, columns, rows, "dead share")
 
 
-def _pair(page: PageContext, columns: list[Column]) -> tuple[int, int]:
+def _pair(page: ui.PageContext, columns: list[Column]) -> tuple[int, int]:
     """Return the places of the pair among these columns; the first two columns if it is not among them."""
     places = [column.place for column in columns]
     found = [places.index(place) for place in page.view.pair if place in places]

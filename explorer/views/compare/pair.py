@@ -7,31 +7,25 @@ import streamlit as st
 from PIL import Image
 
 from core.pathways.overlap import Membership
-from explorer.compute import comparison, neurons
-from explorer.compute.scene import Scene
-from explorer.plots import figures
-from explorer.plots.bars import membership_bars
-from explorer.plots.words import number, percent
-from explorer.ui import controls, markup, strategy_controls
-from explorer.ui.charts import show_mosaic, show_site_chart
-from explorer.ui.downloads import offer_picture
-from explorer.ui.page import PageContext, SceneContext
+from explorer import ui
+from explorer.compute import Scene, comparison, neurons
+from explorer.plots import figures, membership_bars, number, percent
 from explorer.views.columns import Column, again, lacking, made_from_all, offer_rows, selections, there
 
 __all__ = ["show_pair"]
 
 
-def show_pair(page: SceneContext, columns: list[Column]) -> None:
+def show_pair(page: ui.SceneContext, columns: list[Column]) -> None:
     """Show which neurons the first keeps alone, both keep, and the second keeps alone, in numbers and as maps."""
     st.markdown("## Two of them, neuron by neuron")
     with st.container(key="methods"):
         left, middle, right = st.columns(3)
         with left:
-            strategy_controls.pair_side(0)
+            ui.strategy_controls.pair_side(0)
         with middle:
-            strategy_controls.pair_side(1)
+            ui.strategy_controls.pair_side(1)
         with right:
-            controls.site(page.network)
+            ui.controls.site(page.network)
     chosen = [column for place in page.view.pair for column in columns if column.place == place]
     if len(there(chosen)) < 2:
         st.info(f"The two are compared once both are there. {lacking(chosen)}")
@@ -45,17 +39,17 @@ def show_pair(page: SceneContext, columns: list[Column]) -> None:
     _show_split_at_site(page, chosen, names)
 
 
-def _show_parts(page: PageContext, names: tuple[str, ...], colours: tuple[str, ...], totals: np.ndarray) -> None:
+def _show_parts(page: ui.PageContext, names: tuple[str, ...], colours: tuple[str, ...], totals: np.ndarray) -> None:
     legend: dict[str, str] = {}
     for name, colour, (active, dead) in zip(names, colours, totals.tolist(), strict=True):
         legend[f"{name}: {number(active)}"] = colour
         if dead:
             legend[f"{name} but dead: {number(dead)}"] = page.theme.pale(colour)
-    st.html(markup.legend(legend))
+    st.html(ui.legend(legend))
 
 
 def _show_split_over_depth(
-    page: SceneContext, chosen: list[Column], names: tuple[str, ...], colours: tuple[str, ...], table: Membership
+    page: ui.SceneContext, chosen: list[Column], names: tuple[str, ...], colours: tuple[str, ...], table: Membership
 ) -> None:
     sites = [site.name for site in page.network.sites]
     split = table.split(0, 1)
@@ -73,7 +67,7 @@ def _show_split_over_depth(
         for name, values in zip(names, shares.sum(1), strict=True)
     ]
     alt = f"Share of each site's neurons on one pathway or both: {'; '.join(most)}."
-    show_site_chart(figure, "members", alt)
+    ui.show_site_chart(figure, "members", alt)
     rows = [
         {
             "site": site,
@@ -88,7 +82,7 @@ def _show_split_over_depth(
     offer_rows(page, chosen, rows, "membership")
 
 
-def _show_split_at_site(page: SceneContext, chosen: list[Column], names: tuple[str, ...]) -> None:
+def _show_split_at_site(page: ui.SceneContext, chosen: list[Column], names: tuple[str, ...]) -> None:
     view, theme = page.view, page.theme
     site = page.network.sites[view.site_in(page.network)]
     first, second = (neurons.site_planes(page.scene, s, view.sparsity, site.index) for s in selections(chosen))
@@ -102,7 +96,7 @@ def _show_split_at_site(page: SceneContext, chosen: list[Column], names: tuple[s
         if (part & first.dead).any():
             legend[f"{name} but dead"] = theme.pale(colour)
     legend |= {"neither, active": theme.quiet, "neither, dead": theme.background}
-    st.html(markup.panel_title(f"{site.name}, every neuron", f"{said}; {dead} of these dead") + markup.legend(legend))
+    st.html(ui.panel_title(f"{site.name}, every neuron", f"{said}; {dead} of these dead") + ui.legend(legend))
     whole = figures.membership_mosaic(first.mask, second.mask, first.dead, colours, theme)
     with st.container(key="mosaic"):
         left, right = st.columns([1, 2])
@@ -112,15 +106,17 @@ def _show_split_at_site(page: SceneContext, chosen: list[Column], names: tuple[s
                 st.image(figures.png(positions), width="stretch", alt=f"By position at {site.name}: {said}.")
                 st.caption("By position, all channels together: the colours mix as the channels do.")
         with right if first.mask[0].size > 1 else left:
-            show_mosaic(figures.png(whole), site, f"All channels of {site.name}: {said}; {dead} dead.", "mosaic_pair")
+            ui.show_mosaic(
+                figures.png(whole), site, f"All channels of {site.name}: {said}; {dead} dead.", "mosaic_pair"
+            )
             st.caption(f"All {len(first.mask)} channels, by number; a click opens the neuron.")
     _offer_masks(page, chosen, whole)
 
 
-def _offer_masks(page: SceneContext, chosen: list[Column], whole: Image.Image) -> None:
+def _offer_masks(page: ui.SceneContext, chosen: list[Column], whole: Image.Image) -> None:
     view, made_from, find = page.view, made_from_all(page, chosen), again(page.scene, chosen)
     site = page.network.sites[view.site_in(page.network)].name
-    offer_picture(
+    ui.offer_picture(
         lambda: whole,
         lambda: _all_masks(*find(), view.sparsity),
         made_from.about(*(column.title for column in chosen)),

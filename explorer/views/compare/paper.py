@@ -7,13 +7,9 @@ from typing import Any
 import streamlit as st
 
 from core.pathways.overlap import Membership
+from explorer import ui
 from explorer.compute import comparison
-from explorer.plots import palette
-from explorer.plots.bars import bars_beside
-from explorer.plots.words import percent, plain
-from explorer.ui.charts import show_chart
-from explorer.ui.downloads import offer_csv
-from explorer.ui.page import SceneContext
+from explorer.plots import bars_beside, palette, percent, plain
 from explorer.views.columns import Column, lacking, selections, there
 from explorer.views.paper import ON_POSTER, printed_dead_shares, printed_overlap, tables
 
@@ -22,7 +18,7 @@ __all__ = ["show_paper"]
 SPARSITY = 0.9
 
 
-def show_paper(page: SceneContext, columns: list[Column]) -> None:
+def show_paper(page: ui.SceneContext, columns: list[Column]) -> None:
     """Show the paper's dead shares and overlaps at 90 %, as printed, beside those of this image."""
     st.markdown("## Beside the paper's own figures")
     known = [column for column in there(columns) if column.strategy.name in ON_POSTER]
@@ -45,19 +41,19 @@ def show_paper(page: SceneContext, columns: list[Column]) -> None:
     )
 
 
-def _show_dead(page: SceneContext, known: list[Column], table: Membership) -> None:
+def _show_dead(page: ui.SceneContext, known: list[Column], table: Membership) -> None:
     titles = [column.title for column in known]
     printed = [printed_dead_shares()[column.strategy.name] for column in known]
     here = table.dead_shares().tolist()
     colours = [palette.FAMILIES["baseline"], palette.FAMILIES["reference"]]
     figure = bars_beside(titles, {"paper, as printed": printed, "here": here}, colours, "dead share")
     said = [f"{t} {percent(p, 2)}, here {percent(h, 2)}" for t, p, h in zip(titles, printed, here, strict=True)]
-    show_chart(figure, "paper_dead", f"Dead share in the paper: {'; '.join(said)}.")
+    ui.show_chart(figure, "paper_dead", f"Dead share in the paper: {'; '.join(said)}.")
     rows = [{"method": t, "paper": p, "here": h} for t, p, h in zip(titles, printed, here, strict=True)]
     _offer(page, known, rows, "paper dead share")
 
 
-def _show_overlaps(page: SceneContext, known: list[Column], table: Membership) -> None:
+def _show_overlaps(page: ui.SceneContext, known: list[Column], table: Membership) -> None:
     overlaps, chances = table.overlaps(), table.chances()
     rows: list[dict[str, Any]] = []
     for j in range(len(known)):
@@ -85,10 +81,10 @@ def _unbroken(share: float | None) -> str:
     return "" if share is None else percent(share, 2).replace(" ", "\N{NO-BREAK SPACE}")
 
 
-def _offer(page: SceneContext, known: list[Column], rows: list[dict[str, Any]], what: str) -> None:
+def _offer(page: ui.SceneContext, known: list[Column], rows: list[dict[str, Any]], what: str) -> None:
     made = page.made_from() | {
         "sparsity_asked": SPARSITY,
         "paper": tables()["source"],
         "columns": [{"method": c.strategy.name, "options": c.strategy.chosen} for c in known],
     }
-    offer_csv(lambda: rows, made.about(what), what)
+    ui.offer_csv(lambda: rows, made.about(what), what)

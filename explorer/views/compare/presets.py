@@ -8,11 +8,9 @@ from dataclasses import dataclass, replace
 from core.pathways.overlap import Membership
 from core.pathways.ranking import Off
 from core.strategy import ACTIVE, ORIGINAL, Strategy
-from explorer.compute.restriction import Answer
-from explorer.compute.scene import Scene
-from explorer.plots.words import number, percent, ratio
-from explorer.state.choices import Scale
-from explorer.state.view import View
+from explorer.compute import Answer, Scene
+from explorer.plots import number, percent, ratio
+from explorer.state import Scale, View
 
 __all__ = ["PRESETS", "Findings", "Preset", "asked"]
 

@@ -12,25 +12,10 @@ from PIL import Image
 
 from core.pathways.fidelity import chance_line
 from core.pathways.ranking import Off
-from explorer.compute import cache, comparison
-from explorer.compute.cache import Drawn
-from explorer.compute.comparison import CURVE, STRIP, Curve, Row
-from explorer.compute.rankings import Scored
-from explorer.compute.restriction import Answer
-from explorer.compute.scene import Scene
-from explorer.compute.tasks import TaskGroup
-from explorer.plots import figures, palette
-from explorer.plots.contact_sheet import Cell, strip
-from explorer.plots.lines import Line, sparsity_lines
-from explorer.plots.palette import Theme
-from explorer.plots.words import FATES, number, percent, ratio
-from explorer.state.choices import Style
-from explorer.state.view import View
-from explorer.ui import captions
-from explorer.ui.charts import show_chart
-from explorer.ui.downloads import offer_picture
-from explorer.ui.page import SceneContext
-from explorer.ui.progress import show_progress_at, submit_at
+from explorer import ui
+from explorer.compute import CURVE, STRIP, Answer, Curve, Drawn, Row, Scene, Scored, TaskGroup, cache, comparison
+from explorer.plots import FATES, Cell, Line, Theme, figures, number, palette, percent, ratio, sparsity_lines, strip
+from explorer.state import Style, View
 from explorer.views.columns import Column, lacking, made_from_all, offer_rows
 
 __all__ = ["show_fidelity", "show_strip"]
@@ -39,7 +24,7 @@ T = TypeVar("T")
 Tasks = Callable[[Scene, Sequence[Scored], Off], TaskGroup[T]]
 
 
-def show_fidelity(page: SceneContext, columns: list[Column]) -> None:
+def show_fidelity(page: ui.SceneContext, columns: list[Column]) -> None:
     """Show p ratio, prediction and dead share of each method's pathways over sparsity."""
     st.markdown("## What survives as pathways grow sparser")
     found = _submit_and_show(page, columns, comparison.curve_tasks, "curves")
@@ -53,10 +38,10 @@ def show_fidelity(page: SceneContext, columns: list[Column]) -> None:
         figure = sparsity_lines(
             ratios, at, "p ratio of the target", percent=False, level=1.0, chance=_chance(page.scene)
         )
-        show_chart(figure, "p_ratios", _said(columns, found, "p ratio", at))
+        ui.show_chart(figure, "p_ratios", _said(columns, found, "p ratio", at))
     with right:
         figure = sparsity_lines(dead, at, "dead share of the pathway", percent=True)
-        show_chart(figure, "dead_shares", _said(columns, found, "dead share", at))
+        ui.show_chart(figure, "dead_shares", _said(columns, found, "dead share", at))
     st.caption(
         "A hollow marker: the prediction is not kept; with a dot: it is first, but near chance, with at most twice "
         "what chance gives each class, as the target has on the dashed line. Dotted: GreedyPruning's own steps, taken "
@@ -66,11 +51,13 @@ def show_fidelity(page: SceneContext, columns: list[Column]) -> None:
     _offer_curves(page, columns, found)
 
 
-def _submit_and_show(page: SceneContext, columns: list[Column], tasks: Tasks[T], place: str) -> list[tuple[Column, T]]:
+def _submit_and_show(
+    page: ui.SceneContext, columns: list[Column], tasks: Tasks[T], place: str
+) -> list[tuple[Column, T]]:
     """Return what there is of each ranked column; show how far the rest is, or why there is nothing at all."""
     ranked = [(column, column.scored) for column in columns if column.scored]
-    ticket = submit_at(place, tasks(page.scene, [scored for _, scored in ranked], page.view.off))
-    show_progress_at(place, ticket)
+    ticket = ui.submit_at(place, tasks(page.scene, [scored for _, scored in ranked], page.view.off))
+    ui.show_progress_at(place, ticket)
     found = [(column, part) for (column, _), part in zip(ranked, ticket.result, strict=True) if part]
     if lacking(columns) and not found:
         st.info(lacking(columns))
@@ -80,7 +67,7 @@ def _submit_and_show(page: SceneContext, columns: list[Column], tasks: Tasks[T],
 
 
 def _fidelity_lines(
-    page: SceneContext, columns: list[Column], found: list[tuple[Column, Curve]]
+    page: ui.SceneContext, columns: list[Column], found: list[tuple[Column, Curve]]
 ) -> tuple[list[Line], list[Line]]:
     ratios, dead = [], []
     for column, curve in found:
@@ -125,7 +112,7 @@ def _said(columns: list[Column], found: list[tuple[Column, Curve]], what: str, a
     return f"{what} over sparsity; at {percent(CURVE[nearest])}: {'; '.join(values)}."
 
 
-def _offer_curves(page: SceneContext, columns: list[Column], found: list[tuple[Column, Curve]]) -> None:
+def _offer_curves(page: ui.SceneContext, columns: list[Column], found: list[tuple[Column, Curve]]) -> None:
     off = page.view.off
 
     def record(kind: str, column: Column, asked: float | None, point: Any) -> dict[str, object]:
@@ -149,7 +136,7 @@ def _offer_curves(page: SceneContext, columns: list[Column], found: list[tuple[C
     offer_rows(page, columns, rows, "fidelity", answered=False)
 
 
-def show_strip(page: SceneContext, columns: list[Column]) -> None:
+def show_strip(page: ui.SceneContext, columns: list[Column]) -> None:
     """Show each method's pathway gradient at the paper's sparsities, in one picture to take away."""
     st.markdown("## The pathway gradient as the pathway grows sparser")
     found = _submit_and_show(page, columns, comparison.strip_tasks, "strip")
@@ -189,12 +176,12 @@ def _footer(scene: Scene, view: View) -> str:
     target = scene.network.class_names[scene.target]
     return (
         f"Pathway Explorer: {view.style} of the pathway gradient of {target!r} in {scene.network.name}, photo "
-        f"{view.image}, neurons off the pathway {captions.held(view.off)}; weights {scene.network.weights_hash}, "
+        f"{view.image}, neurons off the pathway {ui.held(view.off)}; weights {scene.network.weights_hash}, "
         f"image {scene.key[3]}."
     )
 
 
-def _offer_strip(page: SceneContext, columns: list[Column], found: list[tuple[str, str, Row]], footer: str) -> None:
+def _offer_strip(page: ui.SceneContext, columns: list[Column], found: list[tuple[str, str, Row]], footer: str) -> None:
     view = page.view
     made_from = made_from_all(page, columns, answered=False) | {
         "sparsities": STRIP,
@@ -206,6 +193,6 @@ def _offer_strip(page: SceneContext, columns: list[Column], found: list[tuple[st
         arrays[title] = row.maps
         for name in ("sparsities", "p_ratios", "fates"):
             arrays[f"{title}: {name}"] = np.array(getattr(row, name))
-    offer_picture(
+    ui.offer_picture(
         lambda: _draw(found, view.style, footer, palette.LIGHT), lambda: arrays, made_from.about("strip"), "strip"
     )

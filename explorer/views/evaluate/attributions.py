@@ -7,20 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.methods import METHODS
-from explorer.compute.attributions import (
-    CAM,
-    Made,
-    baseline_task,
-    pathway_gradient,
-    ready_baseline,
-    weighted,
-)
-from explorer.compute.export import Provenance
-from explorer.compute.tasks import Ticket
-from explorer.plots.words import percent
-from explorer.ui.downloads import offer_table
-from explorer.ui.page import PageContext, SceneContext
-from explorer.ui.progress import submit
+from explorer import ui
+from explorer.compute import CAM, Made, Provenance, Ticket, baseline_task, pathway_gradient, ready_baseline, weighted
+from explorer.plots import percent
 from explorer.views.columns import submit_scores
 
 __all__ = ["Attributed", "lacking", "made", "made_from", "made_from_all", "offer_rows", "submit_attributions", "titled"]
@@ -49,7 +38,7 @@ class Attributed:
     made: Made | None
 
 
-def submit_attributions(page: SceneContext) -> list[Attributed]:
+def submit_attributions(page: ui.SceneContext) -> list[Attributed]:
     """Return the attributions that the view names; those not there nor quick to make are in line."""
     names = page.view.attributions
     families = [METHODS[name].family if name in METHODS else "attribution" for name in names]
@@ -60,7 +49,7 @@ def submit_attributions(page: SceneContext) -> list[Attributed]:
     return found
 
 
-def _submit_pathway(page: SceneContext, name: str, place: int, colour: str) -> Attributed:
+def _submit_pathway(page: ui.SceneContext, name: str, place: int, colour: str) -> Attributed:
     view = page.view
     strategy = view.strategy(name)
     ticket = submit_scores(page.scene, strategy)
@@ -69,11 +58,11 @@ def _submit_pathway(page: SceneContext, name: str, place: int, colour: str) -> A
     return Attributed(place, name, title, detail, colour, ticket, there)
 
 
-def _submit_baseline(page: SceneContext, name: str, place: int, colour: str) -> Attributed:
+def _submit_baseline(page: ui.SceneContext, name: str, place: int, colour: str) -> Attributed:
     view = page.view
     task = baseline_task(page.scene, name, view)
     ready = ready_baseline(page.scene, name, task)
-    ticket = Ticket(task, "ready", ready) if ready else submit(task)
+    ticket = Ticket(task, "ready", ready) if ready else ui.submit(task)
     there = ticket.result
     what = "" if there is None else "gradient" if there.attribution.is_gradient else "contributions"
     if there and name == CAM:
@@ -97,7 +86,7 @@ def lacking(attributed: list[Attributed]) -> str:
     return f"Not there yet: {', '.join(titles)}." if titles else ""
 
 
-def made_from(page: PageContext, each: Attributed) -> dict[str, object]:
+def made_from(page: ui.PageContext, each: Attributed) -> dict[str, object]:
     """Return the provenance of an attribution."""
     view = page.view
     facts = {"attribution": each.name, "seconds": round(each.made.seconds, 4) if each.made else None}
@@ -107,13 +96,13 @@ def made_from(page: PageContext, each: Attributed) -> dict[str, object]:
     return facts | own
 
 
-def made_from_all(page: SceneContext, attributed: Sequence[Attributed]) -> Provenance:
+def made_from_all(page: ui.SceneContext, attributed: Sequence[Attributed]) -> Provenance:
     """Return the provenance of an evaluation."""
     return page.made_from() | {"attributions": [made_from(page, each) for each in attributed]}
 
 
 def offer_rows(
-    page: SceneContext,
+    page: ui.SceneContext,
     attributed: Sequence[Attributed],
     rows: Sequence[Mapping[str, object]],
     what: str,
@@ -128,4 +117,4 @@ def offer_rows(
         what: names them, and is used once per page.
         more: further provenance.
     """
-    offer_table(rows, (made_from_all(page, attributed) | more).about(what), what)
+    ui.offer_table(rows, (made_from_all(page, attributed) | more).about(what), what)

@@ -9,15 +9,11 @@ import streamlit as st
 
 from core.attribution import BASELINES
 from core.methods import METHODS
-from explorer.compute.attributions import CAM, Made, saliency, weighted
-from explorer.plots import figures
-from explorer.plots.scales import ColourScale, colour_scales
-from explorer.plots.words import duration, number
-from explorer.state.choices import ATTRIBUTIONS, MOST_ATTRIBUTIONS
-from explorer.ui import captions, controls, fields, markup, session
-from explorer.ui.charts import in_rows
-from explorer.ui.page import PageContext, SceneContext
-from explorer.ui.progress import show_progress
+from explorer import ui
+from explorer.compute import CAM, Made, weighted
+from explorer.compute.attributions import saliency
+from explorer.plots import ColourScale, colour_scales, duration, figures, number
+from explorer.state import ATTRIBUTIONS, MOST_ATTRIBUTIONS
 from explorer.views import panels
 from explorer.views.evaluate import attributions
 from explorer.views.evaluate.attributions import Attributed
@@ -29,20 +25,20 @@ MORE = tuple(name for name, baseline in BASELINES.items() if baseline.more)
 MAIN = tuple(name for name in ATTRIBUTIONS if name not in MORE)
 
 
-def show_attributions(page: SceneContext) -> list[Attributed]:
+def show_attributions(page: ui.SceneContext) -> list[Attributed]:
     """Show the attributions chosen side by side; return them."""
     st.markdown(f"## Which attribution of *{page.target}* holds up?")
     _choose_attributions(page)
     _choose_map(page)
     attributed = attributions.submit_attributions(page)
     if any(each.detail.startswith("pathway") for each in attributed):
-        controls.sparsity()
-    controls.how_shown()
+        ui.controls.sparsity()
+    ui.controls.how_shown()
     _show_gallery(page, attributed)
     return attributed
 
 
-def _choose_attributions(page: PageContext) -> None:
+def _choose_attributions(page: ui.PageContext) -> None:
     """Draw the choice of attributions; at least one stays chosen."""
     chosen = page.view.attributions
     keys = ("attributions_main", "attributions_more")
@@ -51,21 +47,21 @@ def _choose_attributions(page: PageContext) -> None:
         picked = {name for key in keys for name in st.session_state[key]}
         names = tuple(name for name in ATTRIBUTIONS if name in picked)
         if len(names) > MOST_ATTRIBUTIONS:
-            session.tell(f"At most {MOST_ATTRIBUTIONS} attributions fit beside each other; take one away first.")
+            ui.session.tell(f"At most {MOST_ATTRIBUTIONS} attributions fit beside each other; take one away first.")
         elif names:
-            session.change(lambda v: replace(v, attributions=names))
+            ui.session.change(lambda v: replace(v, attributions=names))
 
-    fields.several("Attributions", keys[0], MAIN, chosen, changed, help=_help())
+    ui.several("Attributions", keys[0], MAIN, chosen, changed, help=_help())
     more = len(set(MORE) & set(chosen))
     with st.popover(f"More attributions, {more} chosen" if more else "More attributions", type="tertiary"):
-        fields.several(
+        ui.several(
             "More attributions", keys[1], MORE, chosen, changed, help="They take longer, or suit fewer networks."
         )
         for name in MORE:
             st.caption(f"**{name}**: {BASELINES[name].summary}")
 
 
-def _choose_map(page: SceneContext) -> None:
+def _choose_map(page: ui.SceneContext) -> None:
     """Draw the choice of the map that Grad-CAM weights, where it is among the attributions."""
     view, network = page.view, page.network
     if CAM not in view.attributions:
@@ -76,13 +72,13 @@ def _choose_map(page: SceneContext) -> None:
 
     def changed() -> None:
         chosen = st.session_state[key]
-        session.change(lambda v: replace(v, cam_site=None if chosen == LAST else chosen))
+        ui.session.change(lambda v: replace(v, cam_site=None if chosen == LAST else chosen))
 
     st.selectbox(
         "Grad-CAM weights",
         sites,
-        index=sites.index(fields.settle(key, LAST if view.cam_site is None else view.cam_site)),
-        format_func=lambda i: f"the last feature map · {last}" if i == LAST else controls.site_label(network, i),
+        index=sites.index(ui.settle(key, LAST if view.cam_site is None else view.cam_site)),
+        format_func=lambda i: f"the last feature map · {last}" if i == LAST else ui.controls.site_label(network, i),
         key=key,
         on_change=changed,
         help="The map whose channels are weighted and summed: coarse near the logits, fine and poor in meaning before.",
@@ -94,7 +90,7 @@ def _help() -> str:
     return "Selection methods stand for the pathway gradient at the sparsity below.\n\n" + "\n\n".join(said)
 
 
-def _show_gallery(page: SceneContext, attributed: list[Attributed]) -> None:
+def _show_gallery(page: ui.SceneContext, attributed: list[Attributed]) -> None:
     """Show the maps, four in a row, each with what it was made from, or its place in line."""
     made = [(each, _shares(found)) for each, found in attributions.made(attributed)]
     titles, maps, shared = (
@@ -105,7 +101,7 @@ def _show_gallery(page: SceneContext, attributed: list[Attributed]) -> None:
     scales = colour_scales(titles, maps, shared=shared, weaker="more spread out", stronger="more peaked")
     shown = {each.place: (values, scale) for (each, values), scale in zip(made, scales, strict=True)}
     with st.container(key="panels"):
-        for panel, each in in_rows(attributed):
+        for panel, each in ui.in_rows(attributed):
             with panel:
                 if each.made is None:
                     _show_waiting(each)
@@ -118,14 +114,14 @@ def _show_gallery(page: SceneContext, attributed: list[Attributed]) -> None:
     )
 
 
-def _show_map(page: SceneContext, each: Attributed, found: Made, values: figures.Floats, scale: ColourScale) -> None:
+def _show_map(page: ui.SceneContext, each: Attributed, found: Made, values: figures.Floats, scale: ColourScale) -> None:
     panels.show_map(page, each.title, each.detail, values, scale, each.colour)
     parts: dict[str, object] = {"made in": duration(found.seconds)}
     if each.name in METHODS:
-        parts = {"off the pathway": captions.held(page.view.off)} | parts
+        parts = {"off the pathway": ui.held(page.view.off)} | parts
     if found.attribution.delta is not None:
         parts["convergence delta"] = number(found.attribution.delta)
-    st.html(markup.made_from(parts))
+    st.html(ui.made_from(parts))
     if not np.any(values):
         st.caption("This map is zero everywhere.")
     made_from = page.made_from() | attributions.made_from(page, each)
@@ -134,9 +130,9 @@ def _show_map(page: SceneContext, each: Attributed, found: Made, values: figures
 
 
 def _show_waiting(each: Attributed) -> None:
-    st.html(markup.panel_title(each.title, "", each.colour))
+    st.html(ui.panel_title(each.title, "", each.colour))
     st.skeleton(height=210)
-    show_progress(each.ticket, f"attribution_{each.place}")
+    ui.show_progress(each.ticket, f"attribution_{each.place}")
 
 
 def _shares(found: Made) -> figures.Floats:

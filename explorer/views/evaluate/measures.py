@@ -9,18 +9,10 @@ import streamlit as st
 
 from core.errors import PathwayError
 from core.evaluation import TOLERANCE
-from explorer.compute import evaluation
-from explorer.compute.evaluation import Mask, Measured, Sensitive
-from explorer.plots import figures
-from explorer.plots.bars import bars_with_level
-from explorer.plots.layout import literal
-from explorer.plots.lines import Axis, Line, curves, pixel_axis
-from explorer.plots.words import number, percent, plain
-from explorer.state.choices import CHANGES, NEAR, ORDERS, Box
-from explorer.ui import components, controls, fields, session, uploads
-from explorer.ui.charts import show_chart
-from explorer.ui.page import SceneContext
-from explorer.ui.progress import confirm, show_progress_at, submit_at
+from explorer import ui
+from explorer.compute import Mask, Measured, Sensitive, evaluation
+from explorer.plots import Axis, Line, bars_with_level, curves, figures, literal, number, percent, pixel_axis, plain
+from explorer.state import CHANGES, NEAR, ORDERS, Box
 from explorer.views.evaluate import attributions
 from explorer.views.evaluate.attributions import Attributed
 
@@ -30,13 +22,13 @@ HITS = {None: "points nowhere, it is flat", True: "hits", False: "misses"}
 REPLACEMENTS = {"mean": "the mean colour", "black": "black", "blur": "a blurred photo"}
 
 
-def show_degradation(page: SceneContext, attributed: list[Attributed]) -> None:
+def show_degradation(page: ui.SceneContext, attributed: list[Attributed]) -> None:
     """Show how the answer changes as pixels are replaced in the order of their relevance."""
     st.markdown("## What if the pixels that matter, or do not, are replaced?")
     _choose_degradation()
     view, found = page.view, attributions.made(attributed)
-    ticket = submit_at("degradation", evaluation.curve_tasks(page.scene, attributions.titled(found), view))
-    show_progress_at("degradation", ticket)
+    ticket = ui.submit_at("degradation", evaluation.curve_tasks(page.scene, attributions.titled(found), view))
+    ui.show_progress_at("degradation", ticket)
     measured = [(each, m) for (each, _), m in zip(found, ticket.result, strict=True) if m]
     if not measured:
         st.info(attributions.lacking(attributed) or "Choose an attribution above.")
@@ -65,19 +57,19 @@ def _choose_degradation() -> None:
             list(ORDERS),
             required=True,
             format_func=lambda o: ORDERS[o][0],
-            **fields.field("order", "default"),
+            **ui.field("order", "default"),
         )
         st.segmented_control(
             "Replaced by",
             list(REPLACEMENTS),
             required=True,
             format_func=REPLACEMENTS.__getitem__,
-            **fields.field("replacement", "default"),
+            **ui.field("replacement", "default"),
         )
-        controls.near()
+        ui.controls.near()
 
 
-def _draw_degradation(page: SceneContext, measured: list[tuple[Attributed, Measured]]) -> None:
+def _draw_degradation(page: ui.SceneContext, measured: list[tuple[Attributed, Measured]]) -> None:
     view, end = page.view, NEAR if page.view.near else 1.0
     of_change = view.order in CHANGES
     lines = []
@@ -92,7 +84,7 @@ def _draw_degradation(page: SceneContext, measured: list[tuple[Attributed, Measu
         f"{ORDERS[view.order][0]}: {'change' if of_change else 'probability'} over the share of pixels; areas up to "
         f"{percent(end, 0)}: {words}."
     )
-    show_chart(curves(lines, pixel_axis(view.order, NEAR if view.near else 1.0), y), "degradation", alt)
+    ui.show_chart(curves(lines, pixel_axis(view.order, NEAR if view.near else 1.0), y), "degradation", alt)
     st.caption(
         f"{ORDERS[view.order][1]} Areas under the curves up to {percent(end, 0)} of the pixels: {words}. "
         "p is the softmax probability of the target. Pixels of equal relevance are taken in one fixed random order."
@@ -107,19 +99,19 @@ def _area(measured: Measured, of_change: bool, end: float) -> float:
     return measured.curve.change_area(end) if of_change else measured.curve.area(end)
 
 
-def show_sensitivity(page: SceneContext, attributed: list[Attributed]) -> None:
+def show_sensitivity(page: ui.SceneContext, attributed: list[Attributed]) -> None:
     """Show how well sums of attributions predict what the response loses without those pixels."""
     st.markdown("## Do attributions add up to what the response loses?")
     found = attributions.made(attributed)
     passes = number(evaluation.passes(page.scene))
-    if not confirm("sensitivity", f"Measure sensitivity-n ({passes} forward passes)"):
+    if not ui.confirm("sensitivity", f"Measure sensitivity-n ({passes} forward passes)"):
         st.caption(
             f"Sensitivity-n: {evaluation.SUBSETS} random sets of n pixels are removed, for a dozen n; the sum of "
             "their attributions is correlated with what the response loses."
         )
         return
-    ticket = submit_at("sensitivity", evaluation.sensitivity_tasks(page.scene, attributions.titled(found)))
-    show_progress_at("sensitivity", ticket)
+    ticket = ui.submit_at("sensitivity", evaluation.sensitivity_tasks(page.scene, attributions.titled(found)))
+    ui.show_progress_at("sensitivity", ticket)
     measured = [(each, m) for (each, _), m in zip(found, ticket.result, strict=True) if m]
     if not measured:
         st.info(attributions.lacking(attributed) or "Choose an attribution above.")
@@ -130,7 +122,7 @@ def show_sensitivity(page: SceneContext, attributed: list[Attributed]) -> None:
     x = Axis("n, pixels removed together", logarithmic=True)
     words = [f"{each.title} {_mean(m)}" for each, m in measured]
     alt = f"Correlation over the number of removed pixels; mean over n: {'; '.join(words)}."
-    show_chart(curves(lines, x, Axis("Pearson correlation", ends=(low, 1.05))), "sensitivity", alt)
+    ui.show_chart(curves(lines, x, Axis("Pearson correlation", ends=(low, 1.05))), "sensitivity", alt)
     st.caption(
         "Closer to 1 is better: the attributions of n pixels then say what the response loses without them. Mean over "
         f"n: {'; '.join(words)}. Over {evaluation.SUBSETS} sets chance alone reaches ±0.2. {_undefined(measured)}"
@@ -158,7 +150,7 @@ def _undefined(measured: list[tuple[Attributed, Sensitive]]) -> str:
     return " ".join(f"Undefined at n = {', '.join(ns)} for {what}." for what, ns in reasons.items())
 
 
-def show_localisation(page: SceneContext, attributed: list[Attributed]) -> None:
+def show_localisation(page: ui.SceneContext, attributed: list[Attributed]) -> None:
     """Show how much of each attribution lies on the object."""
     st.markdown("## Does it point at the object?")
     mask = _mask(page)
@@ -169,7 +161,7 @@ def show_localisation(page: SceneContext, attributed: list[Attributed]) -> None:
         what = f"a box around {_box_words(box)}" if box else "an object mask" if mask is not None else "no box drawn"
         shown = figures.dimmed(page.scene.picture, mask.numpy()) if mask is not None and not box else page.scene.picture
         alt = f"The photo as the network sees it; {what}."
-        components.box_picker(figures.data_url(figures.jpeg(shown, 90)), alt, box, on_drawn=_drawn)
+        ui.components.box_picker(figures.data_url(figures.jpeg(shown, 90)), alt, box, on_drawn=_drawn)
         _offer_mask(page)
     with left:
         if mask is None:
@@ -178,9 +170,9 @@ def show_localisation(page: SceneContext, attributed: list[Attributed]) -> None:
             _show_localised(page, mask, attributed)
 
 
-def _mask(page: SceneContext) -> Mask | None:
+def _mask(page: ui.SceneContext) -> Mask | None:
     """Return the pixels on the object; None where neither a box nor a mask says which."""
-    own, preprocessing = session.mask(), page.network.preprocessing
+    own, preprocessing = ui.session.mask(), page.network.preprocessing
     alpha = preprocessing.mask(own, page.view.crop) if own and preprocessing else None
     return evaluation.object_mask(page.scene, page.view.box, alpha)
 
@@ -191,12 +183,12 @@ def _box_words(box: Box) -> str:
 
 def _drawn(box: tuple[int, ...]) -> None:
     if len(box) == 4 and 0 <= box[0] < box[2] <= 100 and 0 <= box[1] < box[3] <= 100:
-        session.change(lambda v: replace(v, box=(box[0], box[1], box[2], box[3])))
+        ui.session.change(lambda v: replace(v, box=(box[0], box[1], box[2], box[3])))
 
 
-def _offer_mask(page: SceneContext) -> None:
+def _offer_mask(page: ui.SceneContext) -> None:
     if page.view.box:
-        st.button("Remove the box", on_click=lambda: session.change(lambda v: replace(v, box=None)))
+        st.button("Remove the box", on_click=lambda: ui.session.change(lambda v: replace(v, box=None)))
     loads, photo = st.session_state.setdefault("mask_loads", 0), page.photo
     key = f"mask_{loads}"
 
@@ -204,7 +196,7 @@ def _offer_mask(page: SceneContext) -> None:
         file = st.session_state.get(key)
         if file is not None:
             st.session_state["mask_loads"] += 1
-            uploads.add_mask(file.getvalue(), photo)
+            ui.uploads.add_mask(file.getvalue(), photo)
 
     with st.expander("Or bring a mask"):
         st.file_uploader(
@@ -212,12 +204,12 @@ def _offer_mask(page: SceneContext) -> None:
             ["png", "webp"],
             key=key,
             on_change=loaded,
-            max_upload_size=uploads.MAX_PICTURE >> 20,
+            max_upload_size=ui.uploads.MAX_PICTURE >> 20,
             help="It stays in this session and is not in the link; a box is.",
         )
 
 
-def _show_localised(page: SceneContext, mask: Mask, attributed: list[Attributed]) -> None:
+def _show_localised(page: ui.SceneContext, mask: Mask, attributed: list[Attributed]) -> None:
     found = attributions.made(attributed)
     try:
         localised = evaluation.localised(mask, [made for _, made in found])
@@ -232,7 +224,7 @@ def _show_localised(page: SceneContext, mask: Mask, attributed: list[Attributed]
     words = [f"{title} {percent(energy)}" for title, energy in zip(titles, localised.energies, strict=True)]
     alt = f"Energy inside the object: {'; '.join(words)}; by chance {percent(chance)}."
     colours = [each.colour for each, _ in found]
-    show_chart(
+    ui.show_chart(
         bars_with_level(titles, localised.energies, colours, chance, "relevance on the object"),
         "localisation",
         alt,

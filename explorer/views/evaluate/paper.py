@@ -8,10 +8,8 @@ from typing import Any
 
 import streamlit as st
 
+from explorer import ui
 from explorer.compute import evaluation, task_queue
-from explorer.ui.downloads import offer_csv
-from explorer.ui.page import SceneContext
-from explorer.ui.progress import show_progress_at, submit_at
 from explorer.views.evaluate import attributions
 from explorer.views.evaluate.attributions import Attributed
 from explorer.views.paper import AS_PRINTED, LEAST_RELEVANT, tables
@@ -25,7 +23,7 @@ SANITY = {
 }
 
 
-def show_printed(page: SceneContext, attributed: list[Attributed]) -> None:
+def show_printed(page: ui.SceneContext, attributed: list[Attributed]) -> None:
     """Show the paper's LeRF and sanity tables beside what is measured here, where a method stands in both."""
     st.markdown("## Beside the paper's own figures")
     known = [each for each in attributed if each.name in AS_PRINTED]
@@ -47,7 +45,7 @@ def show_printed(page: SceneContext, attributed: list[Attributed]) -> None:
     )
 
 
-def _show_lerf(page: SceneContext, known: list[Attributed]) -> None:
+def _show_lerf(page: ui.SceneContext, known: list[Attributed]) -> None:
     st.markdown("**LeRF, area under the first 10 %**: lower is better")
     here = _areas(page, known)
     rows: list[dict[str, Any]] = []
@@ -60,16 +58,16 @@ def _show_lerf(page: SceneContext, known: list[Attributed]) -> None:
     _offer(page, known, rows, "lerf beside the paper")
 
 
-def _areas(page: SceneContext, known: list[Attributed]) -> dict[int, float]:
+def _areas(page: ui.SceneContext, known: list[Attributed]) -> dict[int, float]:
     """Return the areas of the LeRF curves that are there, by place."""
     found = attributions.made(known)
     view = evaluation.as_the_paper(page.view)
-    ticket = submit_at("printed", evaluation.curve_tasks(page.scene, attributions.titled(found), view))
-    show_progress_at("printed", ticket)
+    ticket = ui.submit_at("printed", evaluation.curve_tasks(page.scene, attributions.titled(found), view))
+    ui.show_progress_at("printed", ticket)
     return {e.place: m.curve.change_area(0.1) for (e, _), m in zip(found, ticket.result, strict=True) if m}
 
 
-def _show_sanity(page: SceneContext, known: list[Attributed]) -> None:
+def _show_sanity(page: ui.SceneContext, known: list[Attributed]) -> None:
     st.markdown("**Sanity checks, mean likeness, paper / here**: lower is better")
     view = replace(page.view, cascade=True)
     wanted = evaluation.sanity_tasks(page.scene, [(each.name, each.title) for each in known], view)
@@ -95,6 +93,6 @@ def _both(printed: float, here: float | None) -> str:
     return f"{printed:.3f} / {'–' if here is None or isnan(here) else f'{here:.3f}'}"
 
 
-def _offer(page: SceneContext, known: list[Attributed], rows: list[dict[str, Any]], what: str) -> None:
+def _offer(page: ui.SceneContext, known: list[Attributed], rows: list[dict[str, Any]], what: str) -> None:
     made = attributions.made_from_all(page, known) | {"paper": tables()["source"]}
-    offer_csv(lambda: rows, made.about(what), what)
+    ui.offer_csv(lambda: rows, made.about(what), what)

@@ -9,21 +9,11 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from explorer.compute import cache, evaluation
+from explorer import ui
+from explorer.compute import Drawn, Sane, cache, evaluation
 from explorer.compute.attributions import passes
-from explorer.compute.cache import Drawn
-from explorer.compute.evaluation import Sane
-from explorer.plots import figures
-from explorer.plots.contact_sheet import Cell, strip
-from explorer.plots.lines import Axis, Line, curves
-from explorer.plots.palette import LIGHT, Theme
-from explorer.plots.words import percent
-from explorer.state.choices import Style
-from explorer.ui import fields
-from explorer.ui.charts import show_chart
-from explorer.ui.downloads import offer_picture
-from explorer.ui.page import PageContext, SceneContext
-from explorer.ui.progress import confirm, show_progress_at, submit_at
+from explorer.plots import LIGHT, Axis, Cell, Line, Theme, curves, figures, percent, strip
+from explorer.state import Style
 from explorer.views.evaluate import attributions
 from explorer.views.evaluate.attributions import Attributed
 
@@ -38,7 +28,7 @@ MEASURES = {
 SLOW = 30  # forward-and-backward passes; a method that costs more is not run at every stage
 
 
-def show_sanity(page: SceneContext, attributed: list[Attributed]) -> None:
+def show_sanity(page: ui.SceneContext, attributed: list[Attributed]) -> None:
     """Show every method's map while layers are randomised, in one strip, and its similarity to the original."""
     st.markdown("## Does it depend on what the network learned?")
     st.segmented_control(
@@ -46,17 +36,17 @@ def show_sanity(page: SceneContext, attributed: list[Attributed]) -> None:
         [True, False],
         required=True,
         format_func=lambda cascade: "from the last layer up" if cascade else "one layer at a time",
-        **fields.field("cascade", "default"),
+        **ui.field("cascade", "default"),
     )
     able = [each for each in attributed if passes(page.scene, each.name, page.view) <= SLOW]
     left_out = [each.title for each in attributed if each not in able]
     stages = evaluation.stages(page.scene)
-    if not able or not confirm("sanity", f"Randomise {len(stages)} layers"):
+    if not able or not ui.confirm("sanity", f"Randomise {len(stages)} layers"):
         st.caption(_left_out(left_out) if not able else "A map that stays the same says little about the network.")
         return
     names = [(each.name, each.title) for each in able]
-    ticket = submit_at("sanity", evaluation.sanity_tasks(page.scene, names, page.view))
-    show_progress_at("sanity", ticket)
+    ticket = ui.submit_at("sanity", evaluation.sanity_tasks(page.scene, names, page.view))
+    ui.show_progress_at("sanity", ticket)
     found = [(each, sane) for each, sane in zip(able, ticket.result, strict=True) if sane]
     if not found:
         return
@@ -98,7 +88,7 @@ def _show_likeness(found: list[tuple[Attributed, Sane]], measure: str) -> None:
     y = Axis(MEASURES[measure], ends=(min([0.0, *values]) - 0.05, 1.05))
     words = [f"{each.title} {_mean(sane, measure)}" for each, sane in found]
     alt = f"{MEASURES[measure]} with the original map; mean over the randomised stages: {'; '.join(words)}."
-    show_chart(curves(lines, Axis("", names=names), y, 300), f"sanity_{measure}", alt)
+    ui.show_chart(curves(lines, Axis("", names=names), y, 300), f"sanity_{measure}", alt)
 
 
 def _mean(sane: Sane, measure: str) -> str:
@@ -106,7 +96,7 @@ def _mean(sane: Sane, measure: str) -> str:
     return "undefined" if isnan(value) else f"{value:.2f}"
 
 
-def _show_strip(page: SceneContext, found: list[tuple[Attributed, Sane]], made: Hashable) -> None:
+def _show_strip(page: ui.SceneContext, found: list[tuple[Attributed, Sane]], made: Hashable) -> None:
     view, theme = page.view, page.theme
     rows = [(each.title, each.colour, sane) for each, sane in found]
     names = [title for title, _, _ in rows]
@@ -119,7 +109,9 @@ def _show_strip(page: SceneContext, found: list[tuple[Attributed, Sane]], made: 
     st.caption("Each map on its own colour scale; under it its Spearman correlation with the original map, magnitudes.")
     made_from = attributions.made_from_all(page, [each for each, _ in found]) | _how(page)
     arrays = {title: np.stack([s.saliency.float().numpy() for s in sane.stages]) for title, _, sane in rows}
-    offer_picture(lambda: _draw(rows, view.style, footer, LIGHT), lambda: arrays, made_from.about("sanity"), "sanity")
+    ui.offer_picture(
+        lambda: _draw(rows, view.style, footer, LIGHT), lambda: arrays, made_from.about("sanity"), "sanity"
+    )
 
 
 def _draw(found: list[tuple[str, str, Sane]], style: Style, footer: str, theme: Theme) -> Image.Image:
@@ -136,7 +128,7 @@ def _draw(found: list[tuple[str, str, Sane]], style: Style, footer: str, theme: 
     return strip(rows, [stage.name for stage in found[0][2].stages], theme, footer)
 
 
-def _footer(page: SceneContext) -> str:
+def _footer(page: ui.SceneContext) -> str:
     view = page.view
     how = "from the last layer up" if view.cascade else "one layer at a time"
     return (
@@ -146,5 +138,5 @@ def _footer(page: SceneContext) -> str:
     )
 
 
-def _how(page: PageContext) -> dict[str, object]:
+def _how(page: ui.PageContext) -> dict[str, object]:
     return {"cascading": page.view.cascade, "style": page.view.style}

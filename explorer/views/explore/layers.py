@@ -5,25 +5,15 @@ from __future__ import annotations
 import streamlit as st
 from PIL import Image
 
-from explorer.compute import cache, neurons
-from explorer.compute.cache import Drawn
-from explorer.compute.neurons import SitePlanes
-from explorer.compute.rankings import Selection
-from explorer.compute.scene import Scene
-from explorer.plots import figures, palette
-from explorer.plots.bars import layer_strip
-from explorer.plots.palette import Theme
-from explorer.plots.words import number, percent
-from explorer.ui import controls, markup
-from explorer.ui.charts import show_mosaic, show_site_chart
-from explorer.ui.downloads import offer_picture
-from explorer.ui.page import PageContext, SceneContext
+from explorer import ui
+from explorer.compute import Drawn, Scene, Selection, SitePlanes, cache, neurons
+from explorer.plots import Theme, figures, layer_strip, number, palette, percent
 from explorer.views.columns import Column, again, selections, there
 
 __all__ = ["show_layers"]
 
 
-def show_layers(page: SceneContext, columns: list[Column]) -> None:
+def show_layers(page: ui.SceneContext, columns: list[Column]) -> None:
     """Show the share kept at every site, and for the chosen site each method's mask, by position and by channel."""
     st.markdown("## Where the pathway runs")
     columns = there(columns)
@@ -42,13 +32,13 @@ def show_layers(page: SceneContext, columns: list[Column]) -> None:
     alt = "Share of neurons kept at each site. " + " ".join(
         f"{method} keeps most at {sites[i].name}, {percent(shares[method][i])}." for method, i in most.items()
     )
-    show_site_chart(strip, "strip", alt)
-    controls.site(page.network)
+    ui.show_site_chart(strip, "strip", alt)
+    ui.controls.site(page.network)
     for column in columns:
         _show_mask(page, column, at)
 
 
-def _show_mask(page: SceneContext, column: Column, at: int) -> None:
+def _show_mask(page: ui.SceneContext, column: Column, at: int) -> None:
     if column.selection is None:
         return
     site, theme = page.network.sites[at], page.theme
@@ -56,14 +46,14 @@ def _show_mask(page: SceneContext, column: Column, at: int) -> None:
     kept, dead = int(planes.mask.sum()), int((planes.mask & planes.dead).sum())
     share = percent(kept / site.neurons)
     st.html(
-        markup.panel_title(
+        ui.panel_title(
             column.title,
             f"{number(kept)} of {number(site.neurons)} kept ({share}), {number(dead)} of them dead",
             column.colour,
         )
     )
     st.html(
-        markup.legend(
+        ui.legend(
             {
                 "on the pathway": column.colour,
                 "on it but dead": palette.DEAD,
@@ -82,7 +72,7 @@ def _show_mask(page: SceneContext, column: Column, at: int) -> None:
     words = f"{number(kept)} of {number(site.neurons)} neurons of {site.name} are kept, {number(dead)} of them dead."
     with place:
         drawn = cache.RESULTS.get(key, lambda: Drawn(figures.png(_mosaic(planes, column.colour, theme))))
-        show_mosaic(drawn.data, site, words, f"mosaic_{column.place}")
+        ui.show_mosaic(drawn.data, site, words, f"mosaic_{column.place}")
         busiest = planes.mask.sum((1, 2)).argsort()[::-1][:3]
         names = ", ".join(str(c) for c in busiest if planes.mask[c].any())
         kept_most = f"Most neurons kept in: {names or 'none'}."
@@ -90,7 +80,7 @@ def _show_mask(page: SceneContext, column: Column, at: int) -> None:
     _offer_masks(page, column, at)
 
 
-def _show_positions(page: PageContext, planes: SitePlanes, colour: str) -> None:
+def _show_positions(page: ui.PageContext, planes: SitePlanes, colour: str) -> None:
     """Show how many channels keep each position."""
     counts = planes.mask.sum(0)
     most, (row, col) = counts.max(), divmod(int(counts.argmax()), counts.shape[1])
@@ -107,7 +97,7 @@ def _mosaic(planes: SitePlanes, colour: str, theme: Theme) -> Image.Image:
     return figures.mosaic(planes.mask, planes.dead, colour, theme)
 
 
-def _offer_masks(page: SceneContext, column: Column, at: int) -> None:
+def _offer_masks(page: ui.SceneContext, column: Column, at: int) -> None:
     view, theme, name, colour = page.view, page.theme, column.title, column.colour
     find = again(page.scene, [column])
 
@@ -118,7 +108,7 @@ def _offer_masks(page: SceneContext, column: Column, at: int) -> None:
     def picture() -> Image.Image:
         return _mosaic(neurons.site_planes(*found(), view.sparsity, at), colour, theme)
 
-    offer_picture(
+    ui.offer_picture(
         picture,
         lambda: neurons.all_masks(*found(), view.sparsity),
         page.made_from(column.selection, column.answer).about(name, "masks"),

@@ -8,15 +8,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from explorer.compute import cache, neurons
-from explorer.compute.neurons import NeuronRow
-from explorer.compute.rankings import Scored
-from explorer.compute.scene import Scene
-from explorer.plots import figures
-from explorer.plots.words import number, position_name
-from explorer.ui import controls, markup, navigation, session
-from explorer.ui.downloads import offer_csv
-from explorer.ui.page import PageContext, SceneContext
+from explorer import ui
+from explorer.compute import NeuronRow, Scene, Scored, cache, neurons
+from explorer.plots import figures, number, position_name
 from explorer.views.columns import Column
 
 __all__ = ["show_neurons"]
@@ -31,14 +25,14 @@ class _Top:
     rows: list[NeuronRow]
 
 
-def show_neurons(page: SceneContext, columns: list[Column]) -> None:
+def show_neurons(page: ui.SceneContext, columns: list[Column]) -> None:
     """Show the first method's ranking beside the photo with what the selected neuron sees."""
     st.markdown("## Which neurons rank first")
     scored = [column.scored for column in columns if column.scored]
     if not scored:
         return
     view = page.view
-    controls.ranking_scope()
+    ui.controls.ranking_scope()
     site = view.site_in(page.network) if view.only_site else None
     top = cache.RESULTS.get(
         ("top neurons", page.scene.key, tuple(each.key for each in scored), site),
@@ -52,7 +46,7 @@ def show_neurons(page: SceneContext, columns: list[Column]) -> None:
             _show_neuron(page, scored)
 
 
-def _show_table(page: SceneContext, scored: list[Scored], rows: list[NeuronRow]) -> None:
+def _show_table(page: ui.SceneContext, scored: list[Scored], rows: list[NeuronRow]) -> None:
     if not rows:
         st.info(f"{scored[0].name} gives no neuron here a score above 0.")
         return
@@ -60,12 +54,12 @@ def _show_table(page: SceneContext, scored: list[Scored], rows: list[NeuronRow])
     view = page.view
     chosen = [i for i, row in enumerate(rows) if (row.site, row.position) == view.neuron]
 
-    key = f"neuron_table_{hash((scored[0].key, view.only_site and view.site, session.looks()))}"  # its rows
+    key = f"neuron_table_{hash((scored[0].key, view.only_site and view.site, ui.session.looks()))}"  # its rows
 
     def selected() -> None:
         picked = st.session_state[key].selection.rows
         neuron = (rows[picked[0]].site, rows[picked[0]].position) if picked else None
-        session.change(lambda v: replace(v, neuron=neuron))
+        ui.session.change(lambda v: replace(v, neuron=neuron))
 
     st.dataframe(
         pd.DataFrame(records),
@@ -79,10 +73,10 @@ def _show_table(page: SceneContext, scored: list[Scored], rows: list[NeuronRow])
         alt=f"The {len(rows)} neurons {scored[0].name} keeps longest; the first is at {records[0]['site']}, channel "
         f"{records[0]['channel']}, row {records[0]['row']}, column {records[0]['column']}.",
     )
-    offer_csv(lambda: records, page.made_from(scored[0]).about(scored[0].name, "neurons"), "neurons")
+    ui.offer_csv(lambda: records, page.made_from(scored[0]).about(scored[0].name, "neurons"), "neurons")
 
 
-def _column_widths(page: PageContext, names: list[str]) -> dict[str, Any]:
+def _column_widths(page: ui.PageContext, names: list[str]) -> dict[str, Any]:
     larger = 1.25 if page.view.present else 1.0  # as the type is
 
     def column(width: int, written: str | None = None) -> Any:
@@ -112,7 +106,7 @@ def _record(scene: Scene, scored: list[Scored], row: NeuronRow) -> dict[str, obj
     }
 
 
-def _show_neuron(page: SceneContext, scored: list[Scored]) -> None:
+def _show_neuron(page: ui.SceneContext, scored: list[Scored]) -> None:
     neuron = page.view.neuron
     sites = page.network.sites
     if neuron is None:
@@ -134,8 +128,8 @@ def _show_neuron(page: SceneContext, scored: list[Scored]) -> None:
         for s, place in zip(scored, row.ranks, strict=True)
     }
     st.html(
-        markup.panel_title(where)
-        + markup.facts(
+        ui.panel_title(where)
+        + ui.facts(
             {
                 "Activation": number(row.activation) if row.activation else "0, dead",
                 "Sees": f"{box[2] - box[0]} × {box[3] - box[1]} pixels",
@@ -143,4 +137,4 @@ def _show_neuron(page: SceneContext, scored: list[Scored]) -> None:
             }
         )
     )
-    navigation.link("neuron", "Open this neuron")
+    ui.link("neuron", "Open this neuron")

@@ -18,17 +18,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from core.pathways.fidelity import Fate, chance_line, standing
-from explorer.compute import cache, comparison, task_queue
-from explorer.compute.comparison import SWEEP, Swept
-from explorer.compute.rankings import Scored
-from explorer.compute.scene import Scene
-from explorer.plots import figures, palette
-from explorer.plots.words import FATES, number, percent, ratio
-from explorer.state.choices import SPARSITIES, Style, nearest_sparsity
-from explorer.state.view import View
-from explorer.ui import captions, components, session
-from explorer.ui.page import SceneContext
-from explorer.ui.progress import show_progress_at, submit_at
+from explorer import ui
+from explorer.compute import SWEEP, Scene, Scored, Swept, cache, comparison, task_queue
+from explorer.plots import FATES, figures, number, palette, percent, ratio
+from explorer.state import SPARSITIES, Style, View, nearest_sparsity
 from explorer.views.columns import Column
 
 __all__ = ["method_payload", "payload", "show_scrub"]
@@ -48,7 +41,7 @@ class _Packed:
     part: dict[str, Any]
 
 
-def show_scrub(page: SceneContext, columns: Sequence[Column]) -> None:
+def show_scrub(page: ui.SceneContext, columns: Sequence[Column]) -> None:
     """Show the bar that redraws every method while it is dragged, once their sweeps are there.
 
     Args:
@@ -66,19 +59,19 @@ def show_scrub(page: SceneContext, columns: Sequence[Column]) -> None:
         if there:
             _draw(page, there)
     missing = [group for group, found in zip(groups, swept, strict=True) if not found]
-    ticket = submit_at("scrub", missing[0] if missing else groups[-1])  # one after the other
+    ticket = ui.submit_at("scrub", missing[0] if missing else groups[-1])  # one after the other
     if missing and ticket.state == "ready":  # done since it was looked for
         st.rerun()
-    show_progress_at("scrub", ticket)
+    ui.show_progress_at("scrub", ticket)
 
 
-def _draw(page: SceneContext, there: Sequence[tuple[Column, Scored, Swept]]) -> None:
+def _draw(page: ui.SceneContext, there: Sequence[tuple[Column, Scored, Swept]]) -> None:
     view = page.view
     methods = [
         {"title": column.strategy.title, "colour": column.colour} | _packed(page.scene, scored, part, view)
         for column, scored, part in there
     ]
-    components.scrub(payload(page.scene, methods, view.style), on_sparsity=_settle)
+    ui.components.scrub(payload(page.scene, methods, view.style), on_sparsity=_settle)
     st.html(_note(view))
 
 
@@ -89,7 +82,7 @@ def _packed(scene: Scene, scored: Scored, swept: Swept, view: View) -> dict[str,
 
 
 def _settle(sparsity: float) -> None:
-    session.change(lambda v: replace(v, sparsity=nearest_sparsity(sparsity)))
+    ui.session.change(lambda v: replace(v, sparsity=nearest_sparsity(sparsity)))
 
 
 def _note(view: View) -> str:
@@ -139,7 +132,7 @@ def method_payload(scene: Scene, swept: Swept, style: Style) -> dict[str, Any]:
 
 def _stop(scene: Scene, swept: Swept, i: int, end: float, style: Style) -> dict[str, Any]:
     p_ratio, fate = ratio(swept.p_ratios[i]), FATES[swept.fates[i]]
-    likeliest, rest = captions.likeliest(scene, swept.probabilities[i].tolist(), TOP)
+    likeliest, rest = ui.likeliest(scene, swept.probabilities[i].tolist(), TOP)
     size = int(swept.sizes[i].sum())
     return {
         "p": float(swept.probabilities[i][scene.target]),
@@ -151,9 +144,7 @@ def _stop(scene: Scene, swept: Swept, i: int, end: float, style: Style) -> dict[
         "low": "0" if style == "magnitude" else number(-end),
         "high": number(end),
         "p_ratio": p_ratio,
-        "logits": list(
-            captions.logits(scene, standing(scene.original.logits, scene.target), swept.standings[i]).items()
-        ),
+        "logits": list(ui.logits(scene, standing(scene.original.logits, scene.target), swept.standings[i]).items()),
         "dead_share": percent(int(swept.dead[i].sum()) / size if size else float("nan")),
         "top": [(name, share, percent(share), target) for name, share, target in likeliest],
         "rest": rest,

@@ -11,15 +11,10 @@ import streamlit as st
 from core.flow import BIAS, IMAGE, LOGIT, Edges, link
 from core.pathways.ranking import Off
 from core.progress import Progress
-from explorer.compute.rankings import Scored
-from explorer.compute.scene import Scene
-from explorer.compute.tasks import Task
-from explorer.plots.words import number, percent
-from explorer.state.choices import Neuron
-from explorer.ui import captions, markup, session
-from explorer.ui.downloads import offer_csv
-from explorer.ui.page import SceneContext
-from explorer.ui.progress import show_progress, submit
+from explorer import ui
+from explorer.compute import Scene, Scored, Task
+from explorer.plots import number, percent
+from explorer.state import Neuron
 from explorer.views.columns import submit_scores
 
 __all__ = ["Connection", "Connections", "show_connections"]
@@ -96,7 +91,7 @@ def _strongest(sides: Sequence[Edges]) -> tuple[Connection, ...]:
     return (*found[:STRONGEST], *others)
 
 
-def show_connections(page: SceneContext, neuron: Neuron) -> None:
+def show_connections(page: ui.SceneContext, neuron: Neuron) -> None:
     """Show both sides within the first method's pathway; a selected row leads to that neuron."""
     view = page.view
     strategy = view.strategy(view.first)
@@ -105,13 +100,13 @@ def show_connections(page: SceneContext, neuron: Neuron) -> None:
     if scored is None:
         st.info(f"Edges run within {strategy.title}'s pathway, whose ranking is still in line.")
         return
-    ticket = submit(_connections_task(page.scene, scored, view.sparsity, view.off, neuron, view.whole))
+    ticket = ui.submit(_connections_task(page.scene, scored, view.sparsity, view.off, neuron, view.whole))
     if ticket.result is None:
-        show_progress(ticket, "connections")
+        ui.show_progress(ticket, "connections")
         return
     found = ticket.result
     st.caption(
-        f"Within {strategy.title}'s pathway at {percent(view.sparsity)}, off the pathway {captions.held(view.off)}. An "
+        f"Within {strategy.title}'s pathway at {percent(view.sparsity)}, off the pathway {ui.held(view.off)}. An "
         "edge is what one neuron gives to the other's pre-activation, a · ∂z/∂a; its flow is that times ∂F/∂z, what of "
         "it reaches the target's logit."
     )
@@ -123,20 +118,20 @@ def show_connections(page: SceneContext, neuron: Neuron) -> None:
             _show_side(page, scored, "It feeds", found.outgoing, f"In all {number(found.passed)} of flow to the logit")
 
 
-def _show_side(page: SceneContext, scored: Scored, title: str, side: Sequence[Connection], total: str) -> None:
-    st.html(markup.panel_title(title, total))
+def _show_side(page: ui.SceneContext, scored: Scored, title: str, side: Sequence[Connection], total: str) -> None:
+    st.html(ui.panel_title(title, total))
     sites = [connection for connection in side if connection.node >= 0]
     others = {NAMES[c.node]: f"{number(c.edge)}, flow {number(c.flow)}" for c in side if c.node < 0}
     if not sites:
         st.info("No neuron at a site: it is off the pathway, dead, or at the network's edge.")
     rows = [_row(page.scene, connection) for connection in sites]
-    key = f"connections_{title}_{hash((tuple(side), session.looks()))}"
+    key = f"connections_{title}_{hash((tuple(side), ui.session.looks()))}"
 
     def selected() -> None:
         picked = st.session_state[key].selection.rows
         if picked:
             there = sites[picked[0]]
-            session.select((there.node, there.position), whole=False)
+            ui.session.select((there.node, there.position), whole=False)
 
     if rows:
         shown = {name: st.column_config.NumberColumn(format="%.3g") for name in ("edge", "flow")}
@@ -150,11 +145,11 @@ def _show_side(page: SceneContext, scored: Scored, title: str, side: Sequence[Co
             alt=f"{title}: strongest {rows[0]['site']}, channel {rows[0]['channel']}.",
         )
     if others:
-        st.html(markup.facts(others))
+        st.html(ui.facts(others))
     made_from = page.made_from(scored) | {"neuron": list(page.view.neuron or ())}
     rest = [{"site": NAMES[c.node], "edge": c.edge, "flow": c.flow} for c in side if c.node < 0]
     full = [dict.fromkeys(("site", "channel", "row", "column", "edge", "flow")) | row for row in (*rows, *rest)]
-    offer_csv(lambda: full, made_from.about(title), f"connections_{title}")
+    ui.offer_csv(lambda: full, made_from.about(title), f"connections_{title}")
 
 
 def _row(scene: Scene, connection: Connection) -> dict[str, object]:

@@ -8,15 +8,10 @@ import streamlit as st
 
 from core.methods import METHODS
 from core.strategy import Strategy
-from explorer.compute import catalogue, neurons, rankings
-from explorer.compute.rankings import Scored
-from explorer.compute.scene import Scene
-from explorer.plots import figures
-from explorer.plots.words import number, percent, position_name
-from explorer.state.choices import Neuron
-from explorer.ui import controls, markup, session
-from explorer.ui.page import SceneContext
-from explorer.ui.progress import confirm, show_progress, submit
+from explorer import ui
+from explorer.compute import Scene, Scored, catalogue, neurons, rankings
+from explorer.plots import figures, number, percent, position_name
+from explorer.state import Neuron
 from explorer.views.columns import submit_scores
 from explorer.views.knockout import offer_silencing
 from explorer.views.neuron.connections import show_connections
@@ -24,12 +19,12 @@ from explorer.views.neuron.connections import show_connections
 __all__ = ["show_neuron"]
 
 
-def show_neuron(page: SceneContext) -> None:
+def show_neuron(page: ui.SceneContext) -> None:
     """Show the neuron that the view has selected."""
     neuron = _chosen_neuron(page)
     st.markdown(f"## What does this neuron do for *{page.target}*?")
     with st.container(key="which"):
-        controls.neuron(page.network, neuron)
+        ui.controls.neuron(page.network, neuron)
     _show_pictures(page, neuron)
     offer_silencing(page, neuron)
     show_connections(page, neuron)
@@ -37,7 +32,7 @@ def show_neuron(page: SceneContext) -> None:
     _show_excitement(page.scene, neuron)
 
 
-def _chosen_neuron(page: SceneContext) -> Neuron:
+def _chosen_neuron(page: ui.SceneContext) -> Neuron:
     """Return the neuron looked at: the selected one, or the one that NeuronMCT keeps longest."""
     selected = page.view.neuron
     if selected is not None:
@@ -46,7 +41,7 @@ def _chosen_neuron(page: SceneContext) -> Neuron:
     return next(iter(scored.ranking.top(1)), (0, 0))
 
 
-def _show_pictures(page: SceneContext, neuron: Neuron) -> None:
+def _show_pictures(page: ui.SceneContext, neuron: Neuron) -> None:
     """Show what the neuron sees of the photo, and its channel's activation and scores over it."""
     site = page.network.sites[neuron[0]]
     box = neurons.sees(page.scene, neuron)
@@ -55,7 +50,7 @@ def _show_pictures(page: SceneContext, neuron: Neuron) -> None:
     with st.container(key="panels"):
         panels = st.columns(4)
         with panels[0]:
-            st.html(markup.panel_title("What it sees", f"{box[2] - box[0]} × {box[3] - box[1]} pixels"))
+            st.html(ui.panel_title("What it sees", f"{box[2] - box[0]} × {box[3] - box[1]} pixels"))
             picture = figures.outlined(page.scene.picture, box)
             alt = f"The photo; the neuron sees pixels {box[0]} to {box[2]} across and {box[1]} to {box[3]} down."
             st.image(figures.jpeg(picture, 92), width="stretch", alt=alt)
@@ -69,22 +64,22 @@ def _show_pictures(page: SceneContext, neuron: Neuron) -> None:
 
 
 def _show_map(scene: Scene, title: str, detail: str, values: figures.Floats, colour: str = "") -> None:
-    st.html(markup.panel_title(title, detail, colour))
+    st.html(ui.panel_title(title, detail, colour))
     end = float(values.max())
     spread = figures.spread(values, scene.picture.size)
     picture = figures.over_photo(scene.picture, spread, end, "magnitude", 85)
     row, column = divmod(int(values.argmax()), values.shape[1])
     alt = f"{title}, {detail}: largest, {number(end)}, at row {row}, column {column} of {len(values)}."
     st.image(figures.jpeg(picture, 92), width="stretch", alt=alt)
-    st.html(markup.colour_bar("0", number(end), "", figures.colours("magnitude")))
+    st.html(ui.colour_bar("0", number(end), "", figures.colours("magnitude")))
 
 
-def _show_scores(page: SceneContext, neuron: Neuron) -> None:
+def _show_scores(page: ui.SceneContext, neuron: Neuron) -> None:
     strategy = page.view.strategy(page.view.first)
     ticket = submit_scores(page.scene, strategy)
     if ticket.result is None:
-        st.html(markup.panel_title("Score", f"{strategy.title}, still in line"))
-        show_progress(ticket, "score")
+        st.html(ui.panel_title("Score", f"{strategy.title}, still in line"))
+        ui.show_progress(ticket, "score")
         return
     _show_map(page.scene, "Score", strategy.title, neurons.channel_scores(page.scene, ticket.result, neuron))
 
@@ -94,8 +89,8 @@ def _show_facts(scene: Scene, neuron: Neuron, activation: float) -> None:
     channel = site.place(neuron[1])[0]
     dead = scene.dead[neuron[0]].view(site.planes)[channel]
     st.html(
-        markup.panel_title(site.name, position_name(site, neuron[1]))
-        + markup.facts(
+        ui.panel_title(site.name, position_name(site, neuron[1]))
+        + ui.facts(
             {
                 "Activation": number(activation) if activation else "0, dead",
                 "Site": f"{neuron[0]} of 0 to {len(scene.network.sites) - 1}, {' × '.join(map(str, site.shape))}",
@@ -103,15 +98,15 @@ def _show_facts(scene: Scene, neuron: Neuron, activation: float) -> None:
                 "Channel, largest": number(float(neurons.channel_activation(scene, neuron).max())),
             }
         )
-        + markup.made_from({"network": scene.network.name, "image": scene.key[3]})
+        + ui.made_from({"network": scene.network.name, "image": scene.key[3]})
     )
 
 
-def _show_places(page: SceneContext, neuron: Neuron) -> None:
+def _show_places(page: ui.SceneContext, neuron: Neuron) -> None:
     """Show the rank of a neuron, or of its channel's, under every strategy, and what is on the pathway."""
     channel = page.network.sites[neuron[0]].place(neuron[1])[0]
     st.markdown(f"## Where strategies rank {f'the neurons of channel {channel}' if page.view.whole else 'it'}")
-    controls.sparsity()
+    ui.controls.sparsity()
     strategies = [page.view.strategy(method) for method in METHODS]
     found = {strategy: rankings.ready_scores(page.scene, strategy) for strategy in strategies}
     rows = [_place(page, strategy, scored, neuron) for strategy, scored in found.items()]
@@ -120,14 +115,14 @@ def _show_places(page: SceneContext, neuron: Neuron) -> None:
     if not missing:
         return
     names = ", ".join(strategy.title for strategy in missing)
-    if not confirm("ranks", "Rank it under the others too", f"{names}: these take a while."):
+    if not ui.confirm("ranks", "Rank it under the others too", f"{names}: these take a while."):
         return
     for place, strategy in enumerate(missing):
-        st.html(markup.panel_title(strategy.title, strategy.summary))
-        show_progress(submit_scores(page.scene, strategy), f"place_{place}")
+        st.html(ui.panel_title(strategy.title, strategy.summary))
+        ui.show_progress(submit_scores(page.scene, strategy), f"place_{place}")
 
 
-def _place(page: SceneContext, strategy: Strategy, scored: Scored | None, neuron: Neuron) -> dict[str, str]:
+def _place(page: ui.SceneContext, strategy: Strategy, scored: Scored | None, neuron: Neuron) -> dict[str, str]:
     if scored is None:
         return {"strategy": strategy.title, "rank": "not made yet", "score": "", "on the pathway": ""}
     view = page.view
@@ -143,7 +138,7 @@ def _place(page: SceneContext, strategy: Strategy, scored: Scored | None, neuron
     }
 
 
-def _channel_place(page: SceneContext, scored: Scored, neuron: Neuron) -> dict[str, str]:
+def _channel_place(page: ui.SceneContext, scored: Scored, neuron: Neuron) -> dict[str, str]:
     """Return about a channel: the best rank, the sum of scores, and how many neurons are on the pathway."""
     site = page.network.sites[neuron[0]]
     channel = site.place(neuron[1])[0]
@@ -170,9 +165,9 @@ def _show_excitement(scene: Scene, neuron: Neuron) -> None:
     site = scene.network.sites[neuron[0]]
     channel = site.place(neuron[1])[0]
     st.markdown(f"## Which photos excite channel {channel} of {site.name}")
-    ticket = submit(neurons.excitement_task(scene.network))
+    ticket = ui.submit(neurons.excitement_task(scene.network))
     if ticket.result is None:
-        show_progress(ticket, "excitement")
+        ui.show_progress(ticket, "excitement")
         return
     strongest = ticket.result.strongest(neuron[0], channel)[:6]
     with st.container(key="photos"):
@@ -182,10 +177,10 @@ def _show_excitement(scene: Scene, neuron: Neuron) -> None:
             with panel:
                 thumbnail = figures.thumbnail(catalogue.sample(name), 160)
                 st.image(figures.jpeg(thumbnail), width="stretch", alt=f"{title}: largest activation {number(peak)}.")
-                st.html(markup.facts({title: number(peak)}))
+                st.html(ui.facts({title: number(peak)}))
                 st.button("Look", key=f"look_{place}", on_click=lambda name=name: _look(name, neuron))
 
 
 def _look(name: str, neuron: Neuron) -> None:
-    session.look_at(name)
-    session.change(lambda v: replace(v, neuron=neuron))
+    ui.session.look_at(name)
+    ui.session.change(lambda v: replace(v, neuron=neuron))

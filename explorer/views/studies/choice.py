@@ -11,13 +11,9 @@ import streamlit as st
 from core.attribution import BASELINES
 from core.errors import PathwayError
 from core.methods import METHODS
-from explorer.plots.palette import Theme
-from explorer.plots.words import counted, plain
-from explorer.state.choices import MOST_RUNS, SPARSITIES
-from explorer.state.view import View
-from explorer.ui import session
-from explorer.ui.fields import settle
-from explorer.ui.page import PageContext
+from explorer import ui
+from explorer.plots import Theme, counted, plain
+from explorer.state import MOST_RUNS, SPARSITIES, View
 from explorer.views import lesson
 from explorer.views.studies.runs import ORIGINAL, Census, Run, census, find_runs, read
 
@@ -77,7 +73,7 @@ class Studied:
         return what + (f", sparsity {100 * at:.4g} %" if at is not None else "")
 
 
-def choose(page: PageContext) -> list[Studied]:
+def choose(page: ui.PageContext) -> list[Studied]:
     """Draw the choice of runs, sparsity and class in the sidebar; return the runs chosen that can be read."""
     runs, problems = find_runs()
     for problem in problems:
@@ -107,7 +103,7 @@ def show_sidebar() -> None:
         lesson.end_sidebar()
 
 
-def _choose_runs(page: PageContext, names: list[str]) -> list[str]:
+def _choose_runs(page: ui.PageContext, names: list[str]) -> list[str]:
     asked = page.view.runs
     unknown = [name for name in asked if name not in names]
     if unknown:
@@ -116,10 +112,10 @@ def _choose_runs(page: PageContext, names: list[str]) -> list[str]:
     st.multiselect(
         "Runs",
         names,
-        default=list(settle("studied_runs", list(chosen))),
+        default=list(ui.settle("studied_runs", list(chosen))),
         key="studied_runs",
         max_selections=MOST_RUNS,
-        on_change=lambda: session.change(lambda v: replace(v, runs=tuple(st.session_state["studied_runs"]))),
+        on_change=lambda: ui.session.change(lambda v: replace(v, runs=tuple(st.session_state["studied_runs"]))),
         help="Runs in assets/studies, and in the folders that the environment variable PATHWAY_STUDIES lists.",
     )
     return list(chosen)
@@ -136,7 +132,7 @@ def _counted(runs: Mapping[str, Run]) -> dict[str, Census]:
     return found
 
 
-def _choose_sparsity(page: PageContext, runs: Sequence[Run]) -> float | None:
+def _choose_sparsity(page: ui.PageContext, runs: Sequence[Run]) -> float | None:
     known = sorted({sparsity for run in runs for sparsity in run.sparsities})
     if not known:
         return None
@@ -145,13 +141,13 @@ def _choose_sparsity(page: PageContext, runs: Sequence[Run]) -> float | None:
     def changed() -> None:
         value = st.session_state["studied_at"]
         if value is not None:
-            session.change(lambda v: at_sparsity(v, value))
+            ui.session.change(lambda v: at_sparsity(v, value))
 
     st.segmented_control(
         "Sparsity",
         known,
         required=True,
-        default=settle("studied_at", chosen),
+        default=ui.settle("studied_at", chosen),
         key="studied_at",
         format_func=lambda s: f"{100 * s:.4g} %",
         on_change=changed,
@@ -173,7 +169,7 @@ def at_sparsity(view: View, sparsity: float) -> View:
     return replace(view, studied_at=sparsity)
 
 
-def _choose_label(page: PageContext, known: Mapping[str, Census]) -> str:
+def _choose_label(page: ui.PageContext, known: Mapping[str, Census]) -> str:
     labels = list(dict.fromkeys(label for counts in known.values() for label in counts.labels))
     if not labels:
         return ""
@@ -185,10 +181,10 @@ def _choose_label(page: PageContext, known: Mapping[str, Census]) -> str:
     st.selectbox(
         "Class",
         options,
-        index=options.index(settle("studied_label", chosen)),
+        index=options.index(ui.settle("studied_label", chosen)),
         key="studied_label",
         format_func=lambda label: label or ALL,
-        on_change=lambda: session.change(lambda v: replace(v, label=st.session_state["studied_label"])),
+        on_change=lambda: ui.session.change(lambda v: replace(v, label=st.session_state["studied_label"])),
         help="The class an image belongs to, whatever the network predicts.",
     )
     return chosen

@@ -12,13 +12,9 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core.studies import AGREED
-from explorer.plots.intervals import Group, interval_bars
-from explorer.plots.matrices import class_matrix
-from explorer.plots.palette import Theme
-from explorer.plots.words import percent, plain
-from explorer.ui import session
-from explorer.ui.fields import settle
-from explorer.ui.page import PageContext
+from explorer import ui
+from explorer.plots import Theme, class_matrix, interval_bars, percent, plain
+from explorer.plots.intervals import Group
 from explorer.views.studies.choice import Studied, coloured, gathered
 from explorer.views.studies.showing import (
     OF_PAIRED,
@@ -37,7 +33,7 @@ __all__ = ["choose_closer", "show_classes"]
 MEASURES = {"same_class_overlap": "with its own class", "other_class_overlap": "with other classes"}
 
 
-def show_classes(page: PageContext, studied: Sequence[Studied]) -> None:
+def show_classes(page: ui.PageContext, studied: Sequence[Studied]) -> None:
     """Show how much pathways share within and between classes, and one method's classes against each other."""
     found = [(each, _of_label(each, rows)) for each, rows in gathered(studied, *MEASURES, *AGREED)]
     if not found:
@@ -59,7 +55,7 @@ def _of_label(each: Studied, rows: pd.DataFrame) -> pd.DataFrame:
     return rows[~rows["measure"].isin(AGREED) | (rows["label"] == each.label)]
 
 
-def choose_closer(page: PageContext, names: Sequence[str], key: str, label: str) -> str:
+def choose_closer(page: ui.PageContext, names: Sequence[str], key: str, label: str) -> str:
     """Draw the choice of a method that is looked at closely, and return it."""
     asked = page.view.closer
     chosen = asked if asked in names else names[0]
@@ -67,9 +63,9 @@ def choose_closer(page: PageContext, names: Sequence[str], key: str, label: str)
     st.selectbox(
         label,
         options,
-        index=options.index(settle(key, chosen)),
+        index=options.index(ui.settle(key, chosen)),
         key=key,
-        on_change=lambda: session.change(lambda v: replace(v, closer=st.session_state[key])),
+        on_change=lambda: ui.session.change(lambda v: replace(v, closer=st.session_state[key])),
     )
     return chosen
 
@@ -106,7 +102,7 @@ def _draw_bars(each: Studied, rows: pd.DataFrame, colours: dict[str, str]) -> Dr
     )
 
 
-def _show_matrix(page: PageContext, each: Studied, colours: dict[str, str]) -> None:
+def _show_matrix(page: ui.PageContext, each: Studied, colours: dict[str, str]) -> None:
     whole = replace(each, label="")  # every class against every other, whichever is chosen
     found = gathered([whole], "class_overlap")
     if not found:

@@ -12,12 +12,8 @@ import pandas as pd
 import streamlit as st
 
 from core.studies import FEWEST, LEVEL, comparable, compared, kind_of
-from explorer.plots.matrices import Difference, difference_matrix
-from explorer.plots.palette import Theme
-from explorer.plots.words import plain, ratio
-from explorer.ui import session
-from explorer.ui.fields import settle
-from explorer.ui.page import PageContext
+from explorer import ui
+from explorer.plots import Difference, Theme, difference_matrix, plain, ratio
 from explorer.views.studies.choice import Studied, coloured, gathered, titles
 from explorer.views.studies.images import SPREAD, Measure
 from explorer.views.studies.showing import Drawn, heading, ordered, show
@@ -36,7 +32,7 @@ UNITS = {", in percentage points": 100, ", in thousandths": 1000, "": 1}
 SMALL = 0.1  # differences are put in thousandths below it
 
 
-def show_differences(page: PageContext, studied: Sequence[Studied]) -> None:
+def show_differences(page: ui.PageContext, studied: Sequence[Studied]) -> None:
     """Show how every two methods differ in a measure on the images that both have."""
     there = [name for name, each in COMPARED.items() if any(each.of in s.run.measures for s in studied)]
     if not there:
@@ -54,17 +50,17 @@ def show_differences(page: PageContext, studied: Sequence[Studied]) -> None:
         show("paired differences", [each], (name, theme, *colours.items()), partial(_draw, each, rows, name, theme))
 
 
-def _choose(page: PageContext, there: list[str]) -> str:
+def _choose(page: ui.PageContext, there: list[str]) -> str:
     asked = page.view.compared
     chosen = asked if asked in there else there[0]
     st.selectbox(
         "Compare by",
         there,
-        index=there.index(settle("study_compared", chosen)),
+        index=there.index(ui.settle("study_compared", chosen)),
         key="study_compared",
         width=340,
         format_func=lambda name: COMPARED[name].title,
-        on_change=lambda: session.change(lambda v: replace(v, compared=st.session_state["study_compared"])),
+        on_change=lambda: ui.session.change(lambda v: replace(v, compared=st.session_state["study_compared"])),
     )
     return chosen
 

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from explorer.plots.words import counted, number, percent, plain
-from explorer.ui import captions, markup
-from explorer.ui.charts import in_rows
+from explorer import ui
+from explorer.plots import counted, number, percent, plain
 from explorer.views.studies.choice import Studied
 
 __all__ = ["show_empty", "show_facts"]
@@ -35,19 +34,19 @@ def show_empty() -> None:
 def show_facts(studied: Sequence[Studied]) -> None:
     """Show the facts about each run."""
     with st.container(key="panels"):
-        for place, each in in_rows(studied, min(3, len(studied) or 1)):
+        for place, each in ui.in_rows(studied, min(3, len(studied) or 1)):
             with place, st.container(border=True):
                 _show_run(each)
 
 
 def _show_run(each: Studied) -> None:
     run = each.run
-    st.html(markup.panel_title(run.name, _what(each)))
+    st.html(ui.panel_title(run.name, _what(each)))
     with st.container(key=f"facts_{each.place}"):
         halves = list(_facts(each).items())
         for place, half in zip(st.columns(2), (halves[:4], halves[4:]), strict=True):
             with place:
-                st.html(markup.facts(dict(half)))
+                st.html(ui.facts(dict(half)))
     st.caption(f"Methods: {plain(', '.join(run.methods))}")
     if each.census.images < run.planned:
         st.info(
@@ -88,7 +87,7 @@ def _facts(each: Studied) -> dict[str, str]:
             "Images": f"{number(each.census.images)} of {number(data['images'])}",
             "Classes": number(len(run.classes)) if run.classes else "none",
             "Neurons": number(sum(run.manifest["network"]["sites"].values())),
-            "Off the pathway": captions.held(run.plan["off"]),
+            "Off the pathway": ui.held(run.plan["off"]),
             "Explained": "the predicted class" if run.plan["target"] == "predicted" else "the image's label",
         }
     return own | {

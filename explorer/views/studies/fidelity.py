@@ -10,11 +10,8 @@ from math import isinf
 import pandas as pd
 import streamlit as st
 
-from explorer.plots.bars import dots
-from explorer.plots.intervals import whiskered
-from explorer.plots.lines import sparsity_lines
-from explorer.plots.words import counted, number, percent, plain, ratio
-from explorer.ui.page import PageContext
+from explorer import ui
+from explorer.plots import counted, dots, number, percent, plain, ratio, sparsity_lines, whiskered
 from explorer.views.studies.choice import Studied, coloured, gathered
 from explorer.views.studies.runs import ORIGINAL
 from explorer.views.studies.showing import (
@@ -36,7 +33,7 @@ from explorer.views.studies.showing import (
 __all__ = ["show_fidelity", "show_radii"]
 
 
-def show_fidelity(page: PageContext, studied: Sequence[Studied]) -> None:
+def show_fidelity(page: ui.PageContext, studied: Sequence[Studied]) -> None:
     """Show the probability ratio and how often the prediction is kept, over sparsity."""
     found = gathered(studied, "p_ratio", "prediction_kept", every=True)
     if not found:
@@ -113,7 +110,7 @@ def _records(means: pd.DataFrame, each: Studied, what: str) -> list[dict[str, ob
     )
 
 
-def show_radii(page: PageContext, studied: Sequence[Studied]) -> None:
+def show_radii(page: ui.PageContext, studied: Sequence[Studied]) -> None:
     """Show the median linear radius of the original network and of pathways."""
     show_each(
         page, "How far around an image is the network linear?", "linear radius", studied, "linear_radius", _draw_radii

@@ -10,13 +10,9 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from explorer.plots.intervals import Points, spread
-from explorer.plots.layout import literal
-from explorer.plots.words import number, percent, plain, ratio
-from explorer.ui import session
-from explorer.ui.charts import CALM
-from explorer.ui.fields import settle
-from explorer.ui.page import PageContext
+from explorer import ui
+from explorer.plots import Points, literal, number, percent, plain, ratio
+from explorer.plots.intervals import spread
 from explorer.views.studies.choice import Studied, coloured, gathered
 from explorer.views.studies.classes import choose_closer
 from explorer.views.studies.one_image import offer_image, picked, show_image, why_not
@@ -58,7 +54,7 @@ SPREAD = {
 }
 
 
-def show_images(page: PageContext, studied: Sequence[Studied]) -> None:
+def show_images(page: ui.PageContext, studied: Sequence[Studied]) -> None:
     """Show every image of a measure by method; a click, or a button beneath, leads to an image."""
     there = [name for name, each in SPREAD.items() if any(each.of in s.run.measures for s in studied)]
     if not there:
@@ -72,21 +68,21 @@ def show_images(page: PageContext, studied: Sequence[Studied]) -> None:
         _show_spread(page, each, rows, name, coloured(studied, page.theme))
 
 
-def _choose(page: PageContext, there: list[str]) -> str:
+def _choose(page: ui.PageContext, there: list[str]) -> str:
     chosen = page.view.spread if page.view.spread in there else there[0]
     st.selectbox(
         "Measure",
         there,
-        index=there.index(settle("study_spread", chosen)),
+        index=there.index(ui.settle("study_spread", chosen)),
         key="study_spread",
         width=340,
         format_func=lambda name: SPREAD[name].title,
-        on_change=lambda: session.change(lambda v: replace(v, spread=st.session_state["study_spread"])),
+        on_change=lambda: ui.session.change(lambda v: replace(v, spread=st.session_state["study_spread"])),
     )
     return chosen
 
 
-def _with_one(page: PageContext, each: Studied, rows: pd.DataFrame, colours: dict[str, str]) -> pd.DataFrame:
+def _with_one(page: ui.PageContext, each: Studied, rows: pd.DataFrame, colours: dict[str, str]) -> pd.DataFrame:
     """Return the overlaps with one method, each under the other method's title."""
     others = rows["other"].map({text: titled(str(text)) for text in rows["other"].unique()}).astype(str)
     whos = rows["who"].astype(str)
@@ -97,7 +93,7 @@ def _with_one(page: PageContext, each: Studied, rows: pd.DataFrame, colours: dic
     return rows[swapped | (whos == closer)]
 
 
-def _show_spread(page: PageContext, each: Studied, rows: pd.DataFrame, name: str, colours: dict[str, str]) -> None:
+def _show_spread(page: ui.PageContext, each: Studied, rows: pd.DataFrame, name: str, colours: dict[str, str]) -> None:
     measure = SPREAD[name]
     finite = rows[np.isfinite(rows["value"])]
     if finite.empty:
@@ -109,7 +105,7 @@ def _show_spread(page: PageContext, each: Studied, rows: pd.DataFrame, name: str
     )
     key = f"{chart_key(f'images {name}', [each])}_{_mark(each)}"
     event = st.plotly_chart(
-        drawn.figure, key=key, on_select="rerun", selection_mode="points", config=CALM, alt=drawn.alt
+        drawn.figure, key=key, on_select="rerun", selection_mode="points", config=ui.CALM, alt=drawn.alt
     )
     st.caption(drawn.caption)
     offer_images(lambda: _table(each.run, finite, measure.title), f"{measure.title} of each image", each, key)

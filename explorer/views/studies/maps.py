@@ -12,12 +12,9 @@ import pandas as pd
 import streamlit as st
 
 from core.studies import FEWEST
-from explorer.plots.intervals import banded
-from explorer.plots.lines import Axis, curves, pixel_axis
-from explorer.plots.words import number, percent, plain
-from explorer.state.choices import CHANGES, NEAR, ORDERS
-from explorer.ui import controls, fields, session
-from explorer.ui.page import PageContext
+from explorer import ui
+from explorer.plots import Axis, banded, curves, number, percent, pixel_axis, plain
+from explorer.state import CHANGES, NEAR, ORDERS
 from explorer.views.studies import paper
 from explorer.views.studies.choice import Studied, coloured, gathered
 from explorer.views.studies.showing import (
@@ -38,7 +35,7 @@ from explorer.views.studies.showing import (
 __all__ = ["show_degradation", "show_sensitivity"]
 
 
-def show_degradation(page: PageContext, studied: Sequence[Studied]) -> None:
+def show_degradation(page: ui.PageContext, studied: Sequence[Studied]) -> None:
     """Show curves and areas of replaced pixels, with the paper's areas where it has some."""
     there = [order for order in ORDERS if any(order in each.run.measures for each in studied)]
     if not there:
@@ -56,13 +53,13 @@ def show_degradation(page: PageContext, studied: Sequence[Studied]) -> None:
             _show_areas(each, order, near, colours)
 
 
-def _choose(page: PageContext, there: list[str]) -> str:
+def _choose(page: ui.PageContext, there: list[str]) -> str:
     chosen = page.view.order if page.view.order in there else there[0]
 
     def changed() -> None:
         order = st.session_state["study_order"]
         if order is not None:
-            session.change(lambda v: replace(v, order=order))
+            ui.session.change(lambda v: replace(v, order=order))
 
     with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
         st.segmented_control(
@@ -70,11 +67,11 @@ def _choose(page: PageContext, there: list[str]) -> str:
             there,
             required=True,
             format_func=lambda o: ORDERS[o][0],
-            default=fields.settle("study_order", chosen),
+            default=ui.settle("study_order", chosen),
             key="study_order",
             on_change=changed,
         )
-        controls.near()
+        ui.controls.near()
     return chosen
 
 
@@ -147,7 +144,7 @@ def _shown(row: dict[str, Any]) -> dict[str, str]:
     )
 
 
-def show_sensitivity(page: PageContext, studied: Sequence[Studied]) -> None:
+def show_sensitivity(page: ui.PageContext, studied: Sequence[Studied]) -> None:
     """Show how well sums of attributions foretell what the response loses without those pixels."""
     title = "Do attributions add up to what the response loses?"
     show_each(page, title, "sensitivity-n", studied, "sensitivity_n", _draw_sensitivity)

@@ -19,12 +19,10 @@ from core.errors import PathwayError
 from core.methods import METHODS
 from core.pathways.ranking import Off
 from core.strategy import Strategy, written
+from explorer import ui
 from explorer.compute import catalogue
-from explorer.plots import figures
-from explorer.plots.words import plain
-from explorer.state.choices import nearest_sparsity
-from explorer.state.view import View
-from explorer.ui import navigation, session
+from explorer.plots import figures, plain
+from explorer.state import View, nearest_sparsity
 from explorer.views.studies.choice import Studied
 from explorer.views.studies.runs import Run
 
@@ -61,9 +59,9 @@ def picture_name(run: Run, index: int, image: str) -> str | None:
 
 def _network_name(run: Run) -> str | None:
     """Return this session's name of a run's network; None where it is a checkpoint that is not here."""
-    own = f"{session.CHECKPOINT}{run.manifest['network']['weights_hash']}"
+    own = f"{ui.session.CHECKPOINT}{run.manifest['network']['weights_hash']}"
     name = own if run.plan.get("checkpoint") else run.network
-    return name if name in session.networks() else None
+    return name if name in ui.session.networks() else None
 
 
 def explored(
@@ -127,7 +125,7 @@ def _open_button(
         type=kind,
         icon=":material/open_in_new:",
         help="Open in Explore" if kind == "tertiary" else None,
-        on_click=lambda: navigation.open_picture(name, network, make),
+        on_click=lambda: ui.open_picture(name, network, make),
     )
 
 

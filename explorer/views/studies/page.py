@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from explorer.ui.page import find_page
+from explorer import ui
 from explorer.views.studies.choice import choose, show_sidebar
 from explorer.views.studies.classes import show_classes
 from explorer.views.studies.differences import show_differences
@@ -26,7 +26,7 @@ PARTS = (
 
 def render() -> None:
     """Draw the choice of runs, and what they show."""
-    page = find_page()
+    page = ui.find_page()
     st.markdown("## What holds over many images?")
     studied = choose(page)
     if not find_runs()[0]:

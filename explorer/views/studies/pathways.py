@@ -9,13 +9,9 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from explorer.plots import palette
-from explorer.plots.intervals import Group, banded, interval_bars
-from explorer.plots.lines import Axis, curves
-from explorer.plots.matrices import overlap_matrix
-from explorer.plots.palette import Theme
-from explorer.plots.words import percent, plain
-from explorer.ui.page import PageContext
+from explorer import ui
+from explorer.plots import Axis, Theme, banded, curves, interval_bars, overlap_matrix, palette, percent, plain
+from explorer.plots.intervals import Group
 from explorer.views.studies import paper
 from explorer.views.studies.choice import Studied, coloured, gathered, titles
 from explorer.views.studies.runs import titled
@@ -40,7 +36,7 @@ OVER_DEPTH = {"kept_share": "neurons kept", "dead_share": "dead share of the pat
 MOST_NAMED = 10  # sites whose names fit under a chart
 
 
-def show_overlaps(page: PageContext, studied: Sequence[Studied]) -> None:
+def show_overlaps(page: ui.PageContext, studied: Sequence[Studied]) -> None:
     """Show the mean overlap of every two methods, beside the paper's."""
     found = [(each, rows) for each, rows in gathered(studied, "overlap", "chance_overlap") if each.sparsity is not None]
     if not found:
@@ -130,7 +126,7 @@ def _show_printed(each: Studied, pairs: pd.DataFrame, methods: dict[str, str]) -
     offer_files(rows, "overlap beside the paper", [each])
 
 
-def show_dead(page: PageContext, studied: Sequence[Studied]) -> None:
+def show_dead(page: ui.PageContext, studied: Sequence[Studied]) -> None:
     """Show how many of the neurons on pathways are dead, with the paper's numbers."""
     found = [(each, rows) for each, rows in gathered(studied, "dead_share") if each.sparsity is not None]
     if not found:
@@ -188,7 +184,7 @@ def _draw_dead(found: Sequence[tuple[Studied, pd.DataFrame]], colours: dict[str,
     )
 
 
-def show_sites(page: PageContext, studied: Sequence[Studied]) -> None:
+def show_sites(page: ui.PageContext, studied: Sequence[Studied]) -> None:
     """Show over depth how much of each site is kept, and how much of that is dead."""
     found = [(each, rows) for each, rows in gathered(studied, *OVER_DEPTH, overall=False) if each.sparsity is not None]
     if not found:

@@ -9,10 +9,8 @@ import pandas as pd
 import streamlit as st
 
 from core.studies import wilson
-from explorer.plots.intervals import banded, whiskered
-from explorer.plots.lines import Axis, Line, curves
-from explorer.plots.words import counted, number, percent, plain
-from explorer.ui.page import PageContext
+from explorer import ui
+from explorer.plots import Axis, Line, banded, counted, curves, number, percent, plain, whiskered
 from explorer.views.studies import paper
 from explorer.views.studies.choice import Studied, coloured, gathered
 from explorer.views.studies.showing import (
@@ -27,7 +25,7 @@ __all__ = ["show_roar"]
 PRINTED = {"roar_cifar_10": "CIFAR-10, ResNet8", "roar_birdsnap": "Birdsnap"}
 
 
-def show_roar(page: PageContext, studied: Sequence[Studied]) -> None:
+def show_roar(page: ui.PageContext, studied: Sequence[Studied]) -> None:
     """Show accuracy over the fraction of pixels removed, beside the paper's."""
     found = gathered(studied, "roar_accuracy", every=True)
     if not found:

@@ -15,14 +15,9 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from core.studies import FEWEST, kind_of, summarised, why_no_interval
-from explorer.compute import cache
-from explorer.compute.export import Provenance
-from explorer.plots.lines import Line
-from explorer.plots.words import plain
-from explorer.ui import components
-from explorer.ui.charts import show_chart
-from explorer.ui.downloads import offer_csv, offer_table
-from explorer.ui.page import PageContext
+from explorer import ui
+from explorer.compute import Provenance, cache
+from explorer.plots import Line, plain
 from explorer.views.studies.choice import Studied, coloured, gathered
 
 __all__ = [
@@ -89,13 +84,13 @@ def show(what: str, studied: Sequence[Studied], key: Hashable, draw: Callable[[]
     """
     drawn = shared(("drawn", what, tuple(each.key for each in studied), key), draw)
     chart = chart_key(what, studied)
-    show_chart(drawn.figure, chart, drawn.alt)
+    ui.show_chart(drawn.figure, chart, drawn.alt)
     st.caption(drawn.caption)
     offer_files(drawn.rows, what, studied, at=at, chart=chart)
 
 
 def show_each(
-    page: PageContext,
+    page: ui.PageContext,
     title: str,
     what: str,
     studied: Sequence[Studied],
@@ -138,17 +133,17 @@ def offer_files(
     made = made_from(studied, at=at).about(what)
     key = chart or chart_key(what, studied)
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key=f"files_{key}"):
-        offer_table(rows, made, key)
+        ui.offer_table(rows, made, key)
         if chart:
-            components.chart_png(chart, what[0].upper() + what[1:], _notes(studied, at=at), made.file_name("png"))
+            ui.components.chart_png(chart, what[0].upper() + what[1:], _notes(studied, at=at), made.file_name("png"))
 
 
 def offer_images(make: Callable[[], Sequence[Mapping[str, object]]], what: str, each: Studied, chart: str) -> None:
     """Draw the buttons for one row per image, which are made only when they are downloaded."""
     made = made_from([each]).about(what)
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key=f"files_{chart}"):
-        offer_csv(make, made, chart)
-        components.chart_png(chart, what[0].upper() + what[1:], _notes([each], at=True), made.file_name("png"))
+        ui.offer_csv(make, made, chart)
+        ui.components.chart_png(chart, what[0].upper() + what[1:], _notes([each], at=True), made.file_name("png"))
 
 
 def made_from(studied: Sequence[Studied], *, at: bool = True) -> Provenance:

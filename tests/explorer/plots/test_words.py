@@ -149,7 +149,7 @@ def read(html: str) -> Tags:
         markup.answers([(HOSTILE, 0.5, True)], 5),
         markup.made_from({HOSTILE: HOSTILE}),
         markup.legend({HOSTILE: "#0072B2"}),
-        markup.runs_out(0.5, HOSTILE, HOSTILE, "#000000"),
+        markup.runs_out_mark(0.5, HOSTILE, HOSTILE, "#000000"),
         markup.colour_bar(HOSTILE, HOSTILE, HOSTILE, ["#000000", "#FFFFFF"], HOSTILE),
     ],
 )

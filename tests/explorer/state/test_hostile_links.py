@@ -225,7 +225,7 @@ BUILDERS = [
     lambda text: markup.answers([(text, 0.5, True)], 3, text),
     lambda text: markup.made_from({text: text, "b": 1}),
     lambda text: markup.legend({text: "#000000"}),
-    lambda text: markup.runs_out(0.5, text, text, "#000000"),
+    lambda text: markup.runs_out_mark(0.5, text, text, "#000000"),
     lambda text: markup.colour_bar(text, text, text, ["#000000"], text),
 ]
 tags = st.sampled_from(

@@ -16,7 +16,7 @@ PIECES = {
     "answers": markup.answers([(HOSTILE, 0.25, True), ("cup", 0.125, False)], 3, HOSTILE),
     "made_from": markup.made_from({HOSTILE: HOSTILE, "seconds": 3}),
     "legend": markup.legend({HOSTILE: HOSTILE}),
-    "runs_out": markup.runs_out(0.75, HOSTILE, HOSTILE, HOSTILE),
+    "runs_out": markup.runs_out_mark(0.75, HOSTILE, HOSTILE, HOSTILE),
     "colour_bar": markup.colour_bar(HOSTILE, HOSTILE, HOSTILE, [HOSTILE], HOSTILE),
     "image": markup.image(b"file", HOSTILE, b"dark"),
 }
