@@ -9,7 +9,7 @@ import runpy
 import sys
 from pathlib import Path
 
-from explorer.compute import malloc
+from explorer import malloc
 
 __all__ = ["main", "prepare", "serve"]
 

@@ -38,3 +38,9 @@ def test_importing_core_loads_no_streamlit_and_nothing_that_takes_a_second():
     assert "torch" in loaded.stdout.split()
     slow = {"scipy", "skimage", "pandas", "pyarrow", "distributed"}
     assert not ({"streamlit", "plotly", "captum", "explorer"} | slow) & set(loaded.stdout.split())
+
+
+def test_the_command_line_answers_before_anything_heavy_is_loaded():
+    code = "import sys, explorer.__main__; print(*{'torch', 'plotly', 'pandas', 'streamlit'} & set(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert loaded.strip() == ""

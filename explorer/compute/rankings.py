@@ -17,7 +17,8 @@ from core.pathways.ranking import Pathway, Ranking, rank
 from core.pathways.scores import Sum
 from core.progress import Progress, silent
 from core.strategy import ACTIVE, ORIGINAL, Strategy
-from explorer.compute import cache, malloc
+from explorer import malloc
+from explorer.compute import cache
 from explorer.compute.scene import Scene
 from explorer.compute.tasks import Task
 from explorer.state import KnockOut

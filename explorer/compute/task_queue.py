@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 import torch
 
 from core.errors import Cancelled, PathwayError
-from explorer.compute import malloc
+from explorer import malloc
 from explorer.compute.cache import RESULTS, Results
 from explorer.compute.tasks import Lane, State, Task, Ticket, Work
 

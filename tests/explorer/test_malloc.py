@@ -12,7 +12,7 @@ import pytest
 def test_what_threads_freed_is_given_back():
     code = """
 import threading
-from explorer.compute import malloc
+from explorer import malloc
 malloc.share()
 def resident():
     return int(next(line for line in open("/proc/self/status") if line.startswith("VmRSS")).split()[1]) / 1024
