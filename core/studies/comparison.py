@@ -69,7 +69,8 @@ def compared(rows: pd.DataFrame, by: str, methods: Sequence[str]) -> pd.DataFram
 def holm(values: Floats) -> Floats:
     """Return p values adjusted for how many they are; NaN, which is no test, stays and does not count. [Holm79]
 
-    The k-th smallest of m becomes the largest of (m - j + 1) p_j over j <= k, and 1 at most.
+    The k-th smallest of m becomes the largest of (m - j + 1) p_j over j <= k, and 1 at most. SciPy adjusts for false
+    discoveries alone; statsmodels, which has Holm's method, is the tests' oracle and not worth a dependency.
 
     Args:
         values: (m,); the result is shaped like it.
