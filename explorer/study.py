@@ -1,4 +1,8 @@
-"""``python -m explorer study``: the paper's experiments over many images, into a folder of tables."""
+"""``python -m explorer study``: the paper's experiments over many images, into a folder of tables.
+
+The options are written out, not generated from the plans' fields, because they differ: an option that may be repeated
+has a singular name and replaces the default instead of adding to it, and help texts do not belong into core's plans.
+"""
 
 from __future__ import annotations
 

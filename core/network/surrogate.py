@@ -115,12 +115,18 @@ def _averages(value: Any, chance: torch.Generator) -> Any:
     return _positive(value.shape, chance) * (len(value) / value.numel() if value.ndim else 1.0)
 
 
+def _parameter(name: str, value: Any, chance: torch.Generator) -> Any:
+    """Return averages for a weight and zeros for a bias, which draws as many numbers."""
+    averages = _averages(value, chance)
+    return torch.zeros_like(averages) if name == "bias" else averages
+
+
 def _averaging(module: nn.Module, chance: torch.Generator) -> nn.Module:
     """Return a copy of a module with averages for weights and zeros for biases."""
     module = copy.deepcopy(module) if any(module.children()) else copy.copy(module)
     for part in module.modules():
         part._parameters = {  # a new dict: the shallow copy shares the old one
-            name: None if weight is None else _averages(weight, chance) * (name != "bias")
+            name: None if weight is None else _parameter(name, weight, chance)
             for name, weight in part._parameters.items()
         }
         part._buffers = {name: _averages(value, chance) for name, value in part._buffers.items()}

@@ -70,6 +70,7 @@ def holm(values: Floats) -> Floats:
     """Return p values adjusted for their number; NaN (no test) stays NaN and is not counted. [Holm79]
 
     The k-th smallest of m becomes the largest of (m - j + 1) p_j over j <= k, at most 1.
+    SciPy adjusts for false discoveries only; statsmodels, which has Holm's method, serves as the oracle of the tests.
 
     Args:
         values: (m,); the result is shaped like it.

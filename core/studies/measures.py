@@ -174,9 +174,13 @@ def _localisation(case: Case, attribution: Attribution, _: Attribute) -> Iterato
     yield Found("mask_share", float(case.mask.double().mean()))
 
 
+def _linear_radius(cut: Cut) -> Iterator[Found]:
+    return radius(cut.case, cut.pathway)
+
+
 OF_CUTS: dict[str, Callable[[Cut], Iterator[Found]]] = {
     "fidelity": _fidelity,
-    "linear-radius": lambda cut: radius(cut.case, cut.pathway),
+    "linear-radius": _linear_radius,
 }
 
 OF_MAPS: dict[str, Callable[[Case, Attribution, Attribute], Iterator[Found]]] = {

@@ -37,6 +37,9 @@ def copy_link() -> None:
 def chart_png(chart: str, title: str, notes: Sequence[str], name: str) -> None:
     """Draw a button that saves a chart of this page as a PNG, as it looks.
 
+    Plotly's own image button would save the chart alone, without the title and what the chart was made from, and is
+    named alike for every chart of a page.
+
     Args:
         chart: its key.
         title: written above it.
