@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import settings
 
-from tests.browser import browser, page, server  # noqa: F401
+from tests.browser import browser, context, page, server  # noqa: F401
 
 if TYPE_CHECKING:
     from explorer.compute.cache import Results
