@@ -17,13 +17,17 @@ APP = Path(__file__).resolve().parent.parent / "explorer" / "app.py"
 PAGES = APP.parent.parent / "pages"
 
 
-def opened(params: dict[str, str] | None = None, page: str = "explore") -> AppTest:
-    """Return a new session that has followed a link."""
+def opened(params: dict[str, str] | None = None, page: str = "explore", *, followed: bool = True) -> AppTest:
+    """Return a new session that has followed a link: all of it, unless a test says that it cannot be followed."""
     at = AppTest.from_file(str(APP), default_timeout=60)
     at.query_params.update(params or {})
     if page != "explore":
         at.switch_page(str(PAGES / f"{page}.py"))
-    return ran(at)
+    at = ran(at)
+    if followed:
+        lost = [warning.value for warning in at.warning if re.search("[Tt]he link (holds|asks for)", warning.value)]
+        assert not lost, lost
+    return at
 
 
 def ran(at: Any) -> AppTest:
@@ -49,6 +53,36 @@ def html(at: AppTest) -> str:
 def warnings(at: AppTest) -> str:
     """Return the text of the warnings, without Markdown's escapes."""
     return re.sub(r"\\(.)", r"\1", "\n".join(element.value for element in at.warning))
+
+
+def sections(at: AppTest) -> list[str]:
+    """The page's headings, the first of which is its question."""
+    return [element.value.removeprefix("## ") for element in at.markdown if element.value.startswith("## ")]
+
+
+def titles(at: AppTest) -> dict[str, str]:
+    """What stands over each panel, and the small words under that."""
+    return dict(re.findall(r'<div class="panel-title"[^>]*>(.*?)<small>(.*?)</small>', html(at)))
+
+
+def facts(at: AppTest) -> list[dict[str, str]]:
+    """The numbers under each picture."""
+    lists = re.findall(r'<dl class="facts">(.*?)</dl>', html(at))
+    return [dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", pairs)) for pairs in lists]
+
+
+def captions(at: AppTest) -> str:
+    return re.sub(r"\\(.)", r"\1", "\n".join(element.value for element in at.caption))
+
+
+def alts(at: AppTest) -> str:
+    """What the charts say in words."""
+    return "\n".join(chart.proto.alt for chart in at.get("plotly_chart"))
+
+
+def pills(at: AppTest, label: str) -> Any:
+    (found,) = (group for group in at.button_group if group.label == label)
+    return found
 
 
 def button(at: AppTest, label: str) -> Any:

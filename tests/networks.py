@@ -6,10 +6,11 @@ it finds ReLUs and their values independently of modules, functions and graphs.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cache
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -17,6 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torchvision import models
 
 from core.methods import Method
+from core.models.zoo import available_networks
 from core.network import Network, trace
 
 SHAPE = (3, 8, 8)
@@ -204,6 +206,20 @@ def toy(name: str, *, double: bool = False) -> tuple[nn.Module, Network]:
     model = seeded(TOYS[name]())
     model = model.double() if double else model
     return model, trace(model, SHAPE, name=name)
+
+
+SMALLEST = {  # of each family, and of its kinds of layers
+    *("squeezenet1_1", "efficientnet_lite0", "fashion_vgg", "alexnet", "densenet121", "googlenet", "inception_v3"),
+    *("mnasnet0_5", "mobilenet_v2", "mobilenet_v3_small", "regnet_x_400mf", "regnet_y_400mf", "resnet18", "resnet50"),
+    *("resnext50_32x4d", "shufflenet_v2_x0_5", "squeezenet1_0", "vgg11_bn", "wide_resnet50_2"),
+}
+
+
+def listed(quick: Collection[str] = ()) -> list[Any]:
+    """All networks that the app lists, to run a test over: the smallest of each family, and those marked as slow."""
+    names = [each.name for each in available_networks() if each.supported]
+    kinds = [() if n in quick else pytest.mark.thorough if n in SMALLEST else pytest.mark.slow for n in names]
+    return [pytest.param(name, marks=kind) for name, kind in zip(names, kinds, strict=True)]
 
 
 def architecture(name: str) -> nn.Module:

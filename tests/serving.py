@@ -70,7 +70,7 @@ def serving_process(port: int = 0, *, browser: bool = False, env: Mapping[str, s
 
 
 def _wait_for(served: Served) -> None:
-    for _ in range(240):
+    for _ in range(600):
         if served.process.poll() is not None:
             raise RuntimeError(f"The app ended: {served.said()}")
         try:
@@ -79,4 +79,4 @@ def _wait_for(served: Served) -> None:
             time.sleep(0.5)
         else:
             return
-    raise RuntimeError(f"The app did not start in two minutes: {served.said()}")
+    raise RuntimeError(f"The app did not start in five minutes: {served.said()}")

@@ -32,6 +32,7 @@ def test_core_imports_names_from_where_they_are_defined(name):
     assert not re.search(r"^\s*(from core import|from \.|import core$)", sources("core")[name].read_text("utf-8"), re.M)
 
 
+@pytest.mark.thorough
 def test_importing_core_loads_no_streamlit_and_nothing_that_takes_a_second():
     code = "import sys, core; print(*{m.split('.')[0] for m in sys.modules})"
     loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ CHROMIUM = next(
 )
 WHY = None
 try:
-    from playwright.sync_api import Browser, Page, expect, sync_playwright
+    from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
     expect.set_options(timeout=60_000)  # machines are shared, here and for all that is waited for below
 except ImportError:
@@ -49,13 +50,13 @@ STILL = f"""() => new Promise((done) => {{
 }})"""  # Streamlit fades what the next run may change, and lights it again within a second
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server() -> Iterator[str]:
     with serving() as address:
         yield address
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
@@ -63,12 +64,20 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def page(browser: Browser, server: str) -> Iterator[Page]:
-    """Open the app and watch that it asks no other host for anything and shows no exception."""
+@pytest.fixture(scope="session")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """One cache for all pages: fetching and compiling the scripts takes several times as long as everything else."""
     context = browser.new_context(
         viewport={"width": 1440, "height": 1000}, permissions=["clipboard-read", "clipboard-write"]
     )
+    context.set_default_timeout(120_000)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext, server: str) -> Iterator[Page]:
+    """Open a page and watch that it asks no other host for anything and shows no exception."""
     page = context.new_page()
     elsewhere: list[str] = []
     page.on(
@@ -77,7 +86,7 @@ def page(browser: Browser, server: str) -> Iterator[Page]:
     yield page
     assert elsewhere == []
     assert page.get_by_test_id("stException").count() == 0
-    context.close()
+    page.close()
 
 
 def idle(page: Page) -> None:
@@ -105,7 +114,8 @@ def at_rest(page: Page, seconds: int = 240) -> None:
         idle(page)
         if page.get_by_test_id("stProgress").count() == 0:
             return idle(page)
-        page.wait_for_timeout(1000)
+        with suppress(AssertionError):
+            expect(page.get_by_test_id("stProgress")).to_have_count(0, timeout=1000)
     raise TimeoutError(f"Something is still in line after {seconds} s.")
 
 
@@ -113,6 +123,16 @@ def still(page: Page) -> None:
     """Wait until the page is at rest and, for half a second, nothing in it is faded or on its way to be."""
     at_rest(page)
     page.wait_for_function(STILL, timeout=120_000)
+
+
+def overhang(page: Page) -> int:
+    """By how many pixels the page is wider than its window."""
+    return int(page.locator("[data-testid=stMain]").evaluate("(main) => main.scrollWidth - main.clientWidth"))
+
+
+def widths(pictures: Locator) -> list[float]:
+    """The widths at which pictures are shown; of one that is not, 0."""
+    return [box["width"] if (box := picture.bounding_box()) else 0.0 for picture in pictures.all()]
 
 
 def panel(page: Page, title: str) -> str:

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.browser import IN_BROWSER, at_rest, idle, opened, panel, start
+from tests.browser import IN_BROWSER, at_rest, idle, opened, overhang, panel, start, still, widths
 from tests.serving import ROOT
 
 with suppress(ImportError):  # then all of this is skipped
-    from playwright.sync_api import Browser, Page, expect
+    from playwright.sync_api import BrowserContext, Page, expect
 
 pytestmark = IN_BROWSER
 
@@ -105,7 +105,7 @@ def test_a_pasted_photo_is_explored(page: Page, server: str) -> None:
     expect(page.get_by_role("radio", name="Your picture")).to_have_attribute("aria-checked", "true")
 
 
-def test_a_copied_link_brings_the_same_view_back(page: Page, server: str, browser: Browser) -> None:
+def test_a_copied_link_brings_the_same_view_back(page: Page, server: str, context: BrowserContext) -> None:
     start(page, server)
     pick(page, "Coffee cup")
     expect(page.get_by_role("heading", level=2).first).to_have_text("Which neurons carry espresso?")
@@ -118,7 +118,7 @@ def test_a_copied_link_brings_the_same_view_back(page: Page, server: str, browse
     link = page.evaluate("navigator.clipboard.readText()")
     assert link == page.url
 
-    other = browser.new_context(viewport={"width": 1440, "height": 1000}).new_page()
+    other = context.new_page()
     start(other, link)
     expect(other.get_by_role("heading", level=2).first).to_have_text("Which neurons carry espresso?")
     assert (
@@ -126,18 +126,15 @@ def test_a_copied_link_brings_the_same_view_back(page: Page, server: str, browse
         == "90.5 %"
     )
     assert panel(other, "NeuronMCT").rsplit("/")[-1] == panel(page, "NeuronMCT").rsplit("/")[-1]  # named by content
-    other.context.close()
+    other.close()
 
 
-def test_copying_works_without_the_modern_clipboard(browser: Browser, server: str) -> None:
+def test_copying_works_without_the_modern_clipboard(page: Page, server: str) -> None:
     """Over plain http on another host there is no navigator.clipboard."""
-    context = browser.new_context(permissions=["clipboard-read"])
-    page = context.new_page()
     page.add_init_script("Object.defineProperty(navigator, 'clipboard', { value: undefined, configurable: true });")
     start(page, server)
     page.get_by_role("button", name="Copy link").click()
     expect(page.get_by_role("button", name="Link copied")).to_be_visible()
-    context.close()
 
 
 def test_the_back_button_brings_the_last_view_back(page: Page, server: str) -> None:
@@ -211,7 +208,7 @@ def test_comparing_by_the_navigation_keeps_the_view_and_going_back_brings_it_bac
     expect(page).to_have_url(re.compile(r"/\?second=Random&sparsity=0.95$"))
 
 
-def test_columns_are_chosen_added_and_removed(page: Page, server: str, browser: Browser) -> None:
+def test_columns_are_chosen_added_and_removed(page: Page, server: str, context: BrowserContext) -> None:
     opened(page, server + COMPARE)
     assert strategies(page)[:3] == ["Active subnet", "NeuronMCT", "Random"]
     page.get_by_role("button", name="Remove").first.click()
@@ -220,10 +217,10 @@ def test_columns_are_chosen_added_and_removed(page: Page, server: str, browser: 
     expect(page.get_by_role("combobox", name=re.compile("Column 3"))).to_be_visible()
     at_rest(page)
     assert strategies(page)[:3] == ["NeuronMCT", "Random", "NeuronIntGrad"]
-    other = browser.new_context().new_page()
+    other = context.new_page()
     opened(other, page.url)
     assert strategies(other)[:3] == ["NeuronMCT", "Random", "NeuronIntGrad"]
-    other.context.close()
+    other.close()
 
 
 def test_the_sparsity_moves_every_column_and_every_chart(page: Page, server: str) -> None:
@@ -303,20 +300,12 @@ def test_the_strip_is_taken_away_as_one_picture_that_says_what_made_it(page: Pag
     assert "NeuronMCT" in picture.text["columns"]  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [800, 1440])
 @pytest.mark.parametrize("link", ["/", COMPARE])
-def test_nothing_is_cut_off(browser: Browser, server: str, scheme: str, width: int, link: str) -> None:
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
-    page = context.new_page()
+def test_nothing_is_cut_off(page: Page, server: str, link: str) -> None:
     opened(page, server + link)
-    main = "document.querySelector('[data-testid=stMain]')"
-    wide = page.evaluate(f"{main}.scrollWidth - {main}.clientWidth")
-    assert wide <= 0
-    for image in page.locator(".st-key-panels img").all():
-        box = image.bounding_box()
-        assert box is not None
-        assert box["width"] >= 150
-    for image in page.locator("[data-testid=stMain] img").all():
-        assert image.get_attribute("alt")
-    context.close()
+    for width in (1440, 800):
+        page.set_viewport_size({"width": width, "height": 900})
+        still(page)
+        assert overhang(page) <= 0
+        assert min(widths(page.locator(".st-key-panels img"))) >= 150
+    assert all(image.get_attribute("alt") for image in page.locator("[data-testid=stMain] img").all())

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser import IN_BROWSER, idle, start
+from tests.browser import IN_BROWSER, idle, overhang, start, still
 
 with suppress(ImportError):  # then all of this is skipped
     from playwright.sync_api import Browser, Locator, Page, expect
@@ -224,10 +224,9 @@ def test_the_switch_brings_it_and_takes_it_away(page: Page, server: str) -> None
 
 @pytest.mark.parametrize(("motion", "different"), [("no-preference", 3), ("reduce", 1)])
 def test_between_two_stops_it_fades_unless_less_motion_is_wanted(
-    browser: Browser, server: str, motion: Any, different: int
+    page: Page, server: str, motion: Any, different: int
 ) -> None:
-    context = browser.new_context(viewport={"width": 1440, "height": 1000}, reduced_motion=motion)
-    page = context.new_page()
+    page.emulate_media(reduced_motion=motion)
     bar = scrubbing(page, f"{server}/{SCRUB}")
     seen = []
     with held(page, bar, 34 / 60):  # 90 %; the next stop, 91 %, is at 36 / 60
@@ -236,7 +235,6 @@ def test_between_two_stops_it_fades_unless_less_motion_is_wanted(
             page.wait_for_timeout(150)
             seen.append(tuple(drawn(page)))
     assert len(set(seen)) == different
-    context.close()
 
 
 def test_a_finger_drags_it(browser: Browser, server: str) -> None:
@@ -260,18 +258,14 @@ def test_a_finger_drags_it(browser: Browser, server: str) -> None:
     context.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [400, 800, 1440])
-def test_nothing_is_cut_off(browser: Browser, server: str, scheme: Any, width: int) -> None:
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    page = context.new_page()
+def test_nothing_is_cut_off(page: Page, server: str) -> None:
     scrubbing(page, f"{server}/{SCRUB}")
-    scrub = page.locator(".scrub")
-    assert scrub.evaluate("scrub => scrub.scrollWidth - scrub.clientWidth") <= 0
-    main = "document.querySelector('[data-testid=stMain]')"
-    assert page.evaluate(f"{main}.scrollWidth - {main}.clientWidth") <= 0
-    for canvas in page.locator(".scrub .map").all():
-        box = canvas.bounding_box()
-        assert box is not None
-        assert 150 <= box["width"] == pytest.approx(box["height"], abs=1)
-    context.close()
+    for width in (1440, 800, 400):
+        page.set_viewport_size({"width": width, "height": 900})
+        still(page)
+        assert page.locator(".scrub").evaluate("scrub => scrub.scrollWidth - scrub.clientWidth") <= 0
+        assert overhang(page) <= 0
+        for canvas in page.locator(".scrub .map").all():
+            box = canvas.bounding_box()
+            assert box is not None
+            assert 150 <= box["width"] == pytest.approx(box["height"], abs=1)

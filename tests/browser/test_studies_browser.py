@@ -12,11 +12,11 @@ from PIL import Image
 
 from core.strategy import Strategy
 from core.studies import Loader, Serial, Study, run
-from tests.browser import CUT, IN_BROWSER, idle
+from tests.browser import CUT, IN_BROWSER, idle, overhang, still
 from tests.serving import serving
 
 with suppress(ImportError):  # then all of this is skipped
-    from playwright.sync_api import Browser, Page, expect
+    from playwright.sync_api import Page, expect
 
 pytestmark = IN_BROWSER
 
@@ -81,13 +81,11 @@ def test_a_chart_is_saved_as_a_png_from_the_keyboard(page: Page, server: str, tm
     assert max(colours)[1] == (255, 255, 255)
 
 
-@pytest.mark.parametrize("width", [800, 1440])
-def test_nothing_is_cut_off(browser: Browser, server: str, width: int) -> None:
-    context = browser.new_context(viewport={"width": width, "height": 900})
-    page = context.new_page()
+def test_nothing_is_cut_off(page: Page, server: str) -> None:
     opened(page, f"{server}/studies?runs=few&sparsity=0.8")
-    main = "document.querySelector('[data-testid=stMain]')"
-    assert page.evaluate(f"{main}.scrollWidth - {main}.clientWidth") <= 0
-    assert page.evaluate(CUT) == []
+    for width in (1440, 800):
+        page.set_viewport_size({"width": width, "height": 900})
+        still(page)
+        assert overhang(page) <= 0
+        assert page.evaluate(CUT) == []
     assert all(image.get_attribute("alt") for image in page.locator("[data-testid=stMain] img").all())
-    context.close()

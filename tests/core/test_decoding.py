@@ -564,6 +564,7 @@ def squeezenet():
     return network, image, int(network.run(image).logits.argmax())
 
 
+@pytest.mark.thorough
 def test_on_a_real_network_logits_channels_and_pathways_are_climbed(squeezenet):
     network, image, target = squeezenet
     ranking = rank(METHODS["NeuronMCT"](network, image, target))

@@ -137,6 +137,7 @@ def pathway_of(network: Network, off: str | None, sparsity: float = 0.4) -> Path
 
 
 @cache
+@cache
 def links_of(name: str, off: str | None = None) -> Links:
     network = network_of(name)
     return link(network, image_of(network), TARGET, pathway_of(network, off), off=off or "zero")
@@ -159,6 +160,7 @@ class Nudged:
         others = self.held[site.index] if self.off == "frozen" else torch.zeros_like(self.held[site.index])
         return activation * self.masks[site.index] + others * ~self.masks[site.index]
 
+    @cache  # noqa: B019  # as long as the tests, which share them
     def edges(self, node: int) -> dict[int, Tensor]:
         """(neurons, neurons of the other site) by site, and (neurons,) to LOGIT; an image has one neuron."""
         nudges = NUDGE * (torch.ones(1) if node == IMAGE else torch.eye(self.network.sites[node].neurons))
@@ -178,6 +180,7 @@ class Nudged:
         run = self.network.run(self.image * factor.view(-1, 1, 1, 1).double(), edit, record=True)
         return [z.flatten(1) for z in (*run.pre_activations, run.logits)]
 
+    @cache  # noqa: B019
     def slope(self, node: int, before: bool) -> Tensor:
         """dF/dz, or dF/da, of a site's neurons; at a kink the ReLU passes nothing."""
 
@@ -472,7 +475,9 @@ REAL = {
 
 
 @pytest.mark.parametrize("off", RESTRICTIONS)
-@pytest.mark.parametrize("name", ["squeezenet1_1", "resnet18", pytest.param("googlenet", marks=pytest.mark.thorough)])
+@pytest.mark.parametrize(
+    "name", ["squeezenet1_1", *(pytest.param(n, marks=pytest.mark.thorough) for n in ("resnet18", "googlenet"))]
+)
 def test_real_architectures(name, off):
     network = trace(architecture(name).double(), (3, 64, 64))
     links = link(network, image_of(network), TARGET, pathway_of(network, off), off=off or "zero")

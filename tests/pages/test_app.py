@@ -37,7 +37,8 @@ from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("own_queue")
 QUICK = {"second": "Random"}  # both methods answer at once
-SLOW = {"GreedyPruning.steps": "10"}  # in line, but not for long
+SMALL = {**QUICK, "network": "fashion_vgg"}  # sooner still
+SLOW = {"GreedyPruning.steps": "10", "network": "fashion_vgg"}  # in line, but not for long
 
 
 @pytest.fixture
@@ -98,20 +99,20 @@ CONTROLS = [
     ("selectbox", "first", "NeuronIntGrad", {}, {"first": "NeuronIntGrad"}),
     ("selectbox", "second", "Random", {}, {"second": "Random"}),
     ("select_slider", "view_sparsity", 0.95, QUICK, {"sparsity": 0.95}),
-    ("select_slider", "view_sparsity", 0.0, QUICK, {"sparsity": 0.0}),
-    ("select_slider", "view_sparsity", 0.99, QUICK, {"sparsity": 0.99}),
-    ("segmented_control", "view_off", "frozen", QUICK, {"off": "frozen"}),
-    ("segmented_control", "view_scale", "panel", QUICK, {"scale": "panel"}),
-    ("segmented_control", "view_style", "signed", QUICK, {"style": "signed"}),
-    ("slider", "view_opacity", 40, QUICK, {"opacity": 40}),
-    ("slider", "view_x", 0.25, QUICK, {"x": 0.25}),
-    ("slider", "view_y", 0.75, QUICK, {"y": 0.75}),
-    ("slider", "view_zoom", 2.0, QUICK, {"zoom": 2.0}),
+    ("select_slider", "view_sparsity", 0.0, SMALL, {"sparsity": 0.0}),
+    ("select_slider", "view_sparsity", 0.99, SMALL, {"sparsity": 0.99}),
+    ("segmented_control", "view_off", "frozen", SMALL, {"off": "frozen"}),
+    ("segmented_control", "view_scale", "panel", SMALL, {"scale": "panel"}),
+    ("segmented_control", "view_style", "signed", SMALL, {"style": "signed"}),
+    ("slider", "view_opacity", 40, SMALL, {"opacity": 40}),
+    ("slider", "view_x", 0.25, SMALL, {"x": 0.25}),
+    ("slider", "view_y", 0.75, SMALL, {"y": 0.75}),
+    ("slider", "view_zoom", 2.0, SMALL, {"zoom": 2.0}),
     ("selectbox", "target", 285, QUICK, {"target": 285}),
     ("selectbox", "site", 20, QUICK, {"site": 20}),
-    ("segmented_control", "view_only_site", True, QUICK, {"only_site": True}),
+    ("segmented_control", "view_only_site", True, SMALL, {"only_site": True}),
     ("selectbox", "network", "efficientnet_lite0", QUICK, {"network": "efficientnet_lite0"}),
-    ("number_input", "option_Random_seed", 7, QUICK, {"options": (("Random.seed", 7),)}),
+    ("number_input", "option_Random_seed", 7, SMALL, {"options": (("Random.seed", 7),)}),
     ("number_input", "option_GreedyPruning_steps", 20, {}, {"options": (("GreedyPruning.steps", 20),)}),
 ]
 
@@ -120,7 +121,7 @@ CONTROLS = [
     ("kind", "key", "value", "params", "change"), CONTROLS, ids=[f"{key}={value}" for _, key, value, *_ in CONTROLS]
 )
 def test_a_control_changes_the_view_and_the_address_and_its_link_brings_both_back(kind, key, value, params, change):
-    params = params or SLOW if "options" not in change else params
+    params = params or SLOW
     at = opened(params)
     before = view(at)
     at = ran(control(at, kind, key).set_value(value))
@@ -218,7 +219,7 @@ def test_several_moves_in_one_session_all_stay():
     ],
 )
 def test_a_broken_link_opens_the_default_and_names_what_it_could_not_follow(link_holds, named):
-    at = opened({**link_holds, **QUICK})
+    at = opened({**link_holds, **QUICK}, followed=False)
     assert view(at) == View(second="Random")
     assert named in warnings(at)
     assert link(at) == QUICK
@@ -228,9 +229,9 @@ def test_a_broken_link_opens_the_default_and_names_what_it_could_not_follow(link
 
 
 def test_what_a_link_says_is_shown_as_text():
-    at = opened({"![a](http://nowhere.invalid/a.png)": "[x](http://nowhere.invalid)", **QUICK})
+    at = opened({"![a](http://nowhere.invalid/a.png)": "[x](http://nowhere.invalid)", **QUICK}, followed=False)
     assert at.warning[0].value.endswith(" `![a](http://nowhere.invalid/a.png)=[x](http://nowhere.invalid).`")
-    at = opened({"![a](b)": "<b>:red[x]</b>", **QUICK})
+    at = opened({"![a](b)": "<b>:red[x]</b>", **QUICK}, followed=False)
     assert at.warning[0].value.endswith(" \\!\\[a\\]\\(b\\)\\=\\<b\\>\\:red\\[x\\]\\<\\/b\\>\\.")
 
 
@@ -244,7 +245,7 @@ def test_what_a_link_says_is_shown_as_text():
     ],
 )
 def test_a_link_made_for_a_larger_network_opens_without_what_this_one_lacks_and_says_so(params, left):
-    at = opened({**params, **QUICK})
+    at = opened({**params, **QUICK}, followed=False)
     shows_the_page(at)
     assert link(at) == {**left, **QUICK}
     ((name, value),) = params.items()
@@ -327,7 +328,7 @@ def test_a_slow_method_fills_in_when_it_is_done(nothing_made, go_on):
 
 @pytest.mark.parametrize("alone", [True, False], ids=["in the fragment", "in the whole page"])
 def test_cancelling_stops_the_work_and_offers_to_start_it(monkeypatch, nothing_made, go_on, alone):
-    at = opened()
+    at = opened({"network": "fashion_vgg"})
     assert task_queue.QUEUE.pending("long") == 1
     cancel = button(at, "Cancel").click()
     with monkeypatch.context() as patch:
@@ -418,9 +419,11 @@ USABLE = {
 @pytest.mark.parametrize("kind", USABLE)
 def test_an_uploaded_picture_is_looked_at(kind):
     data, size, colours = USABLE[kind]
-    at = upload(opened({"target": "3", "zoom": "2.0", "neuron": "1-2", **QUICK}), data)
+    at = upload(opened({"target": "3", "zoom": "2.0", "neuron": "1-2", **SMALL}), data)
     assert warnings(at) == ""
-    assert view(at) == View(image=view(at).image, second="Random")  # uncropped, at its own prediction
+    assert view(at) == View(
+        network="fashion_vgg", image=view(at).image, second="Random"
+    )  # uncropped, at its own prediction
     assert view(at).image.startswith("upload-")
     picture = uploaded(at)
     assert picture.size == size
@@ -442,7 +445,7 @@ def test_an_uploaded_picture_is_looked_at(kind):
     ids=["text", "empty", "truncated", "bomb", "svg"],
 )
 def test_a_file_that_is_no_usable_picture_is_refused_and_changes_nothing(data, words):
-    at = opened({"image": "coffee", "zoom": "2.0", **QUICK})
+    at = opened({"image": "coffee", "zoom": "2.0", **SMALL})
     before = view(at)
     at = upload(at, data)
     assert words in warnings(at)
@@ -490,7 +493,7 @@ def test_what_is_pasted_and_no_picture_changes_nothing(url):
 
 
 def test_uploads_are_kept_up_to_four_and_stay_in_their_session():
-    at = opened(QUICK)
+    at = opened(SMALL)
     pictures = [encoded(Image.new("RGB", (20, 20), (40 * i, 0, 90)), "PNG") for i in range(5)]
     names = []
     for data in pictures:
@@ -501,9 +504,9 @@ def test_uploads_are_kept_up_to_four_and_stay_in_their_session():
     at = upload(at, pictures[1])
     assert view(at).image == names[1]
     assert list(at.session_state["pictures"]) == [*names[2:], names[1]]
-    other = opened(link(at))
+    other = opened(link(at), followed=False)
     assert "an uploaded picture" in warnings(other)
-    assert view(other) == View(second="Random")
+    assert view(other) == View(network="fashion_vgg", second="Random")
 
 
 # -------------------------------------------------------------------------------------------------------- checkpoints
@@ -533,7 +536,7 @@ def test_an_own_checkpoint_is_looked_through_in_this_session_alone():
     assert len(control(at, "selectbox", "target").options) == 6
     assert "&lt;b&gt;cherry&lt;/b&gt;" in html(at)
     assert "<b>cherry" not in html(at)
-    other = opened(link(at))
+    other = opened(link(at), followed=False)
     assert "an uploaded checkpoint" in warnings(other)
     assert view(other) == View(second="Random")
     assert "fruit · your checkpoint" not in other.selectbox(key="network").options
@@ -689,7 +692,7 @@ def test_a_damaged_data_set_is_said_and_the_app_goes_on(monkeypatch, tmp_path):
     monkeypatch.setattr(datasets, "_EMBEDDED", tmp_path)
     datasets.registered_datasets.cache_clear()
     try:
-        at = opened(NUMBERED)
+        at = opened(NUMBERED, followed=False)
         assert "t10k-images-idx3-ubyte.gz is damaged" in warnings(at)
         assert view(at).image == View().image
         assert not opened().warning  # who does not ask for it does not hear of it
@@ -699,6 +702,6 @@ def test_a_damaged_data_set_is_said_and_the_app_goes_on(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("image", ["fashion-mnist:10000", "fashion-mnist:-1", "other:3", "..%2F..:1", "/etc/passwd:1"])
 def test_an_image_that_no_data_set_has_is_said(image):
-    at = opened({**NUMBERED, "image": image})
+    at = opened({**NUMBERED, "image": image}, followed=False)
     assert view(at).image == View().image
     assert "The link" in warnings(at)

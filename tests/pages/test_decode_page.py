@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 import threading
 import time
 from dataclasses import replace
@@ -27,7 +26,7 @@ from explorer.compute import decoding, rankings, task_queue
 from explorer.compute.scene import make_scene
 from explorer.plots.words import number, percent
 from explorer.state.view import View
-from tests.app import button, html, link, opened, ran, until_done, until_shown, view
+from tests.app import button, facts, link, opened, ran, until_done, until_shown, view
 from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("own_queue")
@@ -49,11 +48,6 @@ def buttons(at: AppTest, label: str) -> list[Any]:
     return [b for b in at.button if b.label.startswith(label)]
 
 
-def facts(at: AppTest) -> list[dict[str, str]]:
-    lists = re.findall(r'<dl class="facts">(.*?)</dl>', html(at))
-    return [dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", pairs)) for pairs in lists]
-
-
 class Known:
     """The default photo in the default network, from core alone."""
 
@@ -73,6 +67,7 @@ def known() -> Known:
     return Known()
 
 
+@pytest.mark.thorough
 def test_each_painting_is_cores(known, nothing_made):
     at = painted(QUICK)
     shown = facts(at)
@@ -124,6 +119,7 @@ def test_what_changes_a_painting_changes_its_key(known):
     assert key(View.from_params({"sparsity": "0.5"})[0]) == key(base)
 
 
+@pytest.mark.thorough
 def test_neurons_are_the_strongest_of_the_last_feature_site(known, nothing_made):
     at = decoded(QUICK)
     buttons(at, "Paint 2 channels")[0].click()

@@ -22,7 +22,8 @@ from explorer.views import sidebar
 from tests.app import button, html, opened, ran, until_done, view
 
 pytestmark = pytest.mark.usefixtures("nothing_made")
-QUICK = {"second": "Random"}
+SMALL = {"network": "fashion_vgg"}
+QUICK = {"second": "Random", **SMALL}
 
 
 def errors(at: AppTest) -> str:
@@ -78,7 +79,7 @@ def test_a_job_that_fails_says_why_beside_what_works_and_starts_again(problem, s
     with monkeypatch.context() as patch:
         method = METHODS["GreedyPruning"]
         patch.setitem(METHODS, "GreedyPruning", type(method)(**{**vars(method), "function": broken(problem)}))
-        at = until_done(opened({"GreedyPruning.steps": "10"}))
+        at = until_done(opened({"GreedyPruning.steps": "10", **SMALL}))
         assert errors(at) == f"That did not work: {said}"
         assert len(at.image) >= 3
     at = until_done(ran(button(at, "Try again").click()))

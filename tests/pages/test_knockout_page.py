@@ -21,7 +21,7 @@ from explorer.plots.words import number, percent, ratio
 from explorer.state.choices import LINKED_PARTS
 from explorer.state.knockout import KnockOut, Part
 from explorer.state.view import View
-from tests.app import PAGES, button, html, link, opened, ran, view, warnings
+from tests.app import PAGES, button, facts, html, link, opened, ran, titles, view, warnings
 
 pytestmark = pytest.mark.usefixtures("own_queue")
 
@@ -34,10 +34,9 @@ def knocked(params: dict[str, str] | None = None) -> AppTest:
     return opened(params, "knockout")
 
 
-def facts(at: AppTest) -> dict[str, str]:
+def changed(at: AppTest) -> dict[str, str]:
     """The numbers before and after."""
-    lists = re.findall(r'<dl class="facts">(.*?)</dl>', html(at))
-    (found,) = (dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", pairs)) for pairs in lists if "Neurons off" in pairs)
+    (found,) = (numbers for numbers in facts(at) if "Neurons off" in numbers)
     return {name: unescape(value) for name, value in found.items()}
 
 
@@ -45,10 +44,6 @@ def answers(at: AppTest) -> list[list[tuple[str, str]]]:
     """The most probable classes before, and those after."""
     lists = re.findall(r'<ol class="answers".*?>(.*?)</ol>', html(at))
     return [re.findall(r'<span title="(.*?)">.*?<b>(.*?)</b>', items) for items in lists]
-
-
-def titles(at: AppTest) -> dict[str, str]:
-    return dict(re.findall(r'<div class="panel-title"[^>]*>(.*?)<small>(.*?)</small>', html(at)))
 
 
 def listed(at: AppTest) -> list[str]:
@@ -121,7 +116,7 @@ def shows(at: AppTest, known: Known, parts: Sequence[Part], only: bool = False) 
     off = {site: factor == 0 for site, factor in known.factors(parts, only).items()}
     lost = sum(int(mask.sum()) for mask in off.values())
     dead = sum(int((mask & (known.activations[site][0] == 0)).sum()) for site, mask in off.items())
-    shown, rivals = facts(at), []
+    shown, rivals = changed(at), []
     for logits in (before, after):
         rest = [(value, i) for i, value in enumerate(logits[0].tolist()) if i != known.target]
         rivals.append(max(rest, key=lambda pair: pair[0]))
@@ -156,8 +151,8 @@ def test_nothing_is_silenced_at_first(known):
     (heading,) = (m.value for m in at.markdown if m.value.startswith("## "))
     assert heading == "## What does the network say of *tiger cat* without them?"
     shows(at, known, ())
-    assert facts(at)["p ratio"] == "1.00"
-    assert facts(at)["Neurons off"] == "0 (0.0 %)"
+    assert changed(at)["p ratio"] == "1.00"
+    assert changed(at)["Neurons off"] == "0 (0.0 %)"
     assert at.info[0].value.startswith("Nothing is silenced yet.")
     assert state(at) == {"Undo": False, "Redo": False, "Empty": False}
     assert [d.proto.label for d in at.get("download_button")] == ["PNG", "NPZ"]
@@ -187,9 +182,9 @@ def test_the_numbers_are_those_of_another_class_too(known):
     at = knocked(SET | {"target": "285"})
     assert "*Egyptian cat*" in at.markdown[0].value
     after = known.without(PARTS)
-    assert facts(at)["Target logit"].split(" → ")[1] == number(float(after[0, 285]))
+    assert changed(at)["Target logit"].split(" → ")[1] == number(float(after[0, 285]))
     p, q = known.logits.softmax(1)[0, 285], after.softmax(1)[0, 285]
-    assert facts(at)["p ratio"] == ratio(float(q / p))
+    assert changed(at)["p ratio"] == ratio(float(q / p))
 
 
 # --------------------------------------------------------------------------------------------------------- the set
@@ -243,7 +238,7 @@ def test_a_set_is_changed_undone_and_made_again(known):
     shows(at, known, PARTS[1:], only=True)
     at = ran(button(at, "Empty").click())
     shows(at, known, (), only=True)
-    assert facts(at)["Neurons off"] == "0 (0.0 %)"
+    assert changed(at)["Neurons off"] == "0 (0.0 %)"
     assert state(at) == {"Undo": True, "Redo": False, "Empty": False}
 
     steps: list[tuple[Sequence[Part], bool]] = [(PARTS, False), (PARTS[1:], False), (PARTS[1:], True), ((), True)]
@@ -374,7 +369,7 @@ def test_more_parts_than_the_link_holds_come_back_from_the_file(known):
     file = KnockOut(view(at).parts).file(known.network)
     other = uploaded(knocked(), file)
     assert view(other).parts == tuple(known.strongest(0, 50))
-    assert facts(other) == facts(at)
+    assert changed(other) == changed(at)
 
 
 # --------------------------------------------------------------------------------------------------------------- files
@@ -437,14 +432,15 @@ def test_a_file_that_does_not_fit_is_refused_in_words_and_changes_nothing(kind, 
 
 
 def test_parts_that_the_network_lacks_are_dropped_in_words(known):
-    at = knocked({"parts": "9c4~9c128~26c0~3n70~25n169000"})
+    at = opened({"parts": "9c4~9c128~26c0~3n70~25n169000"}, "knockout", followed=False)
     assert "squeezenet1_1 does not have what the link asks for: parts=9c4~9c128~26c0~3n70~25n169000" in warnings(at)
     shows(at, known, PARTS)
     assert link(at) == SET
 
 
 def test_parts_of_another_network_are_dropped_in_words():
-    at = knocked({"network": "efficientnet_lite0", "parts": "25c1151~25c1152~0n401407~0n401408"})
+    parts = "25c1151~25c1152~0n401407~0n401408"
+    at = opened({"network": "efficientnet_lite0", "parts": parts}, "knockout", followed=False)
     assert "efficientnet_lite0 does not have what the link asks for: parts=" in warnings(at)
     assert view(at).parts == (Part(25, 1151, whole=True), Part(0, 401407, whole=False))
     assert link(at) == {"network": "efficientnet_lite0", "parts": "25c1151~0n401407"}
@@ -452,7 +448,7 @@ def test_parts_of_another_network_are_dropped_in_words():
 
 @pytest.mark.parametrize("parts", ["9x4", "9c4~", "~9c4", "9c4~9c-1", "9c4 ~3n70", "٩c4", "9c4,3n70", ""])
 def test_parts_that_are_none_are_named(parts):
-    at = knocked({"parts": parts})
+    at = opened({"parts": parts}, "knockout", followed=False)
     assert f"parts={parts}" in warnings(at)
     assert view(at) == View()
 
@@ -485,7 +481,7 @@ def test_another_photo_keeps_the_set(known):
     factors = known.factors(PARTS, only=False)
     run = known.network.run(image, lambda site, a: a * factors.get(site.index, torch.ones(())))
     target = int(known.network.run(image).logits.argmax())
-    assert facts(at)["Target logit"].split(" → ")[1] == number(float(run.logits[0, target]))
+    assert changed(at)["Target logit"].split(" → ")[1] == number(float(run.logits[0, target]))
 
 
 # ---------------------------------------------------------------------------------------------------- from page to page

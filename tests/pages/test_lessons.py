@@ -29,7 +29,11 @@ from tests.app import PAGES, button, link, opened, ran, view, warnings
 
 pytestmark = pytest.mark.usefixtures("own_queue")
 
-STEPS = [(name, place) for name, lesson in lessons().items() for place in range(1, len(lesson.steps) + 1)]
+STEPS = [
+    pytest.param(name, place, marks=[pytest.mark.thorough] if place > 1 else [])
+    for name, lesson in lessons().items()
+    for place in range(1, len(lesson.steps) + 1)
+]
 FILE = """+++
 title = "T"
 about = "A"

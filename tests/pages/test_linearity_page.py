@@ -17,11 +17,11 @@ from core.models.zoo import load_network
 from core.pathways.ranking import rank
 from explorer.compute import linearity
 from explorer.plots.words import number
-from tests.app import html, link, opened, ran, until_done, view, warnings
+from tests.app import alts, facts, html, link, opened, ran, until_done, view, warnings
 
 pytestmark = pytest.mark.usefixtures("own_queue")
 
-QUICK = {"columns": "NeuronMCT~Random", "pair": "0-1", "sparsity": "0.98"}
+QUICK = {"network": "fashion_vgg", "columns": "NeuronMCT~Random", "pair": "0-1", "sparsity": "0.98"}
 
 
 @pytest.fixture(autouse=True)
@@ -38,20 +38,11 @@ def pressed(at: AppTest, label: str) -> AppTest:
     return until_done(ran(at))
 
 
-def facts(at: AppTest) -> list[dict[str, str]]:
-    lists = re.findall(r'<dl class="facts">(.*?)</dl>', html(at))
-    return [dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", pairs)) for pairs in lists]
-
-
-def alts(at: AppTest) -> str:
-    return "\n".join(c.proto.alt for c in at.get("plotly_chart"))
-
-
 class Known:
-    """The pathway of the default photo at 98 %, from core alone."""
+    """The pathway of the default photo in the small network at 98 %, from core alone."""
 
     def __init__(self) -> None:
-        self.network = load_network("squeezenet1_1")
+        self.network = load_network("fashion_vgg")
         self.image = self.network.preprocess(sample_images()["chelsea"].open())
         self.target = int(self.network.run(self.image).logits.argmax())
         self.case = (self.network, self.image, self.target)
@@ -136,7 +127,7 @@ def test_a_link_to_a_photo_that_is_not_there_goes_up_the_gradient():
 
 
 def test_a_unit_step_leads_where_it_says(known):
-    gradient = torch.randn(3, 224, 224)
+    gradient = torch.randn(known.network.input_shape)
     scene_like = type("Scene", (), {"image": known.image, "network": known.network})()
     for ray in ("gradient", "random", "coffee"):
         step, end = linearity._direction(scene_like, gradient, ray)

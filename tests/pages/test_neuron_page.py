@@ -22,7 +22,7 @@ from explorer.compute import catalogue, neurons, task_queue
 from explorer.compute.neurons import Excitement
 from explorer.plots.words import number, percent
 from explorer.state.view import View
-from tests.app import PAGES, button, html, link, opened, ran, until_done, until_shown, view, warnings
+from tests.app import PAGES, button, facts, link, opened, ran, sections, titles, until_done, until_shown, view, warnings
 from tests.networks import SHAPE, seeded
 from tests.waiting import finished, until
 
@@ -40,16 +40,6 @@ def written(neuron: Neuron) -> dict[str, str]:
     return {"neuron": f"{neuron[0]}-{neuron[1]}"}
 
 
-def facts(at: AppTest) -> list[dict[str, str]]:
-    lists = re.findall(r'<dl class="facts">(.*?)</dl>', html(at))
-    return [dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", pairs)) for pairs in lists]
-
-
-def titles(at: AppTest) -> dict[str, str]:
-    """What stands over each panel, and the small words under that."""
-    return dict(re.findall(r'<div class="panel-title"[^>]*>(.*?)<small>(.*?)</small>', html(at)))
-
-
 def alts(at: AppTest) -> list[str]:
     return [element.proto.imgs[0].alt for element in at.image]
 
@@ -58,10 +48,6 @@ def places(at: AppTest) -> dict[str, dict[str, str]]:
     """The table of strategies, by their titles."""
     (table,) = at.table
     return {row.pop("strategy"): row for row in table.value.to_dict("records")}
-
-
-def sections(at: AppTest) -> list[str]:
-    return [m.value.removeprefix("## ") for m in at.markdown if m.value.startswith("## ")]
 
 
 class Known:
@@ -314,7 +300,7 @@ def test_the_neuron_is_kept_from_page_to_page():
     "neuron", ["25-0", "999-0", "24-43264", "0-788544", "0-999999999"], ids=lambda neuron: str(neuron)
 )
 def test_a_neuron_that_the_network_lacks_is_refused_in_words(neuron):
-    at = looked({"neuron": neuron})
+    at = opened({"neuron": neuron}, "neuron", followed=False)
     assert f"squeezenet1_1 does not have what the link asks for: neuron={neuron}" in warnings(at)
     assert view(at) == View()
     assert link(at) == {}
@@ -330,7 +316,7 @@ def test_the_last_neuron_of_a_site_is_shown(neuron):
 
 @pytest.mark.parametrize("neuron", ["-1-0", "1--1", "1", "one-two", "1-2-3", "٣-1", "1-1e3", ""])
 def test_a_neuron_that_is_none_is_named(neuron):
-    at = looked({"neuron": neuron})
+    at = opened({"neuron": neuron}, "neuron", followed=False)
     assert f"neuron={neuron}" in warnings(at)
     assert view(at) == View()
 
@@ -551,6 +537,6 @@ def test_moving_along_a_vector_and_over_planes(nothing_made, vectors):
 
 
 def test_a_neuron_of_a_vector_that_is_not_there_is_refused_in_words(nothing_made, vectors):
-    at = looked({"network": "vectors", "neuron": "1-6"})
+    at = opened({"network": "vectors", "neuron": "1-6"}, "neuron", followed=False)
     assert "vectors does not have what the link asks for: neuron=1-6" in warnings(at)
     assert view(at) == View(network="vectors")

@@ -29,7 +29,7 @@ from explorer.plots.words import percent, ratio
 from explorer.ui import session
 from explorer.views.paper import tables
 from explorer.views.studies import runs, showing
-from tests.app import link, opened, ran, view, warnings
+from tests.app import alts, captions, link, opened, pills, ran, sections, view, warnings
 
 MEASURES = ("fidelity", "overlap", "class-agreement", "linear-radius", "lerf", "insertion", "sensitivity-n")
 SECTIONS = [
@@ -102,23 +102,6 @@ def rows(home: Path) -> pd.DataFrame:
 
 def studies(**params: str) -> AppTest:
     return opened(params, "studies")
-
-
-def sections(at: AppTest) -> list[str]:
-    return [m.value.removeprefix("## ") for m in at.markdown if m.value.startswith("## ")]
-
-
-def alts(at: AppTest) -> str:
-    return "\n".join(c.proto.alt for c in at.get("plotly_chart"))
-
-
-def captions(at: AppTest) -> str:
-    return re.sub(r"\\(.)", r"\1", "\n".join(c.value for c in at.caption))
-
-
-def pills(at: AppTest, label: str) -> Any:
-    (found,) = (group for group in at.button_group if group.label == label)
-    return found
 
 
 def table(at: AppTest, *columns: str) -> pd.DataFrame:
@@ -353,7 +336,7 @@ def test_other_runs_are_chosen(at_home):
     at.multiselect(key="studied_runs").set_value(["roar"])
     at = ran(at)
     assert link(at)["runs"] == "roar"
-    at = studies(runs="gone~small", label="no such")
+    at = opened({"runs": "gone~small", "label": "no such"}, "studies", followed=False)
     assert "runs that are not here: gone" in warnings(at)
     assert "No image here is of class no such" in warnings(at)
     assert view(at).runs == ("gone", "small")

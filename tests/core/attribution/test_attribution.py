@@ -23,10 +23,10 @@ from core.attribution.perturbations import superpixels, window
 from core.data.samples import sample_images
 from core.errors import PathwayError
 from core.models.architectures import build
-from core.models.zoo import available_networks, load_network
+from core.models.zoo import load_network
 from core.network import Network, trace
 from core.network.tracing import TRACE_LOCK
-from tests.networks import SHAPE, TOYS, ByHand, Residual, Toy, architecture, image_of, seeded, toy
+from tests.networks import SHAPE, TOYS, ByHand, Residual, Toy, architecture, image_of, listed, seeded, toy
 
 
 class Pools(Toy):
@@ -255,13 +255,9 @@ LAST_MAPS = {
     "vgg": ("features", "features."),
     "wide_resnet": ("layer4", "layer4."),
 }
-QUICK_FAMILIES = ("googlenet", "mobilenet_v3_small", "resnet18", "squeezenet1_1", "alexnet")
-LISTED = [each.name for each in available_networks() if each.supported]
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[] if n in QUICK_FAMILIES else [pytest.mark.thorough]) for n in LISTED]
-)
+@pytest.mark.parametrize("name", listed(quick=("googlenet", "mobilenet_v3_small", "resnet18", "squeezenet1_1")))
 def test_grad_cams_default_is_captums_at_the_last_feature_map(name):
     path, called = next(last for family, last in LAST_MAPS.items() if name.startswith(family))
     side = 28 if name == "fashion_vgg" else 128
@@ -432,6 +428,7 @@ def test_deep_lift_equals_a_network_of_multipliers(name):
     assert_close(BASELINES["DeepLIFT"](network, image, 2).values, wanted)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["squeezenet1_1", "efficientnet_lite0"])
 def test_deep_lift_completes_on_a_photo(name):
     network, image, target = photo(name)

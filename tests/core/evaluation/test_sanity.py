@@ -402,6 +402,7 @@ def test_refusals_say_what_was_wanted():
         compare(noise()[None], noise()[None])
 
 
+@pytest.mark.thorough
 def test_the_plain_gradient_of_a_trained_network_depends_on_its_parameters():
     network = load_network("squeezenet1_1")
     image = network.preprocess(sample_images()["chelsea"].open())

@@ -339,10 +339,8 @@ def test_refuses_squeeze_and_excitation():
 @pytest.mark.parametrize(
     "name",
     [
-        "alexnet",
-        "resnet18",
         "shufflenet_v2_x0_5",
-        *(pytest.param(name, marks=pytest.mark.thorough) for name in ("densenet121", "mobilenet_v2")),
+        *(pytest.param(n, marks=pytest.mark.thorough) for n in ("alexnet", "resnet18", "densenet121", "mobilenet_v2")),
     ],
 )
 def test_takes_torchvisions_piecewise_affine_networks(name):
@@ -552,12 +550,13 @@ def cat():
     return network, image, target, rank(METHODS["NeuronMCT"](network, image, target)).pathway(0.9)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("how", "low", "high"),
     [
         (None, 1e-9, 1e-6),
-        pytest.param("zero", 1e-6, 1e-4, marks=pytest.mark.thorough),
-        pytest.param("frozen", 1e-6, 1e-4, marks=pytest.mark.thorough),
+        ("zero", 1e-6, 1e-4),
+        ("frozen", 1e-6, 1e-4),
     ],
 )
 def test_a_cat_in_squeezenet(cat, how, low, high):

@@ -155,6 +155,7 @@ def test_cancelled_it_hands_over_the_best_so_far():
     assert all(a.equal(b) for a, b in zip(caught.value.best, wanted, strict=True))
 
 
+@pytest.mark.thorough
 def test_its_memory_does_not_grow_with_the_iterations():
     _, network = toy("Residual")
     image = image_of(network)

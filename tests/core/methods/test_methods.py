@@ -124,7 +124,10 @@ def test_neuron_intgrad_is_the_same_in_smaller_batches(monkeypatch):
             assert batches == sizes
 
 
-@pytest.mark.parametrize(("name", "n_steps"), [("squeezenet1_1", 300), *((name, 1000) for name in TOYS)])
+@pytest.mark.parametrize(
+    ("name", "n_steps"),
+    [pytest.param("squeezenet1_1", 300, marks=pytest.mark.thorough), *((name, 1000) for name in TOYS)],
+)
 def test_neuron_intgrad_is_complete_at_every_site(name, n_steps):
     """Signed contributions sum to what the site as a whole adds, up to half a midpoint's share."""
     network = toy(name, double=True)[1] if name in TOYS else trace(architecture(name).double(), (3, 32, 32))

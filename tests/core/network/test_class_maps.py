@@ -12,10 +12,10 @@ from core.data.samples import sample_images
 from core.errors import PathwayError
 from core.methods import METHODS
 from core.models.architectures import build
-from core.models.zoo import available_networks, load_network
+from core.models.zoo import load_network
 from core.network import Network, trace
 from core.pathways.ranking import rank, restriction
-from tests.networks import architecture, image_of, seeded
+from tests.networks import architecture, image_of, listed, seeded
 
 
 class Head(nn.Module):
@@ -116,7 +116,7 @@ def test_a_network_of_nothing_but_a_map_of_classes_has_no_neurons():
         trace(Alone().eval(), (4,))
 
 
-@pytest.mark.parametrize("name", ["squeezenet1_1", "resnet18", "vgg11", "fashion_vgg"])
+@pytest.mark.parametrize("name", ["squeezenet1_1", "resnet18", "fashion_vgg"])
 def test_whole_jacobians_say_the_same(name):
     """Every logit's gradient to every channel, from the model's own modules and hooks."""
     model = load_network(name).program.model if name == "fashion_vgg" else architecture(name)
@@ -139,8 +139,7 @@ def test_whole_jacobians_say_the_same(name):
     assert apart == (["classifier.2"] if name == "squeezenet1_1" else [])
 
 
-@pytest.mark.thorough
-@pytest.mark.parametrize("name", [each.name for each in available_networks() if each.supported])
+@pytest.mark.parametrize("name", listed())
 def test_of_all_listed_networks_squeezenets_alone_lose_a_site(name):
     side = 28 if name == "fashion_vgg" else 96
     network = trace(seeded(build(name).to_empty(device="cpu")), (3, side, side))
@@ -150,10 +149,11 @@ def test_of_all_listed_networks_squeezenets_alone_lose_a_site(name):
 FOREIGN = ["milk can", "cabbage butterfly", "coffee mug"]
 
 
-@pytest.mark.parametrize("name", ["squeezenet1_1", pytest.param("efficientnet_lite0", marks=pytest.mark.thorough)])
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", ["squeezenet1_1", "efficientnet_lite0"])
 def test_a_foreign_class_is_hardly_ever_the_prediction_of_its_own_pathway(name):
-    # With the maps of classes among the sites it was for 33 of 33 in SqueezeNet.
-    network, photos = load_network(name), sample_images().values()
+    # With the maps of classes among the sites it was for every photo and class in SqueezeNet: 9 of 9 would be seen.
+    network, photos = load_network(name), list(sample_images().values())[:3]
     firsts = {"NeuronMCT": 0, "Random": 0}
     for image in (network.preprocess(photo.open()) for photo in photos):
         for foreign in map(network.class_names.index, FOREIGN):

@@ -25,6 +25,9 @@ ARCHITECTURES = {  # (side of the image, ReLU calls as its publication draws the
 }
 
 
+LARGE = ("alexnet", "vgg16", "resnet50", "densenet121")
+
+
 @cache
 def real(name: str) -> tuple[nn.Module, Network]:
     model = architecture(name)
@@ -50,7 +53,7 @@ def assert_resumes(network: Network, site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.thorough] if name == "vgg16" else []) for name in ARCHITECTURES]
+    "name", [pytest.param(name, marks=[pytest.mark.thorough] if name in LARGE else []) for name in ARCHITECTURES]
 )
 def test_real_architecture_runs_and_resumes_as_its_model(name):
     model, network = real(name)

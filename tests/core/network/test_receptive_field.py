@@ -215,11 +215,11 @@ def test_a_network_of_vectors_is_refused() -> None:
     ("name", "size", "options"),
     [
         ("squeezenet1_1", 96, {}),
-        ("resnet18", 96, {}),
-        ("googlenet", 96, {"init_weights": False, "transform_input": True}),
-        ("mobilenet_v2", 96, {}),
+        pytest.param("resnet18", 96, {}, marks=pytest.mark.thorough),
+        pytest.param("googlenet", 96, {"init_weights": False, "transform_input": True}, marks=pytest.mark.thorough),
+        pytest.param("mobilenet_v2", 96, {}, marks=pytest.mark.thorough),
         ("mobilenet_v3_small", 64, {}),
-        ("densenet121", 64, {}),
+        pytest.param("densenet121", 64, {}, marks=pytest.mark.thorough),
     ],
 )
 def test_the_walk_equals_the_surrogate(name: str, size: int, options: dict[str, bool]) -> None:
@@ -254,7 +254,9 @@ class Reached(Exception):
     """What was to be watched has been called."""
 
 
-@pytest.mark.parametrize("name", RAW)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[] if n.startswith("shuffle") else [pytest.mark.thorough]) for n in RAW]
+)
 def test_the_rows_and_columns_that_change_a_neuron_of_the_raw_model(name: str) -> None:
     """Watched by a hook on the model itself, whose ReLUs leak so that no path is shut."""
     size, model = 64, seeded(models.get_model(name, weights=None)).double()

@@ -36,6 +36,7 @@ def test_a_study_is_whole_and_of_the_embedded_network(name):
     assert set(table["index"]) == set(study.chosen(len(data)))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["photos-squeezenet1_1", "photos-efficientnet_lite0"])
 def test_todays_code_finds_the_same_numbers(name):
     """Of the first photo, the methods that take no seconds; another machine may round otherwise."""

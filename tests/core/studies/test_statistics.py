@@ -264,6 +264,7 @@ def test_few_images_equal_values_and_nobody_in_common():
     assert comparable("dead_share")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("measure", ["dead_share", "p_ratio", "prediction_kept"])
 def test_a_false_difference_is_seldom_found_among_many(measure):
     random, found = np.random.default_rng(4), 0

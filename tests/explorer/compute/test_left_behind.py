@@ -58,9 +58,8 @@ def shown(page: str) -> AppTest:
 
 
 @pytest.mark.usefixtures("nothing_made")
-@pytest.mark.parametrize(
-    "page", ["explore", *(pytest.param(p, marks=pytest.mark.thorough) for p in VIEWS if p != "explore")]
-)
+@pytest.mark.thorough
+@pytest.mark.parametrize("page", VIEWS)
 def test_neither_activations_nor_rankings_are_held_and_every_file_can_still_be_made(page: str, offers: Offers):
     before = list(alive())
     known = {id(thing) for thing in before}

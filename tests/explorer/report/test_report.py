@@ -11,6 +11,7 @@ from base64 import b64decode
 from functools import partial
 from html import unescape
 from html.parser import HTMLParser
+from itertools import product
 from pathlib import Path
 from urllib.parse import parse_qsl
 
@@ -33,7 +34,7 @@ from explorer.plots.words import percent, ratio
 from explorer.report import report
 from explorer.state.view import View
 from explorer.views.columns import Column
-from tests.browser import CHROMIUM, FLAGS, WHY
+from tests.browser import WHY
 from tests.networks import SHAPE, TOYS, seeded
 from tests.waiting import until
 
@@ -317,33 +318,29 @@ def test_the_snippet_is_also_there_to_save(default):
 
 @pytest.mark.skipif(WHY is not None, reason=str(WHY))
 @pytest.mark.thorough
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [420, 1240])
-def test_from_the_disk_and_without_a_network_every_picture_is_seen(chosen, tmp_path, scheme, width):
-    from playwright.sync_api import sync_playwright
-
+def test_from_the_disk_and_without_a_network_every_picture_is_seen(browser, chosen, tmp_path):
     path = tmp_path / "report.html"
     path.write_text(chosen[2], encoding="utf-8")
+    context = browser.new_context()
+    context.route(re.compile("^(https?|wss?):"), lambda route: route.abort())
+    context.set_offline(True)
+    page = context.new_page()
     said: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        context.route(re.compile("^(https?|wss?):"), lambda route: route.abort())
-        context.set_offline(True)
-        page = context.new_page()
-        asked: list[str] = []
-        page.on("console", lambda message: said.append(message.text))
-        page.on("requestfailed", lambda request: said.append(request.url[:80]))
-        page.on("request", lambda request: asked.append(request.url[:5]))
-        page.goto(path.as_uri())
-        widths = page.evaluate("[...document.images].map(i => [i.naturalWidth, i.clientWidth, i.currentSrc.length])")
+    asked: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("requestfailed", lambda request: said.append(request.url[:80]))
+    page.on("request", lambda request: asked.append(request.url[:5]))
+    page.goto(path.as_uri())
+    for width, (scheme, ground) in product((420, 1240), {"light": "255, 255, 255", "dark": "17, 21, 27"}.items()):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme=scheme)
+        page.wait_for_function("[...document.images].every(i => i.complete && i.naturalWidth)")
+        widths = page.evaluate("[...document.images].map(i => i.clientWidth)")
+        assert len(widths) == 1 + 4 + 4 + 1  # logo, panels, masks by position and channel, neuron
+        assert min(widths[1:]) >= 90
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-        ground = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
-        browser.close()
+        assert page.evaluate("getComputedStyle(document.documentElement).backgroundColor") == f"rgb({ground})"
+    context.close()
     assert said == []
     assert set(asked) <= {"file:", "data:"}
     assert asked.count("file:") == 1
-    assert len(widths) == 1 + 4 + 4 + 1  # logo, panels, masks by position and channel, neuron
-    assert min(natural for natural, _, _ in widths) > 0
-    assert min(drawn for _, drawn, _ in widths[1:]) >= 90
-    assert ground == {"light": "rgb(255, 255, 255)", "dark": "rgb(17, 21, 27)"}[scheme]

@@ -293,7 +293,7 @@ def test_two_methods_are_small_and_a_step_of_the_slider_sends_the_same(own_queue
 
 
 def test_the_first_method_is_there_while_the_second_is_in_line(own_queue, go_on):
-    at = until_shown(opened({"scrub": "True", "GreedyPruning.steps": "5"}), sent)
+    at = until_shown(opened({"scrub": "True", "GreedyPruning.steps": "10"}), sent)
     assert [method["title"] for method in json.loads(sent(at)[0])["methods"]] == ["NeuronMCT"]
     assert len(at.progress) == 1
 
