@@ -5,6 +5,7 @@ from __future__ import annotations
 from explorer.compute.attributions import CAM, Made, baseline_task, pathway_gradient, ready_baseline, weighted
 from explorer.compute.cache import Drawn
 from explorer.compute.comparison import CURVE, STRIP, SWEEP, Curve, Row, Swept
+from explorer.compute.connections import Connection, connections_task
 from explorer.compute.decoding import Painted
 from explorer.compute.evaluation import Mask, Measured, Sane, Sensitive
 from explorer.compute.export import Provenance
@@ -26,6 +27,7 @@ __all__ = [
     "STRIP",
     "SWEEP",
     "Answer",
+    "Connection",
     "Curve",
     "Drawn",
     "Edge",
@@ -54,6 +56,7 @@ __all__ = [
     "Ticket",
     "Work",
     "baseline_task",
+    "connections_task",
     "make_scene",
     "out_of_memory",
     "pathway_gradient",

@@ -53,7 +53,7 @@ class Task(Generic[T]):
     Attributes:
         key: under which it is shared; equal keys are one piece of work.
         title: what people call it.
-        compute: makes the result, which has ``nbytes``; told nothing but a progress callback.
+        compute: makes the result; told nothing but a progress callback.
         lane: "long" for a thousand passes, "short" for what need not wait behind those.
     """
 

@@ -3,92 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import pandas as pd
 import streamlit as st
 
-from core.flow import BIAS, IMAGE, LOGIT, Edges, link
-from core.pathways.ranking import Off
-from core.progress import Progress
+from core.flow import BIAS, IMAGE, LOGIT
 from explorer import ui
-from explorer.compute import Scene, Scored, Task
+from explorer.compute import Connection, Scene, Scored, connections_task
 from explorer.plots import number, percent
 from explorer.state import Neuron
 from explorer.views.columns import submit_scores
 
-__all__ = ["Connection", "Connections", "show_connections"]
+__all__ = ["show_connections"]
 
-STRONGEST = 12
 NAMES = {IMAGE: "the image", LOGIT: "the logit", BIAS: "biases"}
-
-
-@dataclass(frozen=True)
-class Connection:
-    """One edge of a neuron, or of a channel together.
-
-    Attributes:
-        node: the other end's site, or IMAGE, LOGIT or BIAS.
-        position: flat, at its site; 0 elsewhere.
-        edge, flow: see ``core.flow``.
-    """
-
-    node: int
-    position: int
-    edge: float
-    flow: float
-
-
-@dataclass(frozen=True)
-class Connections:
-    """Return the strongest edges on both sides, largest flow first, then those that end at no site.
-
-    Attributes:
-        incoming, outgoing: from the sites straight before, and to those straight after.
-        given, passed: sums over all edges of each side: of what comes in, and of the flow that goes out.
-    """
-
-    incoming: tuple[Connection, ...]
-    outgoing: tuple[Connection, ...]
-    given: float
-    passed: float
-
-
-def _connections_task(
-    scene: Scene, scored: Scored, sparsity: float, off: Off, neuron: Neuron, whole: bool
-) -> Task[Connections]:
-    """Return what finds them; some five passes."""
-    key = ("connections", scene.target, scored.key, scored.size(sparsity), off, neuron, whole)
-
-    def work(progress: Progress) -> Connections:
-        links = link(scene.network, scene.image, scene.target, scored.pathway(sparsity), off=off)
-        progress(1, 2, "the pathway's own run")
-        site = neuron[0]
-        if whole:
-            channel = scene.network.sites[site].place(neuron[1])[0]
-            incoming, outgoing = links.incoming_channel(site, channel), links.outgoing_channel(site, channel)
-        else:
-            incoming, outgoing = links.incoming(*neuron), links.outgoing(*neuron)
-        given = sum(float(edges.values.sum()) for edges in incoming)
-        passed = sum(float(edges.flow.sum()) for edges in outgoing)
-        return Connections(_strongest(incoming), _strongest(outgoing), given, passed)
-
-    return Task(key, "edges of a neuron", work)
-
-
-def _strongest(sides: Sequence[Edges]) -> tuple[Connection, ...]:
-    found: list[Connection] = []
-    others: list[Connection] = []
-    for edges in sides:
-        values, flow = edges.values.flatten(), edges.flow.flatten()
-        if edges.node < 0:
-            others.append(Connection(edges.node, 0, float(values), float(flow)))
-            continue
-        by = flow if flow.any() else values
-        best = by.abs().topk(min(STRONGEST, len(by))).indices.tolist()
-        found += [Connection(edges.node, i, float(values[i]), float(flow[i])) for i in best if values[i]]
-    found.sort(key=lambda c: (-abs(c.flow), -abs(c.edge)))
-    return (*found[:STRONGEST], *others)
 
 
 def show_connections(page: ui.SceneContext, neuron: Neuron) -> None:
@@ -100,7 +28,7 @@ def show_connections(page: ui.SceneContext, neuron: Neuron) -> None:
     if scored is None:
         st.info(f"Edges run within {strategy.title}'s pathway, whose ranking is still in line.")
         return
-    ticket = ui.submit(_connections_task(page.scene, scored, view.sparsity, view.off, neuron, view.whole))
+    ticket = ui.submit(connections_task(page.scene, scored, view.sparsity, view.off, neuron, view.whole))
     if ticket.result is None:
         ui.show_progress(ticket, "connections")
         return

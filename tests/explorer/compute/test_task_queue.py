@@ -207,13 +207,21 @@ def test_the_queue_goes_on_after_an_error(queue: TaskQueue):
     assert finish(queue, "good", lambda progress: Made("good")).result == Made("good")
 
 
+class Unknown:
+    """A result whose size cannot be told."""
+
+    @property
+    def nbytes(self) -> int:
+        raise ValueError("no size")
+
+
 def test_a_best_so_far_that_cannot_be_kept_does_not_end_the_queue(queue: TaskQueue):
     def stopped(progress: Progress) -> Made:
         stop = Cancelled("enough")
-        stop.best = "no result: it has no nbytes"
+        stop.best = Unknown()
         raise stop
 
-    assert finish(queue, "bad", stopped).error.startswith("AttributeError: ")
+    assert finish(queue, "bad", stopped).error.startswith("ValueError: ")
     assert finish(queue, "good", lambda progress: Made("good")).result == Made("good")
 
 
