@@ -136,7 +136,7 @@ class Tags(HTMLParser):
 
 def read(html: str) -> Tags:
     tags = Tags()
-    tags.feed(html)
+    tags.feed(str(html))
     tags.close()
     return tags
 
