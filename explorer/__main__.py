@@ -79,9 +79,12 @@ def _register(entries: list[str]) -> str:
         lines.append(f"{name}={Path(source).resolve() if Path(source).is_dir() else source}")
     os.environ["PATHWAY_DATASETS"] = "\n".join(lines)
     try:
-        registered_datasets()
+        found = registered_datasets()
     except PathwayError as problem:
         return str(problem)
+    for name, data in found.items():
+        for note in data.notes:
+            print(f"{name}: {note}")
     return ""
 
 

@@ -205,10 +205,12 @@ def _study(chosen: argparse.Namespace, command: str) -> int:
     if chosen.dry_run:
         expected = estimate(study, chosen.out, load())
         print(
+            *expected.notes,
             f"{expected.images:,} images left, about {expected.passes:,.0f} forward-and-backward passes each, "
             f"{expected.seconds_a_pass * 1e3:.1f} ms a pass here: {_duration(expected.seconds)} for one worker"
             + (f"; masks of up to {expected.mask_bytes / 2**20:,.0f} MB" if expected.mask_bytes else "")
-            + ". Nothing was computed or written."
+            + ". Nothing was computed or written.",
+            sep="\n",
         )
         return 0
     network = load()

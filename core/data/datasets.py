@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from core.data.folders import read_folder
 from core.data.images import open_image
 from core.data.samples import FOLDER, sample_images
 from core.errors import PathwayError
@@ -49,7 +50,6 @@ PHOTOS, FASHION_MNIST = "photos", "fashion-mnist"
 FASHION_CLASSES = (
     *("T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"),
 )
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 MAX_BYTES = 200 * 2**20  # of one image's file: a larger one is not a photo, and is not read
 
 _EMBEDDED = Path(__file__).resolve().parents[2] / "assets" / "datasets"
@@ -66,6 +66,7 @@ class Dataset:
         labels: index into ``class_names``, one per image; None where it has no class.
         class_names: of the labels.
         read: returns an image's encoded bytes, given its number.
+        notes: sentences on what was chosen and what was left out when it was opened.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Dataset:
     labels: Sequence[int | None]
     class_names: tuple[str, ...]
     read: Callable[[int], bytes] = field(repr=False)
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -182,18 +184,18 @@ def _folder(folder: Path) -> Dataset:
             f"There is no folder {str(folder)!r} and no data set of that name; wanted a folder of images, "
             f'"{PHOTOS}", "{FASHION_MNIST}" or "torchvision:CIFAR10".'
         )
-    classes = sorted(path.name for path in folder.iterdir() if path.is_dir() and any(map(_is_image, path.iterdir())))
-    homes = [folder / name for name in classes] or [folder]
-    files = [(path, label) for label, home in enumerate(homes) for path in sorted(home.iterdir()) if _is_image(path)]
-    if not files:
-        raise PathwayError(f"{folder} holds no images; wanted files ending in {', '.join(SUFFIXES)}.")
-    names = [str(path.relative_to(folder)) for path, _ in files]
-    labels = [label if classes else None for _, label in files]
-    return Dataset(folder.resolve().name, names, labels, tuple(classes), lambda index: _read_file(files[index][0]))
+    found = read_folder(folder)
+    names = [_shown(path.relative_to(folder).as_posix()) for path, _ in found.files]
+    labels = [label for _, label in found.files]
+    classes = tuple(map(_shown, found.class_names))
+    return Dataset(
+        _shown(found.name), names, labels, classes, lambda index: _read_file(found.files[index][0]), found.notes
+    )
 
 
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and path.is_file()
+def _shown(name: str) -> str:
+    r"""Return a file's name as text: bytes that are not UTF-8 as \xff, and so a backslash as \\."""
+    return os.fsencode(name).replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
 
 
 def _read_file(path: Path) -> bytes:

@@ -102,12 +102,14 @@ class Estimate:
         passes: forward and backward passes for one image, about.
         seconds_a_pass: measured.
         mask_bytes: of masks on disk, before compression.
+        notes: what was chosen and left out when the data set was opened.
     """
 
     images: int
     passes: float
     seconds_a_pass: float
     mask_bytes: int
+    notes: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -142,6 +144,8 @@ def run(
     start, data, store = time.perf_counter(), open_dataset(study.dataset, root=study.root or None), Store(folder)
     parts = study.parts(network, data)
     images = sum(map(len, parts))
+    for note in data.notes:
+        told(note)
     with store.opened(_manifest(study, network, data, command)):
         done = store.done() & set(range(len(parts)))
         ready = sum(len(parts[number]) for number in done)
@@ -180,7 +184,7 @@ def estimate(study: Study, folder: str | Path, network: Network) -> Estimate:
         start = time.perf_counter()
         restrict_each(network, noise, [0] * size)
         times.append((time.perf_counter() - start) / size)
-    return Estimate(images, _passes(study, network), float(np.median(times[1:])), masks)
+    return Estimate(images, _passes(study, network), float(np.median(times[1:])), masks, data.notes)
 
 
 def _passes(study: Study, network: Network) -> float:
@@ -218,7 +222,12 @@ def _manifest(study: Study, network: Network, data: Dataset, command: str) -> di
         "study": study.plan,
         "fingerprint": study.fingerprint(network, data),
         "command": command,
-        "dataset": {"name": data.name, "images": len(data), "classes": list(data.class_names)},
+        "dataset": {
+            "name": data.name,
+            "images": len(data),
+            "classes": list(data.class_names),
+            "notes": list(data.notes),
+        },
         "network": {
             "name": network.name,
             "weights_hash": network.weights_hash,

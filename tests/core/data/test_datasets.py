@@ -15,6 +15,7 @@ from core.data.datasets import FASHION_CLASSES, load_pictures, open_dataset, reg
 from core.data.images import open_image
 from core.data.samples import sample_images
 from core.errors import PathwayError
+from explorer import __main__ as start
 
 
 def png(colour: int, side: int = 12) -> bytes:
@@ -154,3 +155,12 @@ def test_a_name_that_would_be_a_path_or_hide_another_is_refused(entry, monkeypat
     with pytest.raises(PathwayError, match="wanted a new name of letters"):
         registered_datasets()
     registered_datasets.cache_clear()
+
+
+def test_what_a_registered_folder_leaves_out_is_said_at_the_start(folder, monkeypatch, capsys):
+    monkeypatch.setenv("PATHWAY_DATASETS", "")
+    (folder / "cats" / "notes.txt").touch()
+    registered_datasets.cache_clear()
+    assert start._register([f"pets={folder}"]) == ""
+    registered_datasets.cache_clear()
+    assert "pets: Left out: 1 entry not named as an image, such as 'cats/notes.txt'." in capsys.readouterr().out

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from PIL import Image
 
 from core.errors import PathwayError
 from core.studies import DaskEngine, Store
@@ -151,6 +152,20 @@ def test_a_dry_run_says_what_it_would_cost(tmp_path, capsys):
         r"^8 images left, about 15 forward-and-backward passes each, [\d.]+ ms a pass here: about \d+ s", said
     )
     assert not (tmp_path / "out").exists()
+
+
+def test_what_a_folder_leaves_out_is_said_before_anything_is_computed(tmp_path, capsys):
+    shoes = tmp_path / "shoes"
+    shoes.mkdir()
+    Image.new("L", (28, 28), 90).save(shoes / "1.png")
+    (shoes / "notes.txt").touch()
+    words = ["--images", str(shoes), "--network", "fashion_vgg", "--out", str(tmp_path / "out")]
+    left_out = "Left out: 1 entry not named as an image, such as 'notes.txt'."
+    assert command.main([*words, "--dry-run"]) == 0
+    assert capsys.readouterr().out.startswith(f"{left_out}\n1 images left")
+    assert command.main([*words, "--strategy", "Random", "--measure", "fidelity"]) == 0
+    assert left_out in capsys.readouterr().err
+    assert Store(tmp_path / "out").manifest["dataset"]["notes"] == [left_out]
 
 
 def test_help_lists_every_measure_and_examples(capsys):
