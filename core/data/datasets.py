@@ -1,4 +1,4 @@
-"""Labelled images by number: a folder, the embedded photos, Fashion-MNIST, any of torchvision's data sets on disk.
+"""Labelled images by number: a folder, the embedded photos, Fashion-MNIST, torchvision's data sets on disk.
 
     data = open_dataset("fashion-mnist")           # the 10,000 test images, embedded
     data.labels[3], data.class_names, data.read(3)  # an encoded image, as open_image takes it
@@ -20,7 +20,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import platformdirs
@@ -32,6 +31,7 @@ from torch import Tensor
 from core.data.folders import read_folder
 from core.data.images import open_image
 from core.data.samples import FOLDER, sample_images
+from core.data.torchvision_sets import open_torchvision
 from core.errors import PathwayError
 
 __all__ = [
@@ -100,8 +100,9 @@ def open_dataset(source: str, *, root: str | Path | None = None) -> Dataset:
 
     Args:
         source: "photos"; "fashion-mnist", its test images; "fashion-mnist:train"; "torchvision:NAME" or
-            "torchvision:NAME:SPLIT" (default test), by the names of torchvision.datasets; else a folder, whose
-            sub-folders, if there are any, are the classes.
+            "torchvision:NAME:SPLIT" (default test), by the names of torchvision.datasets, some with a version before the
+            split, "torchvision:EMNIST:letters:test"; else a folder, whose sub-folders, if there are any, are the
+            classes.
         root: folder of torchvision's data sets or of Fashion-MNIST's training images.
 
     Raises:
@@ -113,7 +114,7 @@ def open_dataset(source: str, *, root: str | Path | None = None) -> Dataset:
     if kind == FASHION_MNIST and rest in ("", *_FASHION):
         return _fashion(rest or "test", root)
     if kind == "torchvision":
-        return _torchvision(*rest.partition(":")[::2], root)
+        return _torchvision(rest, root)
     return _folder(Path(source))
 
 
@@ -236,32 +237,10 @@ def _idx(path: Path, axes: int) -> NDArray[np.uint8]:
         raise PathwayError(f"{path} is damaged ({error}). Fetch it again.") from error
 
 
-def _torchvision(name: str, split: str, root: str | Path | None) -> Dataset:
-    from torchvision import datasets
-
-    builder = getattr(datasets, name, None) if name in datasets.__all__ else None
-    if builder is None:
-        raise PathwayError(f"torchvision has no data set {name!r}; it has {', '.join(datasets.__all__)}.")
-    data = _built(builder, name, split or "test", Path(root) if root else Path.cwd())
-    labels = getattr(data, "targets", None)
-    labels = [int(data[index][1]) for index in range(len(data))] if labels is None else [int(label) for label in labels]
-    known = getattr(data, "classes", None) or [f"class {label}" for label in range(max(labels) + 1)]
-    names = [f"{index:05d}" for index in range(len(labels))]
-    full = f"{name}:{split}" if split else name
-    return Dataset(full, names, labels, tuple(map(str, known)), lambda index: _png(data[index][0]))
-
-
-def _built(builder: Callable[..., Any], name: str, split: str, root: Path) -> Any:
-    """Open a torchvision data set; its class takes the split in one of two ways."""
-    problem: Exception | None = None
-    for options in ({"train": split == "train"}, {"split": split}):
-        try:
-            return builder(str(root), download=False, **options)
-        except TypeError as error:
-            problem = error
-        except Exception as error:  # files or packages are missing: each data set raises its own error
-            raise PathwayError(f"torchvision's {name} cannot be opened in {root} ({error}); set the root.") from error
-    raise PathwayError(f"torchvision's {name} is opened in a way that is not supported here ({problem}).")
+def _torchvision(source: str, root: str | Path | None) -> Dataset:
+    found = open_torchvision(source, root)
+    names = [f"{index:05d}" for index in range(len(found.labels))]
+    return Dataset(source, names, found.labels, found.class_names, lambda index: _png(found.picture(index)))
 
 
 def _png(picture: Image.Image) -> bytes:

@@ -101,7 +101,7 @@ def test_torchvision_reads_what_lies_on_disk(tmp_path):
     [
         ("nowhere", "There is no folder 'nowhere' and no data set of that name"),
         ("torchvision:Nonsense", "torchvision has no data set 'Nonsense'"),
-        ("torchvision:CIFAR10", "torchvision's CIFAR10 cannot be opened in"),
+        ("torchvision:CIFAR10", "torchvision's CIFAR10:test cannot be opened in"),
     ],
 )
 def test_what_is_not_there_is_named(source, message, tmp_path):
