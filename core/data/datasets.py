@@ -31,7 +31,7 @@ from torch import Tensor
 
 from core.data.images import open_image
 from core.data.samples import FOLDER, sample_images
-from core.errors import PathwayError
+from core.errors import ImageError, PathwayError
 
 __all__ = [
     "FASHION_CLASSES",
@@ -49,7 +49,7 @@ PHOTOS, FASHION_MNIST = "photos", "fashion-mnist"
 FASHION_CLASSES = (
     *("T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"),
 )
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
 MAX_BYTES = 200 * 2**20  # of one image's file: more is no photo, and is not read
 
 _EMBEDDED = Path(__file__).resolve().parents[2] / "assets" / "datasets"
@@ -161,13 +161,20 @@ def load_pictures(data: Dataset, count: int | None = None, *, seed: int = 0) -> 
     if count is not None and count < len(data):
         order = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))
         chosen = sorted(order[:count].tolist())
-    rows = [np.asarray(open_image(data.read(index))) for index in chosen]
+    rows = [_pixels(data, index) for index in chosen]
     sizes = {row.shape for row in rows}
     if len(sizes) != 1:
         raise PathwayError(f"{data.name} has images of {len(sizes)} sizes, wanted one size to train on; resize them.")
     pixels = torch.from_numpy(np.stack(rows)).permute(0, 3, 1, 2).contiguous()  # (N, 3, H, W)
     labels = torch.tensor([data.labels[index] for index in chosen])
     return Pictures(pixels, labels, data.class_names)
+
+
+def _pixels(data: Dataset, index: int) -> NDArray[np.uint8]:
+    try:
+        return np.asarray(open_image(data.read(index)))
+    except ImageError as error:
+        raise ImageError(f"{data.names[index]} in {data.name}: {error}") from error
 
 
 def _photos() -> Dataset:
@@ -197,9 +204,18 @@ def _is_image(path: Path) -> bool:
 
 
 def _read_file(path: Path) -> bytes:
-    if path.stat().st_size > MAX_BYTES:
-        raise PathwayError(f"{path.name} has {path.stat().st_size / 2**20:,.0f} MB, wanted at most {MAX_BYTES >> 20}.")
-    return path.read_bytes()
+    try:
+        size = path.stat().st_size
+        if size <= MAX_BYTES:
+            return path.read_bytes()
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise PathwayError(
+            f"{path.name} cannot be read ({reason}). Wanted a file that is there and may be read."
+        ) from error
+    raise PathwayError(
+        f"{path.name} has {size:,} bytes, wanted at most {MAX_BYTES:,} ({MAX_BYTES >> 20} MB); scale the picture down."
+    )
 
 
 def _fashion(split: str, root: str | Path | None) -> Dataset:
