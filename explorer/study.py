@@ -80,7 +80,8 @@ def _parser() -> argparse.ArgumentParser:
         "--images",
         required=True,
         metavar="WHERE",
-        help="photos (embedded), fashion-mnist (embedded test set), fashion-mnist:train, torchvision:NAME[:VERSION][:SPLIT], or "
+        help="photos (embedded), fashion-mnist (embedded test set), fashion-mnist:train, "
+        "torchvision:NAME[:VERSION][:SPLIT], or "
         "a folder, with a sub-folder a class or none",
     )
     what.add_argument("--root", default="", help="folder of torchvision's data sets, or of Fashion-MNIST's train files")

@@ -32,7 +32,7 @@ from core.data.folders import read_folder
 from core.data.images import open_image
 from core.data.samples import FOLDER, sample_images
 from core.data.torchvision_sets import open_torchvision
-from core.errors import PathwayError
+from core.errors import ImageError, PathwayError
 
 __all__ = [
     "FASHION_CLASSES",
@@ -100,8 +100,8 @@ def open_dataset(source: str, *, root: str | Path | None = None) -> Dataset:
 
     Args:
         source: "photos"; "fashion-mnist", its test images; "fashion-mnist:train"; "torchvision:NAME" or
-            "torchvision:NAME:SPLIT" (default test), by the names of torchvision.datasets, some with a version before the
-            split, "torchvision:EMNIST:letters:test"; else a folder, whose sub-folders, if there are any, are the
+            "torchvision:NAME:SPLIT" (default test), by the names of torchvision.datasets, some with a version before
+            the split, "torchvision:EMNIST:letters:test"; else a folder, whose sub-folders, if there are any, are the
             classes.
         root: folder of torchvision's data sets or of Fashion-MNIST's training images.
 
@@ -164,13 +164,20 @@ def load_pictures(data: Dataset, count: int | None = None, *, seed: int = 0) -> 
     if count is not None and count < len(data):
         order = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))
         chosen = sorted(order[:count].tolist())
-    rows = [np.asarray(open_image(data.read(index))) for index in chosen]
+    rows = [_pixels(data, index) for index in chosen]
     sizes = {row.shape for row in rows}
     if len(sizes) != 1:
         raise PathwayError(f"{data.name} has images of {len(sizes)} sizes, wanted one size to train on; resize them.")
     pixels = torch.from_numpy(np.stack(rows)).permute(0, 3, 1, 2).contiguous()  # (N, 3, H, W)
     labels = torch.tensor([data.labels[index] for index in chosen])
     return Pictures(pixels, labels, data.class_names)
+
+
+def _pixels(data: Dataset, index: int) -> NDArray[np.uint8]:
+    try:
+        return np.asarray(open_image(data.read(index)))
+    except ImageError as error:
+        raise ImageError(f"{data.names[index]} in {data.name}: {error}") from error
 
 
 def _photos() -> Dataset:
@@ -200,9 +207,18 @@ def _shown(name: str) -> str:
 
 
 def _read_file(path: Path) -> bytes:
-    if path.stat().st_size > MAX_BYTES:
-        raise PathwayError(f"{path.name} has {path.stat().st_size / 2**20:,.0f} MB, wanted at most {MAX_BYTES >> 20}.")
-    return path.read_bytes()
+    try:
+        size = path.stat().st_size
+        if size <= MAX_BYTES:
+            return path.read_bytes()
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise PathwayError(
+            f"{path.name} cannot be read ({reason}). Wanted a file that is there and may be read."
+        ) from error
+    raise PathwayError(
+        f"{path.name} has {size:,} bytes, wanted at most {MAX_BYTES:,} ({MAX_BYTES >> 20} MB); scale the picture down."
+    )
 
 
 def _fashion(split: str, root: str | Path | None) -> Dataset:

@@ -18,7 +18,7 @@ from core.errors import PathwayError, printable
 
 __all__ = ["SUFFIXES", "ImageFolder", "read_folder"]
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
 PARTS = ("val", "valid", "validation", "test", "train")  # of a data set; the first that is there is read
 SYSTEM = {
     *("__MACOSX", "Thumbs.db", "desktop.ini", "$RECYCLE.BIN", "System Volume Information"),

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import torch
+from PIL import Image
 from torch import Tensor
 
 from core.attribution import BASELINES
@@ -92,6 +93,13 @@ def _measured(network: Network, task: Task, dataset: str, items: Sequence[Item],
     return work
 
 
+def _opened(item: Item) -> Image.Image:
+    """Return an image's picture; raise what kept it from being read, where something did."""
+    if item.problem:
+        raise PathwayError(item.problem)
+    return open_image(item.data)
+
+
 @dataclass
 class _Work:
     """Some images of a part, and the rows and masks that measuring them gives."""
@@ -136,7 +144,7 @@ class _Work:
         for item in items:
             columns = about(item, self.task.class_names)
             try:
-                picture = open_image(item.data)
+                picture = _opened(item)
             except PathwayError as error:
                 self.rows.fail("image", error, **columns)
             else:

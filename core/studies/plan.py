@@ -59,12 +59,14 @@ class Item:
         name: in its data set.
         label: index of its class; None if it has none.
         data: the encoded image, unchecked.
+        problem: why there is none, "" where it was read.
     """
 
     index: int
     name: str
     label: int | None
     data: bytes
+    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -196,8 +198,9 @@ class Study:
 
 
 def _item(data: Dataset, index: int) -> Item:
+    encoded, problem = b"", ""
     try:
         encoded = data.read(index)
-    except (OSError, PathwayError):  # opening the empty data raises an error that says so
-        encoded = b""
-    return Item(index, str(data.names[index]), data.labels[index], encoded)
+    except (OSError, PathwayError) as error:
+        problem = str(error) or type(error).__name__
+    return Item(index, str(data.names[index]), data.labels[index], encoded, problem)

@@ -164,3 +164,28 @@ def test_what_a_registered_folder_leaves_out_is_said_at_the_start(folder, monkey
     assert start._register([f"pets={folder}"]) == ""
     registered_datasets.cache_clear()
     assert "pets: Left out: 1 entry not named as an image, such as 'cats/notes.txt'." in capsys.readouterr().out
+
+
+def test_a_file_that_is_too_large_is_not_read_and_says_how_large_it_is(folder):
+    with (folder / "cats" / "10.png").open("r+b") as file:
+        file.truncate(200 * 2**20 + 1)
+    with pytest.raises(PathwayError, match=r"10.png has 209,715,201 bytes, wanted at most 209,715,200 .200 MB."):
+        open_dataset(str(folder)).read(0)
+
+
+def test_a_file_that_is_gone_is_said_to_be(folder):
+    data = open_dataset(str(folder))
+    (folder / "cats" / "10.png").unlink()
+    with pytest.raises(PathwayError, match=r"10.png cannot be read .No such file or directory.. Wanted"):
+        data.read(0)
+
+
+def test_the_picture_that_cannot_be_trained_on_is_named(folder):
+    (folder / "dogs" / "30.png").write_bytes(b"<html></html>")
+    with pytest.raises(PathwayError, match=r"dogs/30.png in .*: These 13 bytes are an HTML page"):
+        load_pictures(open_dataset(str(folder)))
+
+
+def test_avif_pictures_of_a_folder_are_found(tmp_path):
+    Image.new("RGB", (4, 4), (200, 0, 0)).save(tmp_path / "a.AVIF")
+    assert open_image(open_dataset(str(tmp_path)).read(0)).size == (4, 4)

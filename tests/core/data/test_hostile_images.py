@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from core.data.images import BAND, MAX_PIXELS, MAX_SIDE, _eight_bit, open_image, open_mask
+from core.data.images import MAX_PIXELS, MAX_SIDE, open_image, open_mask, open_picture
 from core.data.jpeg import MAX_SCANS, MAX_SEGMENTS, check_jpeg
+from core.data.levels import BAND, Levels, present, shown
 from core.errors import ImageError
 from tests.hostile import outcome, peaks, watched
 
@@ -36,12 +38,18 @@ def noise(width: int = 9, height: int = 7, mode: str = "RGB") -> Image.Image:
 
 def handled(data: bytes) -> None:
     """Open a picture and its mask: as they should be, or refused."""
-    image, mask = open_image(data), open_mask(data)
+    opened, mask = open_picture(data), open_mask(data)
+    image = opened.image
+    assert all(note.isprintable() and len(note) < 300 for note in opened.notes)
     assert image.mode == "RGB"
     assert image.width * image.height <= MAX_PIXELS
     assert max(image.size) <= MAX_SIDE
     assert image.info == {}
     assert mask is None or (mask.mode, mask.size) == ("L", image.size)
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
 def segment(kind: int, body: bytes) -> bytes:
@@ -85,6 +93,7 @@ def corpus() -> list[bytes]:
         "GIF": ("L", "P", "RGB"),
         "WEBP": ("RGB", "RGBA"),
         "BMP": ("1", "L", "P", "RGB", "RGBA"),
+        "AVIF": ("L", "RGB", "RGBA"),
         "TIFF": ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "I;16", "I", "F"),
     }
     plain = [encoded(_as(mode), kind) for kind, names in modes.items() for mode in names]
@@ -93,7 +102,7 @@ def corpus() -> list[bytes]:
         *plain,
         *(
             encoded(many[0], kind, save_all=True, append_images=many[1:])
-            for kind in ("GIF", "PNG", "WEBP", "TIFF", "MPO")
+            for kind in ("GIF", "PNG", "WEBP", "TIFF", "MPO", "AVIF")
         ),
         *(encoded(noise(), "TIFF", compression=how) for how in ("tiff_lzw", "jpeg", "tiff_adobe_deflate", "packbits")),
         encoded(noise(), "JPEG", progressive=True, exif=exif(TURNED), icc_profile=bytes(200)),
@@ -101,7 +110,25 @@ def corpus() -> list[bytes]:
         encoded(noise(mode="P"), "PNG", transparency=bytes(range(200))),
         encoded(noise(mode="RGBA"), "WEBP", lossless=True, exif=exif(TURNED), xmp=b"<x/>"),
         encoded(noise(), "TIFF", big_tiff=True),
+        *(deep_png(kind, channels) for kind, channels in ((0, 1), (2, 3), (4, 2), (6, 4))),
+        *(deep_tiff(planar) for planar in ("contig", "separate")),
     ]
+
+
+def deep_png(kind: int, channels: int, ceiling: int = 4096) -> bytes:
+    """A PNG of 16 bits a channel of which few are in use."""
+    values = np.random.default_rng(0).integers(0, ceiling, (7, 9 * channels)).astype(">u2")
+    body = zlib.compress(b"".join(b"\0" + row.tobytes() for row in values))
+    header = struct.pack(">IIBBBBB", 9, 7, 16, kind, 0, 0, 0)
+    parts = (b"IHDR", header), (b"sBIT", bytes([12] * channels)), (b"IDAT", body), (b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
+
+
+def deep_tiff(planar: str) -> bytes:
+    values = np.random.default_rng(0).integers(0, 4096, (7, 9, 3)).astype(np.uint16)
+    buffer, stored = io.BytesIO(), values if planar == "contig" else np.moveaxis(values, 2, 0)
+    tifffile.imwrite(buffer, np.ascontiguousarray(stored), photometric="rgb", planarconfig=planar)
+    return buffer.getvalue()
 
 
 def _as(mode: str) -> Image.Image:
@@ -215,15 +242,11 @@ def test_deep_grey_in_bands_is_what_it_is_at_once(monkeypatch: pytest.MonkeyPatc
     random = np.random.default_rng(0)
     pictures = [random.integers(0, 65536, (50, 31), dtype=np.uint16), random.normal(0, 3, (50, 31)).astype(np.float32)]
     pictures[1][3, 4] = np.nan
-    whole = [_eight_bit(values) for values in pictures]
-    monkeypatch.setattr("core.data.images.BAND", 100)
+    whole = [shown(values, Levels(-3, 300), present(values)) for values in pictures]
+    monkeypatch.setattr("core.data.levels.BAND", 100)
     for values, wanted in zip(pictures, whole, strict=True):
-        assert np.array_equal(_eight_bit(values), wanted)
+        assert np.array_equal(shown(values, Levels(-3, 300), present(values)), wanted)
     assert BAND > 10_000
-
-
-def chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
 def png_claiming(width: int, height: int) -> bytes:
@@ -276,10 +299,33 @@ def overlapping() -> bytes:
     return exif(*[(n, 7, 60_000, bytes(4)) for n in range(5000)])
 
 
+def avif_claiming(width: int = 16_383, height: int = 16_383) -> bytes:
+    """An AVIF whose box of the size says what it likes."""
+    data = bytearray(encoded(noise(), "AVIF"))
+    place = data.index(b"ispe") + 8
+    data[place : place + 8] = struct.pack(">II", width, height)
+    return bytes(data)
+
+
+def gaps() -> np.ndarray:
+    values = np.random.default_rng(0).normal(0, 9, (7000, 7000)).astype(np.float32)
+    values[::3] = np.nan
+    return values
+
+
+def large_deep_colour() -> bytes:
+    """7,000 x 7,000 pixels of 16 bits a channel of which 12 are in use."""
+    body = zlib.compress((b"\0" + b"\x0f\xff" * 3 * 7000) * 7000, 1)
+    header = struct.pack(">IIBBBBB", 7000, 7000, 16, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+
+
 BOMBS: dict[str, Callable[[], Callable[[], object]]] = {
     "a PNG that claims 50,000 x 50,000": lambda: partial(handled, png_claiming(50_000, 50_000)),
     "a PNG that claims 2,147,483,647 x 1": lambda: partial(handled, png_claiming(2**31 - 1, 1)),
     "a WebP that claims 16,383 x 16,383": lambda: partial(handled, webp_claiming()),
+    "an AVIF that claims 16,383 x 16,383": lambda: partial(handled, avif_claiming()),
+    "an AVIF that claims 2,147,483,647 x 1": lambda: partial(handled, avif_claiming(2**31 - 1, 1)),
     "a GIF whose frame is larger than the picture": lambda: partial(handled, gif_claiming()),
     "text packed in a PNG": lambda: partial(handled, png_with(b"zTXt", b"a\0\0" + zlib.compress(bytes(50_000_000)))),
     "colours packed in a PNG": lambda: partial(handled, png_with(b"iCCP", b"a\0\0" + zlib.compress(bytes(50_000_000)))),
@@ -294,6 +340,9 @@ LARGE: dict[str, Callable[[], Callable[[], object]]] = {
     ),
     "transparent": lambda: partial(handled, encoded(Image.new("RGBA", (7000, 7000), (1, 2, 3, 4)))),
     "WebP": lambda: partial(handled, encoded(Image.new("RGBA", (7000, 7000), (1, 2, 3, 4)), "WEBP", lossless=True)),
+    "fractions with gaps": lambda: partial(handled, encoded(Image.fromarray(gaps()), "TIFF")),
+    "deep colour": lambda: partial(handled, large_deep_colour()),
+    "AVIF": lambda: partial(handled, encoded(Image.new("RGB", (7000, 7000), (9, 9, 9)), "AVIF", speed=10)),
     "CMYK": lambda: partial(handled, encoded(Image.new("CMYK", (7000, 7000)), "TIFF", compression="tiff_lzw")),
     "four million strips": lambda: partial(handled, tiff_claiming(4_500_000)),
     "100 scans": lambda: partial(handled, scans(90, 7000)),

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from torchvision.models import get_model_weights
 
-from core.data.images import downscale, image_hash, open_image, open_mask
+from core.data.images import downscale, image_hash, open_image, open_mask, open_picture
 from core.data.preprocessing import Crop, Preprocessing
 from core.data.samples import sample_images
 from core.errors import ImageError, PathwayError
@@ -48,13 +48,15 @@ def png_header(width: int, height: int) -> bytes:
     ("data", "words"),
     [
         (b"", "empty"),
-        (b"<html>not a picture</html>", "26 bytes are not a picture"),
+        (b"<html>not a picture</html>", "26 bytes are an HTML page, not a picture"),
         (b"%PDF-1.7 ", "not a picture"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "JPEG, PNG, WEBP, GIF, BMP, TIFF"),
-        (png_header(50_000, 50_000), "too large"),
+        (png_header(50_000, 50_000), "has 2,500,000,000 pixels. Wanted at most 50,000,000"),
         (png_header(10_000, 10_000), "50 megapixels"),
-        (png_header(8_000, 8_000), "8,000 x 8,000 pixels .64 megapixels.. Wanted at most 50 megapixels"),
-        (png_header(40_000, 1), "30,000 pixels per side"),
+        (png_header(8_000, 8_000), "8,000 x 8,000 pixels, 64,000,000 in all. Wanted at most 50,000,000 .50 megapixels"),
+        (png_header(7_100, 7_085), "7,100 x 7,085 pixels, 50,303,500 in all. Wanted at most 50,000,000 .50 megapixels"),
+        (png_header(50_000_001, 1), "50,000,001 in all. Wanted at most 50,000,000"),
+        (png_header(40_000, 1), "40,000 x 1 pixels. Wanted at most 30,000 pixels per side"),
         (png_header(10, 10), "PNG file of 57 bytes is damaged or cut short"),
         (encoded(noise(64, 64))[:-3000], "damaged or cut short"),
         (encoded(noise(64, 64), "JPEG")[:1500], "damaged or cut short"),
@@ -68,7 +70,7 @@ def test_what_is_not_a_usable_picture_is_refused_in_words(data: bytes, words: st
         open_image(data)
 
 
-@pytest.mark.parametrize("kind", ["PNG", "WEBP", "GIF", "BMP", "TIFF", "JPEG", "MPO"])
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "GIF", "BMP", "TIFF", "JPEG", "MPO", "AVIF"])
 def test_every_format_gives_the_picture(kind: str) -> None:
     image = open_image(encoded(Image.new("RGB", (7, 5), (255, 0, 0)), kind))
     assert (image.mode, image.size) == ("RGB", (7, 5))
@@ -158,11 +160,13 @@ def test_a_broken_exif_block_does_not_matter() -> None:
     assert opened.size == (3, 2)
 
 
-@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "AVIF", "TIFF", "MPO"])
 def test_the_first_frame_of_an_animation(kind: str) -> None:
     red, blue = Image.new("RGB", (4, 4), (255, 0, 0)), Image.new("RGB", (4, 4), (0, 0, 255))
-    opened = open_image(encoded(red, kind, save_all=True, append_images=[blue], duration=100))
-    pixel = opened.getpixel((2, 2))
+    opened = open_picture(encoded(red, kind, save_all=True, append_images=[blue], duration=100))
+    assert opened.notes == ("The file holds several pictures, pages or frames; this is the first.",)
+    assert open_picture(encoded(red, kind)).notes == ()
+    pixel = opened.image.getpixel((2, 2))
     assert isinstance(pixel, tuple)
     assert pixel[0] > 250
     assert pixel[2] < 5

@@ -259,14 +259,36 @@ def test_a_broken_image_is_a_row_with_its_error_and_not_the_end(tmp_path):
         (tmp_path / "pictures" / f"{index}.png").write_bytes(DATA.read(index))
     (tmp_path / "pictures" / "broken.png").write_bytes(b"no picture at all")
     (tmp_path / "pictures" / "empty.png").write_bytes(b"")
-    study = dataclasses.replace(SMALL, dataset=str(tmp_path / "pictures"), count=None, batch=5)
+    with (tmp_path / "pictures" / "large.png").open("wb") as file:
+        file.truncate(200 * 2**20 + 1)
+    study = dataclasses.replace(SMALL, dataset=str(tmp_path / "pictures"), count=None, batch=6)
     outcome = run(study, tmp_path / "out", Serial(lambda: NETWORK), NETWORK)
     table = frame(Store(tmp_path / "out"))
     errors = table[table["error"] != ""]
-    assert (outcome.images, outcome.errors) == (5, 2)
-    assert errors["image"].tolist() == ["broken.png", "empty.png"]
-    assert "are not a picture that can be read" in errors["error"].iloc[0]
+    assert (outcome.images, outcome.errors) == (6, 3)
+    assert errors["image"].tolist() == ["broken.png", "empty.png", "large.png"]
+    for said, words in zip(
+        errors["error"],
+        (
+            "17 bytes are text, not a picture that can be read",
+            "The file is empty",
+            "large.png has 209,715,201 bytes, wanted at most 209,715,200",
+        ),
+        strict=True,
+    ):
+        assert words in said
     assert set(table[table["error"] == ""]["image"]) == {"0.png", "1.png", "2.png"}
+
+
+def test_a_file_that_cannot_be_read_is_not_said_to_be_empty(tmp_path):
+    (tmp_path / "a.png").write_bytes(DATA.read(0))
+    data = open_dataset(str(tmp_path))
+    (tmp_path / "a.png").unlink()
+    (task,) = SMALL.tasks(data, [(0,)], set())
+    part = measure(NETWORK, task, "folder")
+    assert part.rows.column("error").to_pylist() == [
+        "a.png cannot be read (No such file or directory). Wanted a file that is there and may be read."
+    ]
 
 
 def test_a_method_that_finds_nothing_is_an_error_row_and_left_out_of_overlaps(tmp_path, monkeypatch):
