@@ -18,7 +18,7 @@ from core.data.images import open_image
 from core.data.preprocessing import Crop, Preprocessing
 from core.data.samples import sample_images
 from core.decoding import decode, decode_neuron
-from core.errors import Cancelled, ImageError, PathwayError, WeightsMissing
+from core.errors import Cancelled, ImageError, PathwayError, SeveralWeights, WeightsMissing
 from core.flow import BIAS, IMAGE, LOGIT, ChannelFlow, Edges, Links, channel_flow, link
 from core.linearity import effective_linear_radius, linear_radius
 from core.methods import METHODS
@@ -49,6 +49,7 @@ __all__ = [
     "PathwayError",
     "Preprocessing",
     "Ranking",
+    "SeveralWeights",
     "Site",
     "WeightsMissing",
     "chance_overlap",

@@ -2,13 +2,16 @@
 
 PathwayError              anything a person can fix: what was got, what was wanted, what to do
 ├── ImageError            a file that is not a usable picture
+├── SeveralWeights        a checkpoint holds several sets of weights that fit; says which
 ├── WeightsMissing        published weights are not on this machine; says where they belong
 └── Cancelled             a progress callback asked the work to stop
 """
 
 from __future__ import annotations
 
-__all__ = ["Cancelled", "ImageError", "PathwayError", "WeightsMissing", "printable"]
+from collections.abc import Mapping
+
+__all__ = ["Cancelled", "ImageError", "PathwayError", "SeveralWeights", "WeightsMissing", "printable"]
 
 
 class PathwayError(Exception):
@@ -17,6 +20,26 @@ class PathwayError(Exception):
 
 class ImageError(PathwayError):
     """The bytes are not a usable picture."""
+
+
+class SeveralWeights(PathwayError):
+    """A checkpoint holds several sets of weights that fit, and nobody said which.
+
+    Attributes:
+        label: what to call the file.
+        candidates: words about each set, by its name, which is what ``load_checkpoint(weights=...)`` takes.
+    """
+
+    def __init__(self, label: str, candidates: Mapping[str, str]) -> None:
+        listed = [f"{name[:60] or 'the outermost'} ({words})" for name, words in list(candidates.items())[:4]]
+        more = f" and {len(candidates) - 4} more" if len(candidates) > 4 else ""
+        super().__init__(
+            f"{label} holds {len(candidates)} sets of weights that fit: {'; '.join(listed)}{more}. Choose one of them."
+        )
+        self.label, self.candidates = label, dict(candidates)
+
+    def __reduce__(self) -> tuple[type, tuple[str, dict[str, str]]]:
+        return type(self), (self.label, self.candidates)
 
 
 class WeightsMissing(PathwayError):

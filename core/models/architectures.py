@@ -12,6 +12,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -25,7 +26,21 @@ from core.errors import PathwayError
 from core.models.efficientnet_lite import EfficientNetLite0
 from core.models.small_vgg import SmallVGG
 
-__all__ = ["EMBEDDED", "architectures", "build", "check_name", "class_names_of", "fill", "head", "preprocessing_of"]
+__all__ = [
+    "AUXILIARY",
+    "EMBEDDED",
+    "WRAPPERS",
+    "architectures",
+    "build",
+    "canonical",
+    "check_name",
+    "class_names_of",
+    "fill",
+    "head",
+    "is_required",
+    "outline",
+    "preprocessing_of",
+]
 
 EMBEDDED = ("squeezenet1_1", "efficientnet_lite0", "fashion_vgg")
 
@@ -33,7 +48,9 @@ _OURS: dict[str, tuple[type[nn.Module], Preprocessing]] = {  # not in torchvisio
     "efficientnet_lite0": (EfficientNetLite0, Preprocessing(mean=(127 / 255,) * 3, std=(128 / 255,) * 3)),
     "fashion_vgg": (SmallVGG, Preprocessing(28, 28, mean=(0.2860,) * 3, std=(0.3530,) * 3)),
 }
-_AUXILIARY = {"googlenet": ("aux1.", "aux2."), "inception_v3": ("AuxLogits.",)}
+AUXILIARY = {"googlenet": ("aux1.", "aux2."), "inception_v3": ("AuxLogits.",)}
+WRAPPERS = ("module.", "_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")  # torch's, around layers
+_WRAPPED = re.compile(rf"(?:^|(?<=\.))(?:{'|'.join(map(re.escape, WRAPPERS))})+")
 _OLD_DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|conv))\.([12]\..+)")  # norm.1 is norm1 now
 
 
@@ -81,7 +98,7 @@ class _EmptyOnMeta(TorchFunctionMode):
 
 def _options(name: str) -> dict[str, Any]:
     """Return the arguments that torchvision itself sets when it builds a model for its published weights."""
-    if name in _AUXILIARY:
+    if name in AUXILIARY:
         return {"aux_logits": False, "transform_input": True, "init_weights": False}
     return {"image_size": preprocessing_of(name).size} if name.startswith("vit_") else {}
 
@@ -110,9 +127,25 @@ def _imagenet_classes() -> tuple[str, ...]:
     return tuple(torchvision.models.SqueezeNet1_1_Weights.DEFAULT.meta["categories"])
 
 
+@cache
+def outline(name: str) -> Mapping[str, tuple[int, ...]]:
+    """Return the shapes of an architecture's weights by name, for its own classes, in the order of its layers."""
+    return MappingProxyType({key: tuple(value.shape) for key, value in build(name).state_dict().items()})
+
+
 def head(name: str) -> str:
-    """Return the name of the weight whose first axis is the classes: the last one with two axes or more."""
-    return [key for key, value in build(name).state_dict().items() if key.endswith(".weight") and value.ndim > 1][-1]
+    """Return the name of the weight whose first axis is the classes: the last one of two axes or more."""
+    return [key for key, shape in outline(name).items() if key.endswith(".weight") and len(shape) > 1][-1]
+
+
+def canonical(key: str) -> str:
+    """Return a weight's name without torch's wrappers around layers, and as DenseNet calls it today."""
+    return _OLD_DENSENET.sub(r"\1\2", _WRAPPED.sub("", key))
+
+
+def is_required(key: str) -> bool:
+    """Whether a weight has to be there; a counter of batches, which old files do not have, need not."""
+    return not key.endswith("num_batches_tracked")
 
 
 def fill(name: str, model: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
@@ -126,10 +159,11 @@ def fill(name: str, model: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
     Raises:
         PathwayError: weights are missing, of another shape or type, not finite, or of another architecture.
     """
-    state = {_OLD_DENSENET.sub(r"\1\2", key): value for key, value in state.items()}
-    state = {key: value for key, value in state.items() if not key.startswith(_AUXILIARY.get(name, ()))}
+    state = {canonical(key): value for key, value in state.items()}
+    state = {key: value for key, value in state.items() if not key.startswith(AUXILIARY.get(name, ()))}
     _check_fit(name, model.state_dict(), state)
-    ready = OrderedDict((key, value.float() if value.is_floating_point() else value) for key, value in state.items())
+    ordered = [(key, state[key]) for key in model.state_dict() if key in state]
+    ready = OrderedDict((key, value.float() if value.is_floating_point() else value) for key, value in ordered)
     _check_finite(name, ready)
     ready._metadata = {"": {"version": 2}}  # type: ignore[attr-defined]  # MNASNet needs one
     model.load_state_dict(ready, assign=True)
@@ -137,7 +171,7 @@ def fill(name: str, model: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
 
 
 def _check_fit(name: str, wanted: Mapping[str, Tensor], got: Mapping[str, Tensor]) -> None:
-    missing = [key for key in wanted if key not in got and not key.endswith("num_batches_tracked")]
+    missing = [key for key in wanted if key not in got and is_required(key)]
     unknown = [key for key in got if key not in wanted]
     shapes = [
         f"{key} is {str(tuple(got[key].shape))[:80]}, wanted {tuple(wanted[key].shape)}"
@@ -157,8 +191,17 @@ def _check_fit(name: str, wanted: Mapping[str, Tensor], got: Mapping[str, Tensor
 
 
 def _check_finite(name: str, ready: Mapping[str, Tensor]) -> None:
-    """Raise PathwayError where weights are not finite as float32, in which a double of 1e300 is infinite."""
-    _refuse(name, {"NaN or infinite": [key for key, value in ready.items() if not bool(value.isfinite().all())]})
+    """Refuse what is no number as float32, in which a double of 1e300 is infinite."""
+    bad = [key for key, value in ready.items() if not bool(value.isfinite().all())]
+    if not bad:
+        return
+    values = ready[bad[0]]
+    count = int((~values.isfinite()).sum())
+    others = f", and so do {len(bad) - 1} more of the {len(ready)} tensors" if len(bad) > 1 else ""
+    raise PathwayError(
+        f"These weights are of {name}, but {bad[0]} holds values that are NaN or infinite as float32 ({count:,} of "
+        f"{values.numel():,}){others}. A training that diverged leaves such weights: choose an earlier checkpoint."
+    )
 
 
 def _refuse(name: str, faults: Mapping[str, list[str]]) -> None:

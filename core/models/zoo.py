@@ -26,7 +26,7 @@ from core.models.architectures import (
     fill,
     preprocessing_of,
 )
-from core.models.checkpoint import load_checkpoint
+from core.models.checkpoint import Checkpoint, checkpoint_candidates, load_checkpoint, read_checkpoint
 from core.models.weights import (
     MODELS,
     PublishedWeights,
@@ -41,13 +41,16 @@ from core.network import Network, trace
 
 __all__ = [
     "Architecture",
+    "Checkpoint",
     "PublishedWeights",
     "available_networks",
+    "checkpoint_candidates",
     "download_weights",
     "load_checkpoint",
     "load_network",
     "pick_device",
     "published_weights",
+    "read_checkpoint",
     "weights_folder",
 ]
 
