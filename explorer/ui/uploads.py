@@ -9,19 +9,30 @@ from __future__ import annotations
 import base64
 import binascii
 import io
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from threading import Lock
 
 import streamlit as st
 from PIL import Image
 
 from core.data.images import downscale, image_hash, open_image, open_mask
-from core.errors import ImageError, PathwayError
-from core.models.zoo import load_checkpoint
+from core.errors import ImageError, PathwayError, SeveralWeights
+from core.models.zoo import read_checkpoint
 from explorer.plots import jpeg
 from explorer.ui.session import CHECKPOINT, UPLOAD, change, look_at, look_through, own_masks, own_pictures, tell, view
 
-__all__ = ["LONGEST", "MAX_CHECKPOINT", "MAX_PICTURE", "add_checkpoint", "add_mask", "add_pasted", "add_picture"]
+__all__ = [
+    "LONGEST",
+    "MAX_CHECKPOINT",
+    "MAX_PICTURE",
+    "CheckpointUpload",
+    "add_checkpoint",
+    "add_mask",
+    "add_pasted",
+    "add_picture",
+    "left_out",
+    "several_weights",
+]
 
 LONGEST = 1024  # pixels an uploaded picture keeps on its longer side
 KEPT_PICTURES = 4
@@ -100,16 +111,62 @@ def add_pasted(url: str) -> None:
         tell("What was pasted is not a picture that the browser could read. What you looked at is unchanged.")
 
 
-def add_checkpoint(data: bytes, architecture: str, filename: str, class_names: list[str] | None) -> None:
-    """Load a checkpoint for this session alone and look through it; one that does not fit changes nothing."""
+@dataclass(frozen=True)
+class CheckpointUpload:
+    """A checkpoint as it was uploaded.
+
+    Attributes:
+        data: the file's bytes, unchecked.
+        architecture: as ``available_networks`` lists it.
+        filename: what it is called.
+        class_names: None for those in the file.
+    """
+
+    data: bytes
+    architecture: str
+    filename: str
+    class_names: tuple[str, ...] | None
+
+
+def add_checkpoint(upload: CheckpointUpload, weights: str | None = None) -> None:
+    """Load a checkpoint for this session alone and look through it; one that does not fit changes nothing.
+
+    Where several sets of weights in the file fit, the upload is kept until one of them is chosen.
+
+    Args:
+        upload: the file, and what was said of it.
+        weights: the name of the set of weights.
+    """
+    st.session_state.pop("several_weights", None)
     try:
         with _DECODING:
-            loaded = load_checkpoint(
-                data, architecture, filename=filename, class_names=class_names, max_bytes=MAX_CHECKPOINT
+            loaded = read_checkpoint(
+                upload.data,
+                upload.architecture,
+                weights=weights,
+                filename=upload.filename,
+                class_names=upload.class_names,
+                max_bytes=MAX_CHECKPOINT,
             )
+    except SeveralWeights as several:
+        st.session_state["several_weights"] = upload, several.candidates
+        return
     except PathwayError as problem:
         tell(f"{problem} What you looked at is unchanged.")
         return
-    name = CHECKPOINT + loaded.weights_hash
-    st.session_state["checkpoints"] = {name: loaded}
+    name = CHECKPOINT + loaded.network.weights_hash
+    st.session_state["checkpoints"] = {name: loaded.network}
+    st.session_state["left_out"] = {name: loaded.left_out}
     look_through(name)
+
+
+def several_weights() -> tuple[CheckpointUpload, dict[str, str]] | None:
+    """Return the upload of which one set of weights has to be chosen, with words on each set by its name."""
+    found: tuple[CheckpointUpload, dict[str, str]] | None = st.session_state.get("several_weights")
+    return found
+
+
+def left_out(network: str) -> tuple[str, ...]:
+    """Return the tensors of this session's checkpoint that are no part of the network."""
+    found: tuple[str, ...] = st.session_state.get("left_out", {}).get(network, ())
+    return found

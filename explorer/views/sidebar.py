@@ -16,7 +16,7 @@ from core.errors import ImageError, PathwayError, WeightsMissing
 from core.network import Network
 from explorer import ui
 from explorer.compute import catalogue
-from explorer.plots import figures, percent, plain
+from explorer.plots import figures, number, percent, plain
 from explorer.state import View
 from explorer.views import lesson
 
@@ -79,8 +79,13 @@ def _network(view: View) -> None:
         on_change=lambda: ui.session.look_through(st.session_state["network"]),
         help="Two networks are embedded. The others are torchvision's; their weights are fetched only if you say so.",
     )
-    with st.expander("Your own checkpoint"):
+    left_out = ui.uploads.left_out(view.network)
+    if left_out:
+        more = f" and {number(len(left_out) - 3)} more" if len(left_out) > 3 else ""
+        st.caption(f"In the file but no part of the network: {plain(', '.join(left_out[:3]))}{more}.")
+    with st.expander("Your own checkpoint", expanded=ui.uploads.several_weights() is not None):
         _checkpoint_form()
+        _choose_weights()
 
 
 def _checkpoint_form() -> None:
@@ -89,20 +94,36 @@ def _checkpoint_form() -> None:
     architecture = st.selectbox("Architecture", list(catalogue.network_labels()), key="checkpoint_architecture")
     file = st.file_uploader(
         "Weights",
-        ["safetensors", "pth", "pt"],
         max_upload_size=limit,
         key=f"checkpoint_{loads}",
-        help=f"A safetensors file or a state dict, at most {limit} MB. It stays in this session; nothing in it is run.",
+        help=f"A safetensors file or one of torch.save, under any name, at most {limit} MB. It stays in this session; "
+        "nothing in it is run.",
     )
-    names = st.text_area("Class names, one a line (optional)", key="checkpoint_names", height=80)
+    names = st.text_area("Class names, one per line (optional)", key="checkpoint_names", height=80)
 
     def load() -> None:
         if file is not None:
-            lines = [line.strip() for line in names.splitlines() if line.strip()]
-            ui.uploads.add_checkpoint(file.getvalue(), architecture, file.name, lines or None)
+            lines = tuple(line.strip() for line in names.splitlines() if line.strip())
+            upload = ui.uploads.CheckpointUpload(file.getvalue(), architecture, file.name, lines or None)
+            ui.uploads.add_checkpoint(upload)
             st.session_state["loads"] += 1  # a new uploader, so that the file itself is not kept
 
     st.button("Load checkpoint", disabled=file is None, on_click=load)
+
+
+def _choose_weights() -> None:
+    """Draw the choice between the sets of weights of the last upload, if several of them fit."""
+    found = ui.uploads.several_weights()
+    if found is None:
+        return
+    upload, candidates = found
+    chosen = st.radio(
+        "This file holds several sets of weights. Which?",
+        list(candidates),
+        format_func=lambda name: plain(f"{name or 'the outermost'}: {candidates[name]}"),
+        key="checkpoint_weights",
+    )
+    st.button("Load these weights", on_click=lambda: ui.uploads.add_checkpoint(upload, chosen))
 
 
 def _load_network(name: str) -> Network | None:

@@ -570,6 +570,36 @@ def test_a_checkpoint_that_does_not_fit_is_refused_and_changes_nothing(data, nam
     assert view(at) == before
 
 
+def saved(content: object) -> bytes:
+    file = io.BytesIO()
+    torch.save(content, file)
+    return file.getvalue()
+
+
+def test_a_file_with_several_sets_of_weights_asks_which():
+    own = seeded(build("squeezenet1_1", 5).to_empty(device="cpu")).state_dict()
+    mean = {name: value / 2 for name, value in own.items()}
+    at = opened(QUICK)
+    before = view(at)
+    at = load(at, saved({"model": own, "model_ema": mean, "epoch": 3}), filename="best.pth.tar")
+    assert (view(at), warnings(at)) == (before, "")
+    choice = at.radio(key="checkpoint_weights")
+    assert [option.split(":")[0] for option in choice.options] == ["model", "model\\_ema"]
+    at = ran(button(ran(choice.set_value("model_ema")), "Load these weights").click())
+    network = at.session_state["checkpoints"][view(at).network]
+    torch.testing.assert_close(dict(network.model.named_parameters())["features.0.weight"], mean["features.0.weight"])
+    assert not [radio for radio in at.radio if radio.key == "checkpoint_weights"]
+
+
+def test_what_is_in_the_file_but_no_part_of_the_network_is_said():
+    own = seeded(build("squeezenet1_1", 5).to_empty(device="cpu")).state_dict()
+    weights = {f"net.{name}": value for name, value in own.items()}
+    at = load(opened(QUICK), saved(weights | {"criterion.pos_weight": torch.ones(5)}), filename="last.ckpt")
+    assert view(at).network.startswith("checkpoint-")
+    said = [caption.value for caption in at.sidebar.caption if "no part of the network" in caption.value]
+    assert said == ["In the file but no part of the network: criterion\\.pos\\_weight."]
+
+
 # ---------------------------------------------------------------------------------------------------------- downloads
 
 
