@@ -23,7 +23,8 @@ from safetensors.torch import load as load_safetensors
 from torch import Tensor
 
 from core.errors import PathwayError, printable
-from core.models.architectures import build, check_name, fill, head, preprocessing_of
+from core.models.architectures import TRANSFORMING, build, check_name, fill, head, preprocessing_of
+from core.models.weights import usual_input_transform
 from core.network import Network, trace
 
 __all__ = ["load_checkpoint"]
@@ -46,6 +47,7 @@ def load_checkpoint(
     *,
     filename: str = "",
     class_names: Sequence[str] | None = None,
+    transform_input: bool | None = None,
     max_bytes: int = GIB,
     device: torch.device | str | None = None,
 ) -> Network:
@@ -53,11 +55,12 @@ def load_checkpoint(
 
     Args:
         data: the file's bytes; the weights may lie under "state_dict" or "model", with "module." before their names.
-        architecture: as ``available_networks`` lists it; GoogLeNet and Inception v3 re-scale their input, as
-            torchvision's pretrained ones do.
+        architecture: as ``available_networks`` lists it.
         filename: what to call the network.
         class_names: one a class; default those in the file ("class_names", in safetensors a JSON list in the
             metadata), else "class 0", "class 1", ...
+        transform_input: of GoogLeNet and Inception v3, whether they re-scale their input, which the file does not say;
+            default true of the file that torchvision publishes, and else false, as in torchvision's constructors.
         max_bytes: of the file, and of what it claims to hold.
         device: where the network lives.
 
@@ -70,7 +73,9 @@ def load_checkpoint(
     state, names = _read(data, label, max_bytes)
     _check_size(label, sum(value.numel() * max(4, value.element_size()) for value in state.values()), max_bytes)
     classes = _classes(state, architecture, label)
-    model = fill(architecture, build(architecture, classes), state)
+    digest = hashlib.sha256(data).hexdigest()
+    transform = _input_transform(architecture, digest, transform_input)
+    model = fill(architecture, build(architecture, classes, transform_input=transform), state)
     names = _checked_names(class_names if class_names is not None else names, classes, label)
     return trace(
         model,
@@ -78,9 +83,24 @@ def load_checkpoint(
         name=_called(PurePath(filename).stem) or architecture,
         preprocessing=preprocessing_of(architecture),
         class_names=names,
-        weights_hash=hashlib.sha256(data).hexdigest()[:16],
+        weights_hash=_hash(digest, "" if transform or architecture not in TRANSFORMING else "transform_input=False"),
         device=device,
     )
+
+
+def _input_transform(architecture: str, digest: str, asked: bool | None) -> bool:
+    """Return whether the network re-scales its input, as asked or as usual for the file with this SHA-256."""
+    if asked and architecture not in TRANSFORMING:
+        raise PathwayError(
+            f"Got transform_input=True for {architecture}, which takes its input as it is; wanted it for "
+            f"{' or '.join(TRANSFORMING)} alone. Leave it out."
+        )
+    return usual_input_transform(architecture, digest) if asked is None else asked
+
+
+def _hash(digest: str, choice: str) -> str:
+    """Return 16 digits that tell networks apart: by their file's SHA-256, and by what was chosen about it, if any."""
+    return hashlib.sha256((digest + choice).encode()).hexdigest()[:16] if choice else digest[:16]
 
 
 def _called(filename: str) -> str:

@@ -27,6 +27,7 @@ from core.models.architectures import (
     preprocessing_of,
 )
 from core.models.checkpoint import load_checkpoint
+from core.models.input_transform import asks_for_input_transform, compare_input_transforms, top_classes
 from core.models.weights import (
     MODELS,
     PublishedWeights,
@@ -42,12 +43,15 @@ from core.network import Network, trace
 __all__ = [
     "Architecture",
     "PublishedWeights",
+    "asks_for_input_transform",
     "available_networks",
+    "compare_input_transforms",
     "download_weights",
     "load_checkpoint",
     "load_network",
     "pick_device",
     "published_weights",
+    "top_classes",
     "weights_folder",
 ]
 
