@@ -16,6 +16,7 @@ import gzip
 import io
 import os
 import re
+import reprlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -66,6 +67,9 @@ class Dataset:
         labels: index into ``class_names``, one an image; None where it has no class.
         class_names: of the labels.
         read: an image's encoded bytes, given its number.
+
+    Raises:
+        PathwayError: a label is no index into ``class_names``.
     """
 
     name: str
@@ -73,6 +77,16 @@ class Dataset:
     labels: Sequence[int | None]
     class_names: tuple[str, ...]
     read: Callable[[int], bytes] = field(repr=False)
+
+    def __post_init__(self) -> None:
+        classes = len(self.class_names)
+        for name, label in zip(self.names, self.labels, strict=False):
+            if label is not None and (type(label) is not int or not 0 <= label < classes):
+                wanted = f"0 to {classes - 1}, an index into its class names" if classes else "None, having no classes"
+                raise PathwayError(
+                    f"Got label {reprlib.repr(label)} of image {name} in {self.name}, wanted {wanted}. "
+                    "Label images by number, and those of no class None."
+                )
 
     def __len__(self) -> int:
         return len(self.names)
