@@ -16,6 +16,7 @@ import gzip
 import io
 import os
 import re
+import reprlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -67,6 +68,9 @@ class Dataset:
         class_names: of the labels.
         read: returns an image's encoded bytes, given its number.
         notes: sentences on what was chosen and what was left out when it was opened.
+
+    Raises:
+        PathwayError: a label is not an index into ``class_names``.
     """
 
     name: str
@@ -75,6 +79,16 @@ class Dataset:
     class_names: tuple[str, ...]
     read: Callable[[int], bytes] = field(repr=False)
     notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        classes = len(self.class_names)
+        for name, label in zip(self.names, self.labels, strict=False):
+            if label is not None and (type(label) is not int or not 0 <= label < classes):
+                wanted = f"0 to {classes - 1}, an index into its class names" if classes else "None, having no classes"
+                raise PathwayError(
+                    f"Got label {reprlib.repr(label)} of image {name} in {self.name}, wanted {wanted}. "
+                    "Label images by number, and those of no class None."
+                )
 
     def __len__(self) -> int:
         return len(self.names)

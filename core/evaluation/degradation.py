@@ -31,7 +31,7 @@ import torch
 from torch import Tensor
 
 from core.errors import PathwayError
-from core.evaluation.maps import check_case, check_logits, check_map
+from core.evaluation.maps import check_case, check_map
 from core.network import Network
 from core.progress import Progress, silent
 
@@ -249,7 +249,7 @@ def _curve(
     for chunk in torch.split(counts, batch_size):
         images = torch.where(ranks < chunk[:, None, None, None], end, start)  # (B, C, H, W)
         with torch.no_grad():
-            logits = check_logits(network.run(images).logits)
+            logits = network.run(images).logits
         probabilities += logits.double().softmax(1)[:, target].tolist()
         progress(len(probabilities), len(points), "points of the curve")
     return Curve(points, tuple(probabilities), _tied(relevance))

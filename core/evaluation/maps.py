@@ -12,7 +12,7 @@ from torch import Tensor
 from core.errors import PathwayError
 from core.network import Network
 
-__all__ = ["Doubles", "check_case", "check_logits", "check_map", "pearson"]
+__all__ = ["Doubles", "check_case", "check_map", "pearson"]
 
 Doubles = npt.NDArray[np.float64]
 
@@ -55,16 +55,6 @@ def check_map(values: Tensor, shape: Sequence[int], name: str = "the map") -> Te
             "and no sum. The method that made it failed on this image: choose another method or image, or use float64."
         )
     return values.detach()
-
-
-def check_logits(logits: Tensor) -> Tensor:
-    """Return the logits of changed images, (N, classes), or raise PathwayError when one is NaN or infinite."""
-    if not bool(logits.isfinite().all()):
-        raise PathwayError(
-            "The network's logits are NaN or infinite for an image with changed pixels: values in it exceed the range "
-            "of its dtype. Check its weights, or take the network in float64."
-        )
-    return logits
 
 
 def pearson(a: npt.ArrayLike, b: npt.ArrayLike) -> float:

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from core.errors import PathwayError
-from core.evaluation.maps import check_case, check_logits, check_map, pearson
+from core.evaluation.maps import check_case, check_map, pearson
 from core.network import Network
 from core.progress import Progress, silent
 
@@ -163,7 +163,7 @@ def _without(network: Network, image: Tensor, positions: Tensor) -> Tensor:
     kept = torch.ones(len(positions), image[0, 0].numel(), dtype=image.dtype, device=image.device)
     kept.scatter_(1, positions.to(image.device), 0)
     with torch.no_grad():
-        return check_logits(network.run(image * kept.view(-1, 1, *image.shape[2:])).logits)
+        return network.run(image * kept.view(-1, 1, *image.shape[2:])).logits
 
 
 def _correlation(sums: Tensor, responses: Tensor, sum_noise: float, pass_noise: float) -> tuple[float, str]:

@@ -29,6 +29,7 @@ from core.models.small_vgg import SmallVGG
 __all__ = [
     "AUXILIARY",
     "EMBEDDED",
+    "TRANSFORMING",
     "WRAPPERS",
     "architectures",
     "build",
@@ -51,6 +52,7 @@ _OURS: dict[str, tuple[type[nn.Module], Preprocessing]] = {  # not in torchvisio
 AUXILIARY = {"googlenet": ("aux1.", "aux2."), "inception_v3": ("AuxLogits.",)}
 WRAPPERS = ("module.", "_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")  # torch's, around layers
 _WRAPPED = re.compile(rf"(?:^|(?<=\.))(?:{'|'.join(map(re.escape, WRAPPERS))})+")
+TRANSFORMING = ("googlenet", "inception_v3")  # that re-scale their input, if they are told to
 _OLD_DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|conv))\.([12]\..+)")  # norm.1 is norm1 now
 
 
@@ -70,13 +72,19 @@ def check_name(name: str) -> str:
     raise PathwayError(f"There is no network called {name!r}. Did you mean {' or '.join(near)}?")
 
 
-def build(name: str, num_classes: int | None = None) -> nn.Module:
-    """Return a model without weights, in evaluation mode, by default with its own classes; ``fill`` assigns weights."""
+def build(name: str, num_classes: int | None = None, *, transform_input: bool = True) -> nn.Module:
+    """Return a model without values, in evaluation mode; ``fill`` gives it some.
+
+    Args:
+        name: of the architecture.
+        num_classes: default those of its published weights.
+        transform_input: of GoogLeNet and Inception v3, whether they re-scale their input, as they do for theirs.
+    """
     num_classes = num_classes or len(class_names_of(name))
     if check_name(name) in _OURS:
         with torch.device("meta"):
             return _OURS[name][0](num_classes).eval()
-    builder, options = torchvision.models.get_model_builder(name), _options(name)
+    builder, options = torchvision.models.get_model_builder(name), _options(name, transform_input)
     try:
         with torch.device("meta"):
             model: nn.Module = builder(weights=None, num_classes=num_classes, **options)
@@ -96,10 +104,10 @@ class _EmptyOnMeta(TorchFunctionMode):
         return func(*args, **{**(kwargs or {}), **place})
 
 
-def _options(name: str) -> dict[str, Any]:
+def _options(name: str, transform_input: bool) -> dict[str, Any]:
     """Return the arguments that torchvision itself sets when it builds a model for its published weights."""
-    if name in AUXILIARY:
-        return {"aux_logits": False, "transform_input": True, "init_weights": False}
+    if name in TRANSFORMING:
+        return {"aux_logits": False, "transform_input": transform_input, "init_weights": False}
     return {"image_size": preprocessing_of(name).size} if name.startswith("vit_") else {}
 
 

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from core.errors import PathwayError, SeveralWeights, printable
-from core.models.architectures import build, check_name, fill, head, preprocessing_of
+from core.models.architectures import TRANSFORMING, build, check_name, fill, head, preprocessing_of
 from core.models.candidates import Candidate, compare, loaded
 from core.models.checkpoint_files import (
     GIB,
@@ -38,6 +38,7 @@ from core.models.checkpoint_files import (
 )
 from core.models.explaining import explain
 from core.models.matching import Match, Weight, find_matches
+from core.models.weights import usual_input_transform
 from core.network import Network, trace
 
 __all__ = ["Candidate", "Checkpoint", "checkpoint_candidates", "load_checkpoint", "read_checkpoint"]
@@ -66,6 +67,7 @@ class _Options(TypedDict, total=False):
     weights: str | None
     filename: str
     class_names: Sequence[str] | None
+    transform_input: bool | None
     max_bytes: int
     device: torch.device | str | None
 
@@ -82,6 +84,7 @@ def read_checkpoint(
     weights: str | None = None,
     filename: str = "",
     class_names: Sequence[str] | None = None,
+    transform_input: bool | None = None,
     max_bytes: int = GIB,
     device: torch.device | str | None = None,
 ) -> Checkpoint:
@@ -89,12 +92,13 @@ def read_checkpoint(
 
     Args:
         data: the file's bytes; the weights may lie under any keys, with anything before their names.
-        architecture: as ``available_networks`` lists it; GoogLeNet and Inception v3 re-scale their input, as
-            torchvision's pretrained ones do.
+        architecture: as ``available_networks`` lists it.
         weights: the name of a set of weights in the file, needed where several fit.
         filename: what to call the network.
         class_names: one per class; default those in the file ("class_names", in safetensors a JSON list in the
             metadata), else "class 0", "class 1", ...
+        transform_input: of GoogLeNet and Inception v3, whether they re-scale their input, which the file does not say;
+            default true of the file that torchvision publishes, and else false, as in torchvision's constructors.
         max_bytes: of the file, and of its content as declared.
         device: of the network.
 
@@ -108,16 +112,34 @@ def read_checkpoint(
     match = _chosen(file, fitting, weights)
     classes = _classes(match, file.label)
     names = _checked_names(class_names if class_names is not None else file.class_names, classes, file.label)
+    transform = _input_transform(architecture, hashlib.sha256(data).hexdigest(), transform_input)
+    chosen = match.name if len(fitting) > 1 else ""
     network = trace(
-        fill(architecture, build(architecture, classes), _loaded(file, match.weights)),
+        fill(
+            architecture,
+            build(architecture, classes, transform_input=transform),
+            _loaded(file, match.weights),
+        ),
         (3, *(preprocessing_of(architecture).size,) * 2),
         name=shown_name(PurePath(filename).stem) or architecture,
         preprocessing=preprocessing_of(architecture),
         class_names=names,
-        weights_hash=_hash(data, match.name if len(fitting) > 1 else ""),
+        weights_hash=_hash(
+            data, chosen, "" if transform or architecture not in TRANSFORMING else "transform_input=False"
+        ),
         device=device,
     )
     return Checkpoint(network, match.name, match.beside)
+
+
+def _input_transform(architecture: str, digest: str, asked: bool | None) -> bool:
+    """Return whether the network re-scales its input, as asked or as usual for the file with this SHA-256."""
+    if asked and architecture not in TRANSFORMING:
+        raise PathwayError(
+            f"Got transform_input=True for {architecture}, which takes its input as it is; wanted it for "
+            f"{' or '.join(TRANSFORMING)} alone. Leave it out."
+        )
+    return usual_input_transform(architecture, digest) if asked is None else asked
 
 
 def checkpoint_candidates(
@@ -133,10 +155,11 @@ def checkpoint_candidates(
     return _compared(file, _fitting(file, architecture, max_bytes))
 
 
-def _hash(data: bytes, name: str) -> str:
-    """Return 16 digits that tell weights apart: those of a file, and sets of weights in one file."""
+def _hash(data: bytes, *choices: str) -> str:
+    """Return 16 digits that tell networks apart: by their file, and by what was chosen about it, if anything."""
     digest = hashlib.sha256(data)
-    digest.update(name.encode())
+    for choice in choices:
+        digest.update(choice.encode())
     return digest.hexdigest()[:16]
 
 

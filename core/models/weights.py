@@ -28,7 +28,7 @@ from safetensors.torch import load as load_safetensors
 from torch import Tensor
 
 from core.errors import PathwayError, WeightsMissing
-from core.models.architectures import check_name
+from core.models.architectures import TRANSFORMING, check_name
 from core.progress import Progress, silent
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "find_weights",
     "published_state",
     "published_weights",
+    "usual_input_transform",
     "weights_folder",
 ]
 
@@ -82,6 +83,16 @@ def published_weights(name: str) -> PublishedWeights:
     filename = weights.url.rsplit("/", 1)[-1]
     match = re.search(r"-([0-9a-f]{8,})\.", filename)
     return PublishedWeights(weights.url, filename, weights.meta.get("_file_size", 0.0), match[1] if match else "")
+
+
+def usual_input_transform(name: str, digest: str) -> bool:
+    """Return whether an architecture usually re-scales its input: behind the weights that torchvision publishes.
+
+    Args:
+        name: of the architecture.
+        digest: SHA-256 of the file of weights, hex.
+    """
+    return check_name(name) in TRANSFORMING and digest.startswith(published_weights(name).sha256)
 
 
 def find_weights(name: str) -> Path | None:

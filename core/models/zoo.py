@@ -27,6 +27,7 @@ from core.models.architectures import (
     preprocessing_of,
 )
 from core.models.checkpoint import Checkpoint, checkpoint_candidates, load_checkpoint, read_checkpoint
+from core.models.input_transform import asks_for_input_transform, compare_input_transforms, top_classes
 from core.models.weights import (
     MODELS,
     PublishedWeights,
@@ -43,14 +44,17 @@ __all__ = [
     "Architecture",
     "Checkpoint",
     "PublishedWeights",
+    "asks_for_input_transform",
     "available_networks",
     "checkpoint_candidates",
+    "compare_input_transforms",
     "download_weights",
     "load_checkpoint",
     "load_network",
     "pick_device",
     "published_weights",
     "read_checkpoint",
+    "top_classes",
     "weights_folder",
 ]
 

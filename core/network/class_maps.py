@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.fx import Node
 
+from core.errors import PathwayError
 from core.network.ops import ADAPTIVE_MAX_POOLS, MAX_POOLS, MOVES, POINTWISE, kind_of, spellings
 from core.network.program import Program
 
@@ -36,8 +37,11 @@ def class_maps(network: Network) -> list[Site]:
     if not suspects:
         return []
     noise = torch.randn(1, *network.input_shape, generator=torch.Generator().manual_seed(0))
-    cache = network.cache(noise.to(network.device, network.dtype))
-    return [site for site in suspects if _one_channel_a_logit(network, cache, site)]
+    try:
+        cache = network.cache(noise.to(network.device, network.dtype))
+        return [site for site in suspects if _one_channel_a_logit(network, cache, site)]
+    except PathwayError:  # noise is no image that this network has numbers for
+        return []
 
 
 def kept_apart(program: Program) -> set[Node]:

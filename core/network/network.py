@@ -26,9 +26,10 @@ from torch.fx.node import map_aggregate
 
 from core.errors import PathwayError
 from core.network.class_maps import class_maps
+from core.network.finite import all_finite, origin, why_not_finite
 from core.network.probe import traced_program
 from core.network.program import Program, Values, call_name
-from core.network.tracing import TRACE_LOCK, ceiling
+from core.network.tracing import TRACE_LOCK, ceiling, check_modules
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -135,8 +136,9 @@ class Network:
             raise PathwayError(f"Got an image of {got}, {wanted}. {fix}")
         if torch.is_inference_mode_enabled() or image.is_inference():
             raise PathwayError(
-                "Got an image under torch.inference_mode or made under it, wanted one that can have a gradient; make "
-                "it and call outside that mode, or under torch.no_grad(), which is lifted where gradients are needed."
+                "Got an image under torch.inference_mode or made under it, where nothing can have a gradient; make it "
+                "and call outside that mode, or under torch.no_grad(), which gradients that are needed get through. "
+                "Outside, image.clone() makes a usable one of one made there."
             )
         if not bool(torch.stack(image.aminmax()).isfinite().all()):  # 7 times as fast as checking each value
             raise PathwayError(f"Got an image with values that are NaN or infinite, wanted finite ones. {fix}")
@@ -186,7 +188,7 @@ class Network:
             record: keep activations (after the edit) and pre-activations.
 
         Raises:
-            PathwayError: the image is not what the network takes.
+            PathwayError: the image is not what the network takes, or its logits are NaN or infinite.
         """
         return self._evaluate(self._plan, {self.program.input: self.check_image(image)}, edit, record=record)
 
@@ -207,7 +209,7 @@ class Network:
             edit: applied at later sites only.
 
         Raises:
-            PathwayError: the activation does not fit the site.
+            PathwayError: the activation does not fit the site, or the logits are NaN or infinite.
         """
         if tuple(activation.shape[1:]) != site.shape or len(activation) % len(cache.logits):
             raise PathwayError(
@@ -234,7 +236,7 @@ class Network:
         return map_aggregate(value, lambda v: _repeated(v, times) if isinstance(v, Tensor) else v)
 
     def _evaluate(self, plan: Plan, values: Values, edit: Edit | None, *, record: bool = False) -> Run:
-        activations, pre_activations = [], []
+        activations, pre_activations, given = [], [], dict(values)
         for node, forget in zip(plan.nodes, plan.forget, strict=True):
             value = self.program.call(node, values)
             site = self._site_of.get(node)
@@ -246,7 +248,27 @@ class Network:
             values[node] = value
             for old in forget:
                 del values[old]
-        return Run(values[self.program.output], tuple(activations), tuple(pre_activations))
+        logits = values[self.program.output]
+        if not all_finite(logits):
+            raise PathwayError(self._why_not_finite(plan, given, edit))
+        return Run(logits, tuple(activations), tuple(pre_activations))
+
+    @torch.no_grad()
+    def _why_not_finite(self, plan: Plan, values: Values, edit: Edit | None) -> str:
+        """Return in words where logits that are not finite began to be so, having computed them once more."""
+        edited = set[Node]()
+        for node in plan.nodes:
+            values[node] = self.program.call(node, values)
+            site = self._site_of.get(node)
+            if edit and site is not None and all_finite(values[node]):
+                values[node] = edit(site, values[node])
+                if not all_finite(values[node]):
+                    edited.add(node)
+        node = origin(self.program, values)
+        where = why_not_finite(self.program, node, values[node])
+        if node in edited or node not in plan.nodes:
+            where = f"they begin with the activation that site {self._site_of[node].name} was given"
+        return f"Got logits from {self.name} that are NaN or infinite for this image, wanted finite ones: {where}."
 
 
 def trace(
@@ -271,9 +293,10 @@ def trace(
         device: where the copy lives; default where the model is.
 
     Raises:
-        PathwayError: the model is in training mode, cannot be traced, has no ReLU that depends on the image, or is not
-            a classifier that treats every image separately (see ``core.network.probe``).
+        PathwayError: the model is in training mode, cannot be copied or traced, has no ReLU that sees the image, is no
+            classifier that treats every image by itself, or answers with NaN (see ``core.network.probe``).
     """
+    check_modules(model, name)
     if any(module.training for module in model.modules()):
         raise PathwayError(f"{name} is in training mode, wanted evaluation mode; call model.eval() before tracing it.")
     with TRACE_LOCK, torch.inference_mode(False), torch.no_grad():

@@ -7,6 +7,7 @@ the other images of its batch or on their number.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,15 +17,17 @@ from torch import Tensor, nn
 from torch.fx import Node
 
 from core.errors import PathwayError
+from core.network.causes import alike, why_different
+from core.network.finite import all_finite, origin, why_not_finite
 from core.network.ops import MOVES, kind_of, sources, spellings
-from core.network.program import Facts, Program, call_name, floating_tensor, walk
-from core.network.tracing import ceiling, make_out_of_place, trace_graph
+from core.network.program import Facts, Program, call_name, floating_tensor, tensors_of, walk
+from core.network.tracing import ceiling, keep_batch_axis, make_out_of_place, plain_copy, trace_graph
 
 __all__ = ["traced_program"]
 
-_AGAIN = 100  # rounding steps of the largest value by which the same call on the same values may differ
-_ALONE = 0.1  # another batch size changes rounding, which deep networks amplify: regnet_y_32gf to 0.003
+_ALONE = 0.1  # another number of images rounds elsewhere, which deep networks magnify: regnet_y_32gf to 0.003
 _SIGMOIDS = {nn.Sigmoid, nn.Hardsigmoid, nn.LogSigmoid, *spellings("sigmoid", "hardsigmoid", "logsigmoid")}
+_DROPOUTS = spellings("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout")
 
 
 def traced_program(
@@ -40,31 +43,33 @@ def traced_program(
 
     Raises:
         PathwayError: the model cannot be traced, takes several inputs, fails on noise, has a ReLU whose first axis is
-            not the batch, computes other values when traced, or does not return the logits of two classes or more for
-            every image separately.
+            not the batch, computes something else when traced, or does not return, for every image by itself, the
+            logits of two classes or more, finite and with a gradient to the image.
     """
-    copy, graph = trace_graph(model)
+    copy = plain_copy(model)
     copy = copy.to(device) if device is not None else copy
-    if sum(node.op == "placeholder" for node in graph.nodes) != 1:
-        raise PathwayError(f"{name} takes several inputs; wrap it in a module whose forward takes only the image.")
     noise = torch.randn(3, *input_shape, generator=torch.Generator().manual_seed(0))
     noise = noise.to(floating_tensor(copy).device, floating_tensor(copy).dtype)
+    graph = trace_graph(copy, noise)
+    if sum(node.op == "placeholder" for node in graph.nodes) != 1:
+        raise PathwayError(f"{name} takes several inputs; wrap it in a module whose forward takes the image alone.")
     with _failures_named(name, noise):
-        wanted = copy(noise[:2].clone())  # while its in-place calls are still as they were
+        wanted = _answer(copy, name, noise[:2])  # while its in-place calls are still as they were
     if not isinstance(wanted, Tensor) or wanted.ndim != 2 or len(wanted) != 2 or not wanted.is_floating_point():
         shown = f"{wanted.dtype} {tuple(wanted.shape)}" if isinstance(wanted, Tensor) else type(wanted).__name__
         raise PathwayError(f"{name} returned {shown} for two images, wanted logits of shape (2, classes).")
-    make_out_of_place(copy, graph)
+    in_place = make_out_of_place(copy, graph)
     program = Program(copy, _reaching_output(list(graph.nodes)))
     with _failures_named(name, noise):
+        keep_batch_axis(program, noise[:2])
         (two, alone), mixing = _probed(program, noise)
-    _check_batch(program, name, mixing)
-    if not _alike(two, wanted, torch.finfo(wanted.dtype).eps ** 0.5):
-        raise PathwayError(
-            f"{name} computes other values when traced: its forward method writes into a tensor that is read later, "
-            "directly or through a view. Write such steps out of place."
-        )
-    if not _alike(alone, wanted[:1], _ALONE):
+    _check_finite(program, name, two, noise)
+    _check_gradient(program, name, noise[:1])
+    _check_batch(program, name, mixing, noise)
+    if not alike(two, wanted, torch.finfo(wanted.dtype).eps ** 0.5):
+        why = why_different(model, noise[:2], two, [call_name(node) for node in in_place])
+        raise PathwayError(f"{name} computes something else when traced: {why}.")
+    if not alike(alone, wanted[:1], _ALONE):
         raise PathwayError(
             f"{name} returned other logits for an image alone than for the same image in a batch of two, wanted the "
             "same for any number of images. Take the size of the batch out of its forward method."
@@ -73,11 +78,26 @@ def traced_program(
     return program
 
 
+def _answer(model: nn.Module, name: str, images: Tensor) -> Any:
+    """Return what a model returns, or raise PathwayError where it writes into itself and returns another thing then."""
+    before = {path: buffer._version for path, buffer in model.named_buffers()}
+    answer = model(images.clone())
+    written = [path for path, buffer in model.named_buffers() if buffer._version != before[path]]
+    if written and isinstance(answer, Tensor) and not alike(model(images.clone()), answer):
+        raise PathwayError(
+            f"Got {name}, which writes into its buffer {written[0]!r} whenever it is called, in evaluation mode too, "
+            "and then returns other logits for the same image. Let it write there only if self.training."
+        )
+    return answer
+
+
 @contextmanager
 def _failures_named(name: str, noise: Tensor) -> Iterator[None]:
     try:
         yield
-    except Exception as error:  # the model's own code may raise any error
+    except PathwayError:
+        raise
+    except Exception as error:  # whatever the model's own code raises
         raise PathwayError(f"{name} failed on one or two images of shape {tuple(noise.shape[1:])}: {error}") from error
 
 
@@ -97,14 +117,14 @@ def _probed(program: Program, noise: Tensor) -> tuple[tuple[Tensor, Tensor], Nod
     for (node, two), (_, beside), (_, alone) in zip(*lanes, strict=True):
         facts = program.facts[node] = _facts(node, two, alone, program.facts)
         if mixing is None and facts.sees_image and facts.batched:
-            pairs = zip(_tensors(two), _tensors(beside), strict=True)
-            mixing = None if all(_alike(a[:1], b[:1]) for a, b in pairs) else node
+            pairs = zip(tensors_of(two), tensors_of(beside), strict=True)
+            mixing = None if all(alike(a[:1], b[:1]) for a, b in pairs) else node
     return (two, alone), mixing
 
 
 def _facts(node: Node, two: Any, alone: Any, known: dict[Node, Facts]) -> Facts:
-    """Return the facts of a node, given its value for two images and for one."""
-    tensors, single = _tensors(two), _tensors(alone)
+    """Return the facts of a value, from what it is for two images and for one."""
+    tensors, single = tensors_of(two), tensors_of(alone)
     is_input = node.op == "placeholder"
     from_input = is_input or any(known[n].from_input for n in node.all_input_nodes)
     sees_image = bool(tensors) and (is_input or any(known[n].sees_image for n in node.all_input_nodes))
@@ -113,20 +133,47 @@ def _facts(node: Node, two: Any, alone: Any, known: dict[Node, Facts]) -> Facts:
     return Facts(from_input, sees_image, from_input and bool(batches) and all(batches), shape)
 
 
-def _tensors(value: Any) -> list[Tensor]:
-    return [part for part in (value if isinstance(value, tuple | list) else [value]) if isinstance(part, Tensor)]
+def _check_finite(program: Program, name: str, logits: Tensor, noise: Tensor) -> None:
+    """Raise PathwayError, naming the call, where logits are NaN or infinite for noise and for an image of one grey."""
+    if all_finite(logits):
+        return
+    values = dict(walk(program, torch.full_like(noise[:1], 0.5), program.call))  # above 0: it has a logarithm
+    if not all_finite(values[program.output]):
+        node = origin(program, values)
+        raise PathwayError(
+            f"Got logits from {name} that are NaN or infinite, for noise and for a grey image alike, wanted finite "
+            f"ones: {why_not_finite(program, node, values[node])}."
+        )
 
 
-def _alike(a: Tensor, b: Tensor, tolerance: float | None = None) -> bool:
-    """Return whether two tensors are equal up to rounding, relative to the largest value."""
-    if a.shape != b.shape or not (a.is_floating_point() or a.is_complex()):
-        return torch.equal(a, b)
-    tolerance = tolerance or _AGAIN * torch.finfo(a.dtype).eps
-    largest = a.abs().nan_to_num(0, 0, 0).max() if a.numel() else 0
-    return bool((((a - b).abs() <= tolerance * largest) | (a == b) | (a.isnan() & b.isnan())).all())
+@torch.enable_grad()
+def _check_gradient(program: Program, name: str, image: Tensor) -> None:
+    """Raise PathwayError, naming the call, where logits have no gradient to the image, (1, ...)."""
+    warnings.filterwarnings("ignore", ".*an autograd kernel was not registered")  # such a call is refused below
+    moved = image.clone().requires_grad_()
+    values, node = dict(walk(program, moved, program.call)), program.output
+    if _moves(moved, values[node]):
+        return
+    while lost := [source for source in sources(program, node) if not _moves(moved, values[source])]:
+        node = lost[0]
+    raise PathwayError(
+        f"Got {name}, in which {call_name(node)!r} has no gradient to its input, wanted logits with a gradient to the "
+        "image. Take the network as it was before its numbers were rounded (quantised), and detach nothing in it."
+    )
 
 
-def _check_batch(program: Program, name: str, mixing: Node | None) -> None:
+def _moves(image: Tensor, value: Any) -> bool:
+    """Whether a value, or one of several, has a gradient to the image."""
+    for tensor in tensors_of(value):
+        if tensor.requires_grad:
+            ones = torch.ones_like(tensor)
+            (found,) = torch.autograd.grad(tensor, image, ones, retain_graph=True, allow_unused=True)
+            if found is not None:
+                return True
+    return False
+
+
+def _check_batch(program: Program, name: str, mixing: Node | None, noise: Tensor) -> None:
     """Raise PathwayError, naming the call, where a ReLU's first axis is not the batch, or where images mix."""
     for node in program.nodes:
         facts = program.facts[node]
@@ -135,12 +182,27 @@ def _check_batch(program: Program, name: str, mixing: Node | None) -> None:
                 f"Got {name}, in which the first axis of {call_name(node)!r} is not the batch, wanted (N, C, H, W) or "
                 "(N, C) at every ReLU. Move the batch to the front in the model's forward method."
             )
+    if mixing is not None and _by_chance(program, noise, mixing):
+        fix = "Draw random numbers only if self.training."
+        if kind_of(program, mixing) in _DROPOUTS:
+            fix = "Hand training=self.training to this dropout: called as a function it drops values by default."
+        raise PathwayError(
+            f"Got {name}, in which {call_name(mixing)!r} gives other values each time it is called, in evaluation mode "
+            f"too, wanted the same values for the same image. {fix}"
+        )
     if mixing is not None:
         raise PathwayError(
-            f"Got {name}, in which an image's values depend on the other images of its batch or on chance from "
-            f"{call_name(mixing)!r} on, wanted every image by itself. Give batch norm its running statistics, and "
-            "call functional dropout with training=False."
+            f"Got {name}, in which an image's values depend on the other images of its batch from "
+            f"{call_name(mixing)!r} on, wanted every image by itself. Give batch norm its running statistics, and take "
+            "means over axes other than the first."
         )
+
+
+def _by_chance(program: Program, noise: Tensor, node: Node) -> bool:
+    """Whether a node's value is another one for the same images."""
+    walks = (walk(program, noise[:2], program.call) for _ in range(2))
+    one, other = (next(tensors_of(value) for each, value in steps if each is node) for steps in walks)
+    return not all(map(alike, one, other))
 
 
 def _check_logits(program: Program, name: str, logits: Tensor) -> None:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.fx import Node
 from torch.fx.node import map_aggregate
 
-__all__ = ["Facts", "Program", "Values", "call_name", "floating_tensor", "walk"]
+__all__ = ["Facts", "Program", "Values", "call_name", "floating_tensor", "tensors_of", "walk"]
 
 Values = dict[Node, Any]
 
@@ -90,11 +90,16 @@ def walk(program: Program, start: Any, rule: Callable[[Node, Values], Any]) -> I
 
 def call_name(node: Node) -> str:
     """Return the path of a called module, or of the module whose code calls the function."""
-    if node.op == "call_module":
+    if node.op in ("call_module", "get_attr", "placeholder"):
         return str(node.target)
     caller = next(reversed(node.meta.get("nn_module_stack") or {"": None}))
     function = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "relu")
     return f"{caller}.{function}" if caller else str(function)
+
+
+def tensors_of(value: Any) -> list[Tensor]:
+    """Return the tensors in a node's value, which is one, several, or none."""
+    return [part for part in (value if isinstance(value, tuple | list) else [value]) if isinstance(part, Tensor)]
 
 
 def floating_tensor(model: nn.Module) -> Tensor:

@@ -22,7 +22,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.fx import Graph, Node, Tracer
+from torch.fx import Graph, Node
 from torch.nn import functional as F
 from torch.nn.parameter import is_lazy
 from torch.nn.utils import parametrize
@@ -31,8 +31,19 @@ from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
 from core.errors import PathwayError
+from core.network.ops import argument, kind_of
+from core.network.program import Program, walk
+from core.network.tracer import ShapeTracer, why_untraceable
 
-__all__ = ["TRACE_LOCK", "ceiling", "make_out_of_place", "trace_graph"]
+__all__ = [
+    "TRACE_LOCK",
+    "ceiling",
+    "check_modules",
+    "keep_batch_axis",
+    "make_out_of_place",
+    "plain_copy",
+    "trace_graph",
+]
 
 TRACE_LOCK = threading.RLock()
 
@@ -44,68 +55,100 @@ _OUT_OF_PLACE: dict[Callable[..., Any], Callable[..., Any]] = {
     F.relu_: F.relu,
     torch.relu_: torch.relu,
 }
+_SQUEEZES = {torch.squeeze, "squeeze"}
 _RELU_FUNCTIONS: dict[Any, float] = {F.relu: float("inf"), torch.relu: float("inf"), F.relu6: 6.0}
 
 
-def trace_graph(model: nn.Module) -> tuple[nn.Module, Graph]:
-    """Return a private frozen copy of a model and the graph of its calls; hold ``TRACE_LOCK``.
+def trace_graph(model: nn.Module, noise: Tensor) -> Graph:
+    """Return the graph of a model's calls for images of one shape; hold ``TRACE_LOCK``.
+
+    Args:
+        model: as ``plain_copy`` returns it.
+        noise: (3, ...), three images.
 
     Raises:
-        PathwayError: torch.fx cannot trace the model's forward method, or a module is compiled or not yet initialised.
+        PathwayError: torch.fx cannot follow the model's forward method; says why, and at which line.
     """
-    _check_modules(model)
-    model = _plain_copy(model)
     try:
-        graph = Tracer().trace(model)
-    except Exception as error:  # the model's own code may raise any error on a proxy
+        return ShapeTracer(noise).trace(model)
+    except Exception as error:  # fx lets through whatever the model's own code raises on a proxy
+        name = type(model).__name__
+        raise PathwayError(f"{name} could not be traced by torch.fx. {why_untraceable(error)}") from error
+
+
+def check_modules(model: nn.Module, name: str) -> None:
+    """Raise PathwayError, naming the module, where one hides its calls or has parameters without values."""
+    if not isinstance(model, nn.Module):
         raise PathwayError(
-            f"{type(model).__name__} could not be traced by torch.fx ({error}). Its forward method must not branch or "
-            "loop on the values of tensors; move such code out of it, or mark it with torch.fx.wrap."
-        ) from error
-    return model, graph
-
-
-def _check_modules(model: nn.Module) -> None:
-    """Raise PathwayError, naming the module, where one is compiled or has parameters without a shape."""
+            f"Got {name} of type {type(model).__name__}, wanted a torch.nn.Module. Build the model that its weights "
+            "belong to, call load_state_dict on it, and trace that."
+        )
     for path, module in model.named_modules():
-        name = f"{type(module).__name__} {path!r}" if path else type(module).__name__
-        if isinstance(module, torch.jit.ScriptModule):
-            raise PathwayError(
-                f"Got {name}, a compiled ScriptModule, wanted a Python module: torch.fx cannot see the calls inside. "
-                "Trace the module that it was compiled from, with the same weights."
-            )
-        if hasattr(module, "_orig_mod"):
-            raise PathwayError(
-                f"Got {name}, made by torch.compile, wanted the module itself: torch.fx cannot see the calls inside. "
-                "Trace its _orig_mod, which has the same weights."
-            )
+        called = f"{type(module).__name__} {path!r}" if path else type(module).__name__
+        hidden = _hidden(module)
+        if hidden:
+            raise PathwayError(f"Got {called}, {hidden[0]}, wanted the module itself: {hidden[1]}")
         for kind, tensor in (*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)):
             if is_lazy(tensor):
                 raise PathwayError(
-                    f"Got {name}, whose {kind} has no shape yet, wanted initialised parameters. Call the model on an "
+                    f"Got {called}, whose {kind} has no shape yet, wanted initialised parameters. Call the model on an "
                     "image once, or load its weights, before tracing it."
+                )
+            if tensor.is_meta:
+                raise PathwayError(
+                    f"Got {called}, whose {kind} is on the meta device, where tensors have a shape and no values. "
+                    "Load its weights with load_state_dict(weights, assign=True) before tracing it."
                 )
 
 
-def _plain_copy(model: nn.Module) -> nn.Module:
-    """Return a frozen copy in which every weight that was computed from others is a parameter of its own."""
+def _hidden(module: nn.Module) -> tuple[str, str] | None:
+    """Return what hides a module's calls from torch.fx, and the way out; None where nothing does."""
+    unseen = "torch.fx cannot see the calls inside. "
+    if isinstance(module, torch.jit.ScriptModule):
+        fix = "Trace the module that it was compiled from, with the same weights."
+        return "a compiled ScriptModule", unseen + fix
+    if hasattr(module, "_orig_mod"):
+        return "made by torch.compile", unseen + "Trace its _orig_mod, which has the same weights."
+    if "range_constraints" in vars(module):
+        return "made by torch.export", "its calls are no modules any more. Trace the module that was exported."
+    if isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
+        return "which divides batches among devices", "put its .module in its place, which has the same weights."
+    return None
+
+
+def plain_copy(model: nn.Module) -> nn.Module:
+    """Return a frozen copy of a model in which every weight that was computed from others is a parameter of its own.
+
+    Raises:
+        PathwayError: the model cannot be copied.
+    """
     owned = [value for module in model.modules() for value in vars(module).values() if isinstance(value, Tensor)]
-    model = deepcopy(model, {id(value): value.detach().clone() for value in owned if not value.is_leaf})
+    try:
+        model = deepcopy(model, {id(value): value.detach().clone() for value in owned if not value.is_leaf})
+    except Exception as error:  # whatever the model holds: an open file, a lock, a tensor with a history in a list
+        raise PathwayError(
+            f"{type(model).__name__} could not be copied ({type(error).__name__}: {error}), wanted a module that "
+            "copy.deepcopy copies. Take out of it what is no part of the network, such as files and recorded values."
+        ) from error
     for module in list(model.modules()):
         for key, hook in list(module._forward_pre_hooks.items()):
             if isinstance(hook, WeightNorm | SpectralNorm | BasePruningMethod):
                 hook.remove(module)
                 del module._forward_pre_hooks[key]
-        if parametrize.is_parametrized(
-            module
-        ):  # torch's own removal would change the class, which the copy shares with the original
-            names = list(module.parametrizations)  # type: ignore[arg-type]
-            computed = {name: getattr(module, name).detach().clone() for name in names}
-            module.__class__ = parametrize.type_before_parametrizations(module)
-            del module.parametrizations
-            for name, value in computed.items():
-                module.register_parameter(name, nn.Parameter(value))
+        if parametrize.is_parametrized(module):
+            _compute_once(module)
+        for name in [name for name, value in vars(module).items() if isinstance(value, Tensor)]:
+            module.register_buffer(name, module.__dict__.pop(name))  # so that it moves with the model
     return model.requires_grad_(False)
+
+
+def _compute_once(module: Any) -> None:
+    """Give a module what its parametrisations compute; torch's own removal would change the class of the original."""
+    computed = {name: getattr(module, name).detach().clone() for name in module.parametrizations}
+    module.__class__ = parametrize.type_before_parametrizations(module)
+    del module.parametrizations
+    for name, value in computed.items():
+        module.register_parameter(name, nn.Parameter(value, requires_grad=False))
 
 
 def ceiling(model: nn.Module, node: Node) -> float | None:
@@ -118,17 +161,39 @@ def ceiling(model: nn.Module, node: Node) -> float | None:
     return float("inf") if node.op == "call_method" and node.target == "relu" else None
 
 
-def make_out_of_place(model: nn.Module, graph: Graph) -> None:
-    """Change every in-place call of a model and its graph into one that writes elsewhere."""
-    position = {node: i for i, node in enumerate(graph.nodes)}
+def make_out_of_place(model: nn.Module, graph: Graph) -> list[Node]:
+    """Change every in-place call of a model and its graph into one that writes elsewhere, and return those calls."""
+    changed, position = list[Node](), {node: i for i, node in enumerate(graph.nodes)}
     for node in graph.nodes:
         overwritten = _overwritten(model, node)
         if overwritten is not None:
+            changed.append(node)
             for reader in [user for user in overwritten.users if position[user] > position[node]]:
                 reader.replace_input_with(overwritten, node)
     for module in model.modules():
         if getattr(module, "inplace", False) is True:
             module.inplace = False  # type: ignore[assignment]
+    return changed
+
+
+def keep_batch_axis(program: Program, images: Tensor) -> None:
+    """Change calls of squeeze so that one image keeps the axis of the batch, as two images do.
+
+    Args:
+        program: as traced.
+        images: (2, ...), for which no axis of the batch has length 1.
+    """
+    shapes: dict[Node, torch.Size] = {}
+    if not any(kind_of(program, node) in _SQUEEZES for node in program.nodes):
+        return
+    for node, value in walk(program, images, program.call):
+        shapes[node] = value.shape if isinstance(value, Tensor) else torch.Size()
+        if kind_of(program, node) in _SQUEEZES and isinstance(node.args[0], Node):
+            before = shapes[node.args[0]]
+            asked = argument(node, 1, "dim", None)
+            axes = range(len(before)) if asked is None else asked if isinstance(asked, tuple | list) else (asked,)
+            alone = tuple(axis for axis in axes if before[axis] == 1)
+            node.args, node.kwargs = (node.args[0], alone), {}
 
 
 def _overwritten(model: nn.Module, node: Node) -> Node | None:

@@ -85,9 +85,13 @@ class Fidelity:
 
 
 def probability_ratio(logits: Tensor, original: Tensor, target: int) -> float:
-    """Return the ratio of the target's softmax probabilities under logits and original logits; both (1, classes)."""
-    log_ratio = logits.log_softmax(1)[0, target] - original.log_softmax(1)[0, target]
-    return float(log_ratio.double().exp())
+    """Return the target's softmax probability under logits over that under original ones; both (1, classes).
+
+    A probability may be too small for any float, and its logarithm is not: the ratio is the exponential of a difference
+    of logarithms, and 0 or infinite only where it is itself beyond float64, e^-745 or e^709.
+    """
+    log_ratio = logits.double().log_softmax(1)[0, target] - original.double().log_softmax(1)[0, target]
+    return float(log_ratio.exp())
 
 
 def standing(logits: Tensor, target: int) -> Standing:
@@ -96,7 +100,7 @@ def standing(logits: Tensor, target: int) -> Standing:
     others = row.clone()
     others[target] = -torch.inf
     rival = int(others.argmax())
-    return Standing(float(row.softmax(0)[target]), float(row[target]), rival, float(row[rival]))
+    return Standing(float(row.double().softmax(0)[target]), float(row[target]), rival, float(row[rival]))
 
 
 def chance_line(classes: int) -> float:

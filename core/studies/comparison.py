@@ -97,7 +97,8 @@ def _paired(one: Floats, other: Floats, kind: Kind) -> tuple[float, float, float
     if kind == "mean":
         return *_of_means(one - other), images, images - len(one)
     *logarithms, p = _of_means(np.log(one) - np.log(other))
-    difference, low, high = np.exp(logarithms).tolist()
+    with np.errstate(over="ignore"):  # a ratio beyond float64 is infinite
+        difference, low, high = np.exp(logarithms).tolist()
     return difference, low, high, p, images, images - len(one)
 
 

@@ -66,17 +66,17 @@ def kind_of(measure: str) -> Kind:
 
 
 def usable(values: Floats, kind: Kind) -> Floats:
-    """Return the values that are averaged: for a geometric mean the positive and finite ones, else all.
+    """Return the values that are averaged: the finite ones, and of a geometric mean the positive ones among them.
 
     Args:
         values: (images,), without NaN; the result is no longer.
         kind: of the mean.
     """
-    return values[(values > 0) & np.isfinite(values)] if kind == "geometric" else values
+    return values[np.isfinite(values) & (values > 0)] if kind == "geometric" else values[np.isfinite(values)]
 
 
 def centre(values: Floats, kind: Kind) -> float:
-    """Return the mean, or the geometric mean of the positive and finite values; NaN without values.
+    """Return the mean of the values that are finite, the geometric mean of those also positive; NaN of none.
 
     Args:
         values: (images,), without NaN.
@@ -106,12 +106,14 @@ def intervals(groups: Sequence[Floats], kind: Kind = "mean") -> Floats:
         groups: the values of each group, (images,).
         kind: of their means.
     """
+    groups = [usable(group, kind) for group in groups]
     if kind == "geometric":
-        return np.exp(intervals([np.log(usable(group, kind)) for group in groups]))
+        with np.errstate(over="ignore"):  # an end beyond float64 is infinite
+            return np.exp(intervals([np.log(group) for group in groups]))
     ends = np.full((len(groups), 2), np.nan)
     places: dict[int, list[int]] = defaultdict(list)
     for place, group in enumerate(groups):
-        if len(group) >= FEWEST and np.isfinite(group).all():
+        if len(group) >= FEWEST:
             places[len(group)].append(place)
     for size, at in places.items():
         values = np.stack([groups[place] for place in at], 1)  # (images, groups)

@@ -66,7 +66,7 @@ def summarised(rows: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 
     Returns:
         The columns ``by``; mean, low, high and median; achieved (mean achieved sparsity); images; and how many of
-        their values are in no geometric mean: zeros and infinite. The mean of p ratios and radii is the geometric one.
+        their values are not in the mean: infinite, and zeros of a geometric mean. That of p ratios and radii is one.
     """
     columns = [*by, "mean", "low", "high", "median", "achieved", "images", "zeros", "infinite"]
     of_all = rows["measure"].isin(AGREED)

@@ -11,7 +11,14 @@ import torch
 from PIL import Image
 
 from core.data import datasets
-from core.data.datasets import FASHION_CLASSES, load_pictures, open_dataset, registered_datasets, registered_image
+from core.data.datasets import (
+    FASHION_CLASSES,
+    Dataset,
+    load_pictures,
+    open_dataset,
+    registered_datasets,
+    registered_image,
+)
 from core.data.images import open_image
 from core.data.samples import sample_images
 from core.errors import PathwayError
@@ -130,6 +137,15 @@ def test_pictures_of_several_sizes_or_without_classes_cannot_be_trained_on(folde
     (folder / "cats" / "large.png").write_bytes(png(1, 20))
     with pytest.raises(PathwayError, match="has images of 2 sizes"):
         load_pictures(open_dataset(str(folder)))
+
+
+@pytest.mark.parametrize("label", ["cat", 2, -1, 0.5, True, (0, 1), torch.tensor(1)])
+def test_labels_that_are_no_class_numbers_are_refused(label):
+    with pytest.raises(PathwayError, match=r"Got label .* of image b in pets, wanted 0 to 1, an index into its class"):
+        Dataset("pets", ("a", "b"), (0, label), ("cat", "dog"), lambda index: b"")
+    with pytest.raises(PathwayError, match="of image a in pets, wanted None, having no classes"):
+        Dataset("pets", ("a",), (label,), (), lambda index: b"")
+    assert Dataset("pets", ("a", "b"), (1, None), ("cat", "dog"), lambda index: b"").labels == (1, None)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isnan
+from math import exp, inf, isnan
 from statistics import mean
 
 import pytest
@@ -12,7 +12,7 @@ from torch.testing import assert_close
 from core.errors import Cancelled, PathwayError
 from core.methods import METHODS
 from core.network import Network, trace
-from core.pathways.fidelity import fidelity, fidelity_curve, probability_ratio
+from core.pathways.fidelity import fidelity, fidelity_curve, probability_ratio, standing
 from core.pathways.overlap import chance_overlap, dead_neurons, dead_share, overlap, share_within, site_overlaps
 from core.pathways.ranking import Pathway, rank
 from tests.networks import ByHand, image_of, toy
@@ -190,3 +190,18 @@ def test_a_curve_refuses_before_it_begins():
     with pytest.raises(PathwayError, match="off='half'"):
         fidelity_curve(network, image, 0, ranking, CURVE, off="half", progress=tell)
     assert told == []
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_a_probability_too_small_for_a_float_still_has_a_ratio(dtype):
+    """Logits 0 and -300: p is e^-300, which is 0 as float32; restricted it is e^-200."""
+    original, restricted = torch.tensor([[0.0, -300.0]], dtype=dtype), torch.tensor([[0.0, -200.0]], dtype=dtype)
+    assert probability_ratio(restricted, original, 1) == pytest.approx(exp(100), rel=1e-9)
+    assert probability_ratio(original, restricted, 1) == pytest.approx(exp(-100), rel=1e-9)
+    assert standing(original, 1).probability == pytest.approx(exp(-300), rel=1e-9)
+
+
+def test_a_ratio_beyond_any_float_is_0_or_infinite_and_never_nan():
+    original, restricted = torch.tensor([[0.0, -800.0]]), torch.tensor([[0.0, 0.0]])
+    assert probability_ratio(restricted, original, 1) == inf
+    assert probability_ratio(original, restricted, 1) == 0

@@ -282,3 +282,22 @@ def test_a_false_difference_is_seldom_found_among_many(measure):
         )
         found += bool((table["adjusted"] < 0.05).any())
     assert found / 120 < 0.1  # without Holm: about 0.3
+
+
+@pytest.mark.parametrize("measure", ["overlap", "lerf_area"])
+def test_infinite_values_are_in_no_mean_and_are_counted(measure):
+    values = [1.0, 2.0, 3.0, 4.0, 5.0, inf]
+    row = summarised(pd.DataFrame({"measure": measure, "value": values, "achieved": 0.9}), ["measure"]).iloc[0]
+    assert row["mean"] == 3
+    assert (row["low"], row["high"]) == interval(np.array(values[:5]))
+    assert row[["images", "zeros", "infinite"]].tolist() == [6, 0, 1]
+    assert isnan(centre(np.array([inf, inf]), "mean"))
+
+
+def test_a_mean_p_ratio_of_the_largest_and_smallest_floats_is_finite():
+    """e^700 and e^-700 five times each: their product overflows, and the mean of their logarithms is 0."""
+    values = np.array([exp(700), exp(-700)] * 5)
+    assert centre(values, "geometric") == pytest.approx(1)
+    low, high = interval(values, "geometric")
+    assert 0 < low < 1 < high
+    assert low == pytest.approx(1 / high)
