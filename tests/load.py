@@ -26,7 +26,8 @@ import numpy as np
 from PIL import Image
 
 from core.data.samples import sample_images
-from explorer.state.view import SPARSITIES, View
+from explorer.state.choices import SPARSITIES
+from explorer.state.view import View
 from tests.serving import serving, serving_process
 from tests.visitor import Failure, Visitor
 

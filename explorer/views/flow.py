@@ -17,7 +17,7 @@ from explorer.plots import Kind, Link, Node, duration, figures, flow_graph, numb
 from explorer.plots.flow_graph import Group
 from explorer.views.columns import Column, made_from_all, selections, show_waiting, submit_columns
 
-__all__ = ["show_flow"]
+__all__ = ["picked", "show_flow"]
 
 ENDS = {IMAGE: "the image", LOGIT: "the logit"}
 

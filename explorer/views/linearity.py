@@ -13,7 +13,7 @@ from explorer.compute import Followed, Radii, Scene, export, linearity, task_que
 from explorer.plots import Axis, Line, curves, dots, duration, number, percent, plain, position_name, shaded
 from explorer.views.columns import Column, lacking, made_from_all, offer_rows, show_waiting, submit_columns, there
 
-__all__ = ["show_line", "show_over_sparsity", "show_radii"]
+__all__ = ["show_line", "show_over_sparsity", "show_radii", "show_strategies"]
 
 KINDS = {"relu": "would switch", "relu6": "would meet its ceiling"}
 

@@ -105,7 +105,7 @@ def test_conservation_is_said_and_true(expected):
     assert into + biases == pytest.approx(links.response, rel=1e-5)
     shown = html(at)
     assert f"<dt>Flow into the logit, all links</dt><dd>{into:.4f}</dd>" in shown
-    assert f"<dt>Together: the pathway&#x27;s response</dt><dd>{links.response:.4f}</dd>" in shown
+    assert f"<dt>Together: the pathway&#39;s response</dt><dd>{links.response:.4f}</dd>" in shown
     assert "-0.0000" not in shown
     assert any("flow into the logit is the response minus what biases bring" in c.value for c in at.caption)
 

@@ -23,12 +23,13 @@ from core.strategy import Strategy
 from core.studies import Loader, Serial, Store, Study, interval, run
 from core.studies.roar import RANDOM, Roar
 from core.studies.rows import Rows
+from explorer import ui
 from explorer.compute.export import Provenance
 from explorer.plots.palette import Theme
 from explorer.plots.words import percent, ratio
 from explorer.ui import session
 from explorer.views.paper import tables
-from explorer.views.studies import runs, showing
+from explorer.views.studies import runs
 from tests.app import alts, captions, link, opened, pills, ran, sections, view, warnings
 
 MEASURES = ("fidelity", "overlap", "class-agreement", "linear-radius", "lerf", "insertion", "sensitivity-n")
@@ -430,7 +431,7 @@ def test_the_csv_is_the_table_with_what_it_was_made_from(at_home, monkeypatch):
     def taken(rows: Any, made_from: Provenance, key: str) -> None:
         made[made_from.file_name("csv")] = (rows, made_from.facts)
 
-    monkeypatch.setattr(showing, "offer_table", taken)
+    monkeypatch.setattr(ui, "offer_table", taken)
     studies(runs="small")
     rows, made_from = made["study-small-dead_share.csv"]
     (about,) = made_from["runs"]

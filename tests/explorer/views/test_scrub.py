@@ -154,7 +154,9 @@ def test_a_sweep_holds_what_it_says_and_tells_its_progress(scene):
     group = comparison.sweep_tasks(scene, [scored(scene)], "zero")
     group.make(cache.RESULTS, lambda *step: told.append(step))
     (part,) = there(group)
-    assert part.nbytes == 25 * 8 * 8 * 4 + 25 * 4 * 4 + 2 * 25 * len(scene.network.sites) * 8
+    assert part.maps.nbytes == 25 * 8 * 8 * 4
+    assert part.probabilities.nbytes == 25 * 4 * 4
+    assert part.sizes.nbytes == part.dead.nbytes == 25 * len(scene.network.sites) * 8
     assert [step[0] for step in told] == [4, 8, 12, 16, 20, 24, 25]
     assert {step[1:] for step in told} == {(25, "sparsities: NeuronMCT")}
 
