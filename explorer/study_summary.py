@@ -42,7 +42,7 @@ def study_lines(folder: str | Path) -> list[str]:
 
 
 def _interval(row: Any) -> str:
-    lost = [] if kind_of(row.measure) != "geometric" else [(row.zeros, "zero"), (row.infinite, "infinite")]
+    lost = [(row.zeros if kind_of(row.measure) == "geometric" else 0, "zero"), (row.infinite, "infinite")]
     if isnan(row.low):
         said = why_no_interval(row.images, row.measure, left_out=sum(count for count, _ in lost))
     else:

@@ -144,14 +144,16 @@ def _photo_source(view: View) -> _Source:
     if catalogue.sample_facts(view.image):
         name = f"PHOTO = {view.image!r}"
         return _Source(name, "photo = sample_images()[PHOTO].open()", ("sample_images",))
+    opened = ui.uploads.opened(view.image)
+    levels = f", Levels({opened.levels.low!r}, {opened.levels.high!r})" if opened and opened.levels else ""
     constants = 'PHOTO_PATH = "photo.jpg"  # put the uploaded picture there, or name where it is'
     code = f"""\
 kept = io.BytesIO()  # the app keeps an upload as JPEG, at most {ui.uploads.LONGEST} pixels per side
-picture = downscale(open_image(Path(PHOTO_PATH).read_bytes()), {ui.uploads.LONGEST})
+picture = downscale(open_image(Path(PHOTO_PATH).read_bytes(){levels}), {ui.uploads.LONGEST})
 picture.save(kept, "JPEG", quality=95, subsampling=0)
 photo = Image.open(kept)"""
-    standard = ("import io", "from pathlib import Path")
-    return _Source(constants, code, ("open_image",), ("downscale",), standard, ("from PIL import Image",))
+    standard, images = ("import io", "from pathlib import Path"), ("downscale", *(["Levels"] if levels else []))
+    return _Source(constants, code, ("open_image",), images, standard, ("from PIL import Image",))
 
 
 def _imports(*sources: _Source) -> str:

@@ -11,6 +11,8 @@ from typing import TypeVar
 import streamlit as st
 from PIL import Image
 
+from core.data.images import FORMATS
+from core.data.levels import Levels
 from core.data.samples import sample_images
 from core.errors import ImageError, PathwayError, WeightsMissing
 from core.network import Network
@@ -83,9 +85,9 @@ def _network(view: View) -> None:
     if left_out:
         more = f" and {number(len(left_out) - 3)} more" if len(left_out) > 3 else ""
         st.caption(f"In the file but no part of the network: {plain(', '.join(left_out[:3]))}{more}.")
-    with st.expander("Your own checkpoint", expanded=ui.uploads.several_weights() is not None):
+    with st.expander("Your own checkpoint", expanded=ui.uploads.question() is not None):
         _checkpoint_form()
-        _choose_weights()
+        _answer_question()
 
 
 def _checkpoint_form() -> None:
@@ -105,25 +107,28 @@ def _checkpoint_form() -> None:
         if file is not None:
             lines = tuple(line.strip() for line in names.splitlines() if line.strip())
             upload = ui.uploads.CheckpointUpload(file.getvalue(), architecture, file.name, lines or None)
-            ui.uploads.add_checkpoint(upload)
+            _add(upload)
             st.session_state["loads"] += 1  # a new uploader, so that the file itself is not kept
 
     st.button("Load checkpoint", disabled=file is None, on_click=load)
 
 
-def _choose_weights() -> None:
-    """Draw the choice between the sets of weights of the last upload, if several of them fit."""
-    found = ui.uploads.several_weights()
-    if found is None:
+def _answer_question() -> None:
+    """Draw the question that the last upload leaves open, if there is one, and the choice of an answer."""
+    question = ui.uploads.question()
+    if question is None:
         return
-    upload, candidates = found
     chosen = st.radio(
-        "This file holds several sets of weights. Which?",
-        list(candidates),
-        format_func=lambda name: plain(f"{name or 'the outermost'}: {candidates[name]}"),
-        key="checkpoint_weights",
+        question.text,
+        list(question.answers),
+        format_func=lambda answer: plain(question.answers[answer]),
+        key=f"checkpoint_{question.field}",
     )
-    st.button("Load these weights", on_click=lambda: ui.uploads.add_checkpoint(upload, chosen))
+    st.button("Load with this answer", on_click=lambda: _add(question.answered(chosen)))
+
+
+def _add(upload: ui.uploads.CheckpointUpload) -> None:
+    ui.uploads.add_checkpoint(upload, ui.session.pictures()[ui.find_page().view.image]())
 
 
 def _load_network(name: str) -> Network | None:
@@ -200,8 +205,34 @@ def _photo(view: View) -> None:
         key=f"upload_{loads}",
         on_change=uploaded,
         max_upload_size=ui.uploads.MAX_PICTURE >> 20,
-        help="JPEG, PNG, WebP, GIF, BMP or TIFF. It is scaled down, stays in this session and is not in the link.",
+        help=f"{', '.join(FORMATS)}. It is scaled down, stays in this session and is not in the link.",
     )
+    _levels(view.image)
+
+
+def _levels(name: str) -> None:
+    """Say what was assumed of an upload; where it holds more than 8 bits, draw the choice of level and window."""
+    opened = ui.uploads.opened(name)
+    if opened is None:
+        return
+    said = [f"{opened.levels}." if opened.levels else "", *opened.notes]
+    if any(said):
+        st.caption(plain(" ".join(filter(None, said))))
+    if opened.levels is None or not opened.data:
+        return
+    with st.expander("Level and window"):
+        level = st.number_input("Level, the value in the middle", value=opened.levels.level, key=f"level_{name}")
+        window = st.number_input("Window, from black to white", value=opened.levels.width, key=f"window_{name}")
+        with st.container(horizontal=True):
+            st.button("Show", on_click=lambda: _show_window(name, level, window))
+            st.button("As the file suggests", on_click=lambda: ui.uploads.show_levels(name, None))
+
+
+def _show_window(name: str, level: float, window: float) -> None:
+    try:
+        ui.uploads.show_levels(name, Levels.window(level, window))
+    except PathwayError as problem:
+        ui.session.tell(str(problem))
 
 
 def _crop(page: ui.SceneContext) -> None:

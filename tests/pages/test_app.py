@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -509,6 +510,27 @@ def test_uploads_are_kept_up_to_four_and_stay_in_their_session():
     assert view(other) == View(network="fashion_vgg", second="Random")
 
 
+def test_the_levels_of_a_deep_picture_are_said_and_can_be_changed():
+    values = np.tile(np.linspace(0, 4095, 64, dtype=np.uint16), (64, 1))  # 12 bits in 16
+    file = io.BytesIO()
+    Image.fromarray(values).save(file, "PNG")
+    at = opened(QUICK)
+    control(at, "file_uploader", "upload").upload("scan.png", file.getvalue())
+    at = ran(at)
+    first = view(at).image
+    assert any("12 of 16 bits" in caption.value for caption in at.sidebar.caption)
+    at.number_input(key=f"level_{first}").set_value(1024.0)
+    at = ran(at.number_input(key=f"window_{first}").set_value(2048.0))
+    at = ran(button(at, "Show").click())
+    assert view(at).image not in (first, View().image)
+    shown = np.asarray(Image.open(io.BytesIO(at.session_state["pictures"][view(at).image])).convert("L")).astype(int)
+    assert shown[32, 16] == pytest.approx(255 * float(values[32, 16]) / 2048, abs=4)
+    assert shown[32, 40] == pytest.approx(255, abs=4)  # beyond the window
+    assert first not in at.session_state["pictures"]
+    at = ran(button(at, "As the file suggests").click())
+    assert view(at).image == first
+
+
 # -------------------------------------------------------------------------------------------------------- checkpoints
 
 
@@ -570,6 +592,20 @@ def test_a_checkpoint_that_does_not_fit_is_refused_and_changes_nothing(data, nam
     assert view(at) == before
 
 
+@pytest.mark.thorough
+def test_whether_the_input_is_re_scaled_is_asked_with_what_either_says():
+    model = seeded(build("googlenet", 3).to_empty(device="cpu"))
+    at = load(
+        ran(opened(QUICK).selectbox(key="checkpoint_architecture").set_value("googlenet")), saved(model.state_dict())
+    )
+    assert not view(at).network.startswith("checkpoint-")
+    usual, other = at.radio(key="checkpoint_transform_input").options
+    assert (usual.split("\\:")[0], other.split("\\:")[0]) == ("as it is", "re\\-scaled")
+    assert "class 0" in usual + other
+    at = ran(button(at, "Load with this answer").click())
+    assert not at.session_state["checkpoints"][view(at).network].program.model.transform_input
+
+
 def saved(content: object) -> bytes:
     file = io.BytesIO()
     torch.save(content, file)
@@ -584,10 +620,12 @@ def test_a_file_with_several_sets_of_weights_asks_which():
     at = load(at, saved({"model": own, "model_ema": mean, "epoch": 3}), filename="best.pth.tar")
     assert (view(at), warnings(at)) == (before, "")
     choice = at.radio(key="checkpoint_weights")
-    assert [option.split(":")[0] for option in choice.options] == ["model", "model\\_ema"]
-    at = ran(button(ran(choice.set_value("model_ema")), "Load these weights").click())
+    assert [option.split("\\:")[0] for option in choice.options] == ["model", "model\\_ema"]
+    at = ran(button(ran(choice.set_value("model_ema")), "Load with this answer").click())
     network = at.session_state["checkpoints"][view(at).network]
-    torch.testing.assert_close(dict(network.model.named_parameters())["features.0.weight"], mean["features.0.weight"])
+    torch.testing.assert_close(
+        dict(network.program.model.named_parameters())["features.0.weight"], mean["features.0.weight"]
+    )
     assert not [radio for radio in at.radio if radio.key == "checkpoint_weights"]
 
 

@@ -204,7 +204,7 @@ def listed(rows: pd.DataFrame, by: Sequence[str], colours: Mapping[str, str]) ->
     """Return the summaries of rows by method and more, methods in the order in which they are shown."""
     found = summarised(rows, list(dict.fromkeys([*by, "measure"])))
     geometric = found["measure"].map(lambda measure: kind_of(measure) == "geometric").astype(bool)
-    found["left_out"] = (found["zeros"] + found["infinite"]).where(geometric, 0).astype(int)
+    found["left_out"] = (found["infinite"] + found["zeros"].where(geometric, 0)).astype(int)
     places = {who: place for place, who in enumerate(colours)}
     return found.sort_values("who", key=lambda who: who.map(places), kind="stable").reset_index(drop=True)
 
