@@ -100,7 +100,11 @@ def _is_whole(image: TiffImagePlugin.TiffImageFile, raw: str) -> bool:
 
 
 def mend_planes(image: Image.Image) -> None:
-    """Tell Pillow that the planes of a TIFF's colour are of 16 bits, where it takes them for planes of 8."""
+    """Tell Pillow that the planes of a TIFF's colour are of 16 bits, where it takes them for planes of 8.
+
+    Raises:
+        ImageError: they are of printing colours.
+    """
     if not isinstance(image, TiffImagePlugin.TiffImageFile) or tiff.number(image.tag_v2, tiff.BITS) != 16:
         return
     if not any(map(_is_plane, image.tile)):
@@ -154,7 +158,7 @@ def grey_as_bytes(image: Image.Image, stored: Stored, wanted: Levels | None) -> 
 
 
 def clear(image: Image.Image) -> NDArray[np.bool_] | None:
-    """Return where deep grey has the value that its PNG declares to be transparent; None where it declares none."""
+    """Return where deep grey has the value that its PNG declares transparent, (H, W); None where it declares none."""
     value = image.info.get("transparency")
     return np.asarray(image) == value if image.mode[0] in "IF" and isinstance(value, int) else None
 
@@ -177,6 +181,9 @@ def colour_as_bytes(
         stored: how its file stores it.
         wanted: levels; default by what the file declares and by the bits that hold values.
         again: opens the file anew, undecoded.
+
+    Raises:
+        ImageError: the lower bytes cannot be read.
     """
     levels = wanted or _colour_levels(image, stored.declared)
     if not wanted and levels.high == 65535:

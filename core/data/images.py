@@ -26,7 +26,7 @@ from core.data.levels import Levels
 from core.data.notes import notes_on
 from core.errors import ImageError, printable
 
-__all__ = ["Levels", "Picture", "downscale", "image_hash", "open_image", "open_mask", "open_picture"]
+__all__ = ["FORMATS", "Levels", "Picture", "downscale", "image_hash", "open_image", "open_mask", "open_picture"]
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", *(["AVIF"] if features.check("avif") else []))
 MAX_PIXELS = 50_000_000

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-__all__ = ["described"]
+__all__ = ["CONVERT", "DEVELOP", "described"]
 
 HEAD = 4_096  # bytes looked at
 CONVERT = "Convert it to PNG or JPEG and try again."

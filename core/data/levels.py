@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from core.errors import PathwayError
 
-__all__ = ["BAND", "Declared", "Levels", "Span", "by_depth", "decide", "present", "shown"]
+__all__ = ["BAND", "ENOUGH", "STRAY", "Declared", "Levels", "Span", "by_depth", "decide", "present", "shown"]
 
 BAND = 1 << 20  # values that are scaled at once: as doubles all of a large picture's would take eight times its memory
 DEPTHS = (8, 10, 12, 14)
@@ -115,7 +115,7 @@ class Declared:
 def present(values: NDArray[Any], nodata: float | None = None) -> NDArray[np.bool_] | None:
     """Return where there is a value: a number, and neither the declared mark of no data nor the type's lowest.
 
-    None where every pixel has one.
+    It is shaped like the values; None where every pixel has one.
     """
     held: NDArray[np.bool_] = np.ones(values.shape, bool)
     if values.dtype.kind == "f":
@@ -206,7 +206,7 @@ def _fits(span: Span, low: float, high: float, kind: np.dtype[Any]) -> bool:
 
 
 def shown(values: NDArray[Any], levels: Levels, held: NDArray[np.bool_] | None = None) -> NDArray[np.uint8]:
-    """Return values as 8 bits, a band of rows after the other; what holds no value is 0."""
+    """Return values, (H, W) or (H, W, channels), as 8 bits of the same shape; pixels without a value are 0."""
     factor = 255.0 / levels.width
     seen = np.empty(values.shape, np.uint8)
     rows = max(1, BAND * len(values) // max(1, values.size))

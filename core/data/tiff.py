@@ -13,7 +13,19 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
 
 from core.data.levels import Declared, Span
 
-__all__ = ["declared", "is_camera_raw", "number", "unreadable"]
+__all__ = [
+    "BITS",
+    "CHANNELS",
+    "FORMAT",
+    "PHOTOMETRIC",
+    "PLANES",
+    "SIGNED",
+    "UNSIGNED",
+    "declared",
+    "is_camera_raw",
+    "number",
+    "unreadable",
+]
 
 PREVIEW, BITS, PHOTOMETRIC, DESCRIPTION, CHANNELS, PLANES = 254, 258, 262, 270, 277, 284
 PAGES_INSIDE, FORMAT, NODATA, DNG = 330, 339, 42113, 50706

@@ -224,7 +224,7 @@ def _classes(match: Match, label: str) -> int:
     key = head(match.architecture)
     shape = tuple(match.weights[key].shape)
     if not 0 < len(shape) <= 4 or shape[0] == 0:
-        raise PathwayError(f"{label}: {key} has shape {str(shape)[:80]}, wanted one row a class.")
+        raise PathwayError(f"{label}: {key} has shape {str(shape)[:80]}, wanted one row per class.")
     if shape[0] > MAX_CLASSES:
         raise PathwayError(f"{label} has {shape[0]:,} classes, wanted at most {MAX_CLASSES:,}.")
     return shape[0]

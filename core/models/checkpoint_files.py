@@ -130,7 +130,7 @@ def _reader(data: bytes, label: str) -> Callable[[bytes, str, int], CheckpointFi
 def _check_listing(label: str, size: int) -> None:
     if size > MAX_LISTING:
         raise PathwayError(
-            f"{label} takes {size / 2**20:,.0f} MB to say what its weights are called, wanted at most "
+            f"{label} takes {size / 2**20:,.0f} MB to list its weights, wanted at most "
             f"{MAX_LISTING >> 20} MB. Save the weights alone. {WANTED}"
         )
 
@@ -176,7 +176,7 @@ def _checked_archive(label: str, max_bytes: int, archive: zipfile.ZipFile) -> st
     if kind is not None:
         raise PathwayError(f"{label} {kind} {WANTED}")
     if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries.values()):
-        raise PathwayError(f"{label} is compressed, as torch.save makes no file. {WANTED}")
+        raise PathwayError(f"{label} is compressed, as no file of torch.save is. {WANTED}")
     return next(name for name in entries if name.partition("/")[2] == "data.pkl").partition("/")[0]
 
 

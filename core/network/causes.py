@@ -20,7 +20,7 @@ def alike(a: Tensor, b: Tensor, tolerance: float | None = None) -> bool:
     """Return whether two tensors are the same but for rounding, in parts of the largest value; NaN equals NaN.
 
     Args:
-        a, b: of any shapes.
+        a, b: two tensors, of any shape each.
         tolerance: default what the same call on the same values may differ by.
     """
     if a.shape != b.shape or not (a.is_floating_point() or a.is_complex()):

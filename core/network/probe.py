@@ -68,7 +68,7 @@ def traced_program(
     _check_batch(program, name, mixing, noise)
     if not alike(two, wanted, torch.finfo(wanted.dtype).eps ** 0.5):
         why = why_different(model, noise[:2], two, [call_name(node) for node in in_place])
-        raise PathwayError(f"{name} computes something else when traced: {why}.")
+        raise PathwayError(f"{name} computes other values when traced: {why}.")
     if not alike(alone, wanted[:1], _ALONE):
         raise PathwayError(
             f"{name} returned other logits for an image alone than for the same image in a batch of two, wanted the "

@@ -98,7 +98,7 @@ def call_name(node: Node) -> str:
 
 
 def tensors_of(value: Any) -> list[Tensor]:
-    """Return the tensors in a node's value, which is one, several, or none."""
+    """Return the tensors, of any shape, in a node's value, which is one, several, or none."""
     return [part for part in (value if isinstance(value, tuple | list) else [value]) if isinstance(part, Tensor)]
 
 

@@ -247,7 +247,7 @@ def test_six_slow_columns_show_their_places_in_line(nothing_made, go_on):
     assert [bar.text for bar in at.progress] == ["0 of 10 steps", "In line: one job before this one"] + [
         f"In line: {ahead} jobs before this one" for ahead in range(2, 6)
     ]
-    assert sections(at) == SECTIONS  # each says what it waits for
+    assert sections(at)[1:] == SECTIONS  # each says what it waits for
     go_on.set()
     at = until_done(at)
     assert len(facts(at)) == 6

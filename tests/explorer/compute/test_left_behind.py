@@ -19,10 +19,10 @@ VIEWS: dict[str, dict[str, str]] = {
     "explore": {"second": "Random"},
     "compare": PAIR,
     "neuron": {"neuron": "9-2916"},
-    "knockout": {"knock": "9.3"},
-    "evaluate": {"network": "fashion_vgg", "image": "Fashion-MNIST:0", "attributions": "Gradient~NeuronMCT"},
+    "knockout": {"parts": "9c3"},
+    "evaluate": {"network": "fashion_vgg", "image": "fashion-mnist:0", "attributions": "Gradient~NeuronMCT"},
     "linearity": PAIR,
-    "flow": PAIR,
+    "flow": {"second": "Random"},
 }
 ASKED = {"evaluate": "Randomise", "linearity": "Follow the line"}
 """Buttons that start what takes long, by page."""
