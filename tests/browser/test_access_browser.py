@@ -114,6 +114,9 @@ def whole(request: pytest.FixtureRequest, context: BrowserContext, server: str) 
 def coloured(request: pytest.FixtureRequest, whole: Page) -> Page:
     """Every page, whole, light and dark."""
     whole.emulate_media(color_scheme=request.param)
+    if "/flow" in whole.url:  # the server draws the graph's labels, in the colours in which the page was loaded
+        whole.reload()
+        expect(whole.get_by_role("heading", level=2).first).to_be_visible()
     still(whole)
     return whole
 
