@@ -164,7 +164,7 @@ def test_what_a_folder_leaves_out_is_said_before_anything_is_computed(tmp_path, 
     assert command.main([*words, "--dry-run"]) == 0
     assert capsys.readouterr().out.startswith(f"{left_out}\n1 images left")
     assert command.main([*words, "--strategy", "Random", "--measure", "fidelity"]) == 0
-    assert left_out in capsys.readouterr().err
+    assert left_out in "".join(capsys.readouterr())
     assert Store(tmp_path / "out").manifest["dataset"]["notes"] == [left_out]
 
 
