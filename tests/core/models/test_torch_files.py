@@ -58,7 +58,8 @@ def same(got: Any, wanted: Any) -> bool:
         return len(got) == len(wanted) and all(map(same, got, wanted))
     if isinstance(wanted, torch.Tensor):
         alike = (got.shape, got.dtype, got.stride()) == (wanted.shape, wanted.dtype, wanted.stride())
-        raw = [each.detach().reshape(-1).contiguous().view(torch.uint8) for each in (got, wanted)]
+        flat = [each.detach().reshape(-1).clone(memory_format=torch.contiguous_format) for each in (got, wanted)]
+        raw = [each.view(torch.uint8) for each in flat]
         return alike and torch.equal(*raw)
     return bool(got == wanted)
 
