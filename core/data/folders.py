@@ -55,9 +55,12 @@ def read_folder(folder: Path) -> ImageFolder:
     Raises:
         PathwayError: it cannot be read, or holds no images.
     """
-    parts = _parts(folder)
-    home = parts[0] if parts else folder
-    walk = _Walk(home)
+    walk = _Walk(folder)
+    parts = _parts(walk, folder)
+    home = folder
+    if parts:
+        home = parts[0]
+        walk = _Walk(home)
     beneath = {place: sorted(walk.images_beneath(place), key=_order) for place in walk.folders(home)}
     classes = [place for place, images in beneath.items() if images]
     walk.leave_out("without an image", [place for place, images in beneath.items() if not images])
@@ -76,13 +79,12 @@ def read_folder(folder: Path) -> ImageFolder:
 
 
 def _order(path: Path) -> tuple[str, str]:
-    """Return what torchvision's ImageFolder sorts the images of a class by."""
+    """Return the sort key that torchvision's ImageFolder uses for the images of a class."""
     return str(path.parent), path.name
 
 
-def _parts(folder: Path) -> list[Path]:
+def _parts(walk: _Walk, folder: Path) -> list[Path]:
     """Return the parts of a data set that a folder holds, the one to read first; none where it holds classes."""
-    walk = _Walk(folder)
     places = {place.name.lower(): place for place in walk.folders(folder)}
     parts = [places[name] for name in PARTS if name in places]
     if len(parts) < 2 or len(parts) < len(places):
@@ -107,7 +109,7 @@ class _Walk:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._left_out: dict[str, list[Path]] = {}
-        self._seen: dict[Path, list[Path]] = {}
+        self._seen: dict[Path, tuple[list[Path], list[Path]]] = {}
 
     def leave_out(self, reason: str, paths: list[Path]) -> None:
         """Count entries as left out."""
@@ -124,13 +126,11 @@ class _Walk:
 
     def folders(self, folder: Path) -> list[Path]:
         """Return the folders in a folder, by name."""
-        return [path for path in self._entries(folder) if path.is_dir()]
+        return self._entries(folder)[0]
 
     def images(self, folder: Path) -> list[Path]:
         """Return the images in a folder, by name."""
-        files = [path for path in self._entries(folder) if path.is_file()]
-        self.leave_out("not named as an image", [path for path in files if path.suffix.lower() not in SUFFIXES])
-        return [path for path in files if path.suffix.lower() in SUFFIXES]
+        return self._entries(folder)[1]
 
     def images_beneath(self, folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
         """Yield the images in a folder and in all beneath it, one folder after the other, each folder by name."""
@@ -142,18 +142,25 @@ class _Walk:
         for place in self.folders(folder):
             yield from self.images_beneath(place, above | {home})
 
-    def _entries(self, folder: Path) -> list[Path]:
-        """Return what lies in a folder, by name, without hidden and system entries; nothing if it cannot be read."""
+    def _entries(self, folder: Path) -> tuple[list[Path], list[Path]]:
+        """Return the folders and the images in a folder, by name; a folder is read, and its rest counted, only once."""
         if folder not in self._seen:
             self._seen[folder] = self._read(folder)
         return self._seen[folder]
 
-    def _read(self, folder: Path) -> list[Path]:
+    def _read(self, folder: Path) -> tuple[list[Path], list[Path]]:
         try:
             there = sorted(folder.iterdir())
         except OSError:
             self.leave_out("that cannot be read", [folder])
-            return []
-        hidden = [path for path in there if path.name.startswith(".") or path.name in SYSTEM]
-        self.leave_out("hidden or of the operating system", hidden)
-        return [path for path in there if path not in hidden]
+            return [], []
+        self.leave_out("hidden or of the operating system", [path for path in there if _is_hidden(path)])
+        shown = [path for path in there if not _is_hidden(path)]
+        folders = [path for path in shown if path.is_dir()]
+        files = [path for path in shown if path.is_file()]
+        self.leave_out("not named as an image", [path for path in files if path.suffix.lower() not in SUFFIXES])
+        return folders, [path for path in files if path.suffix.lower() in SUFFIXES]
+
+
+def _is_hidden(path: Path) -> bool:
+    return path.name.startswith(".") or path.name in SYSTEM
