@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from explorer.compute.attributions import CAM, Made, baseline_task, pathway_gradient, ready_baseline, weighted
-from explorer.compute.cache import Drawn
 from explorer.compute.comparison import CURVE, STRIP, SWEEP, Curve, Row, Swept
 from explorer.compute.connections import Connection, connections_task
 from explorer.compute.decoding import Painted
@@ -29,7 +28,6 @@ __all__ = [
     "Answer",
     "Connection",
     "Curve",
-    "Drawn",
     "Edge",
     "Flow",
     "Followed",

@@ -28,17 +28,10 @@ from typing import Any, TypeVar
 import pandas as pd
 from torch import Tensor
 
-__all__ = ["RESULTS", "Drawn", "Results", "size_of"]
+__all__ = ["RESULTS", "Results", "size_of"]
 
 T = TypeVar("T")
 MOST = 1e-6  # seconds a byte: one second a megabyte
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A picture as a file, to be kept among results."""
-
-    data: bytes
 
 
 def size_of(value: object) -> int:

@@ -13,7 +13,7 @@ from PIL import Image
 from core.pathways.fidelity import chance_line
 from core.pathways.ranking import Off
 from explorer import ui
-from explorer.compute import CURVE, STRIP, Answer, Curve, Drawn, Row, Scene, Scored, TaskGroup, cache, comparison
+from explorer.compute import CURVE, STRIP, Answer, Curve, Row, Scene, Scored, TaskGroup, cache, comparison
 from explorer.plots import FATES, Cell, Line, Theme, figures, number, palette, percent, ratio, sparsity_lines, strip
 from explorer.state import Style, View
 from explorer.views.columns import Column, lacking, made_from_all, offer_rows
@@ -147,10 +147,10 @@ def show_strip(page: ui.SceneContext, columns: list[Column]) -> None:
     shown = tuple((column.title, column.colour, column.scored.key) for column, _ in found if column.scored)
     rows, footer = [(column.title, column.colour, row) for column, row in found], _footer(page.scene, view)
     key = ("strip picture", shown, footer, theme)
-    picture = cache.RESULTS.get(key, lambda: Drawn(figures.jpeg(_draw(rows, view.style, footer, theme), 90)))
+    picture = cache.RESULTS.get(key, lambda: figures.jpeg(_draw(rows, view.style, footer, theme), 90))
     stops = ", ".join(percent(sparsity, 0) for sparsity in STRIP)
     alt = f"Pathway gradients of {names} at sparsities {stops}, each on its own scale."
-    st.image(picture.data, width="stretch", alt=alt)
+    st.image(picture, width="stretch", alt=alt)
     st.caption(
         "Each picture has its own colour scale, for over these sparsities the gradient's size can fall by a factor of "
         "thousands. Its end is printed below each, with the target's p ratio and whether the prediction is kept."

@@ -10,7 +10,7 @@ import streamlit as st
 from PIL import Image
 
 from explorer import ui
-from explorer.compute import Drawn, Sane, cache, evaluation
+from explorer.compute import Sane, cache, evaluation
 from explorer.compute.attributions import passes
 from explorer.plots import LIGHT, Axis, Cell, Line, Theme, curves, figures, percent, strip
 from explorer.state import Style
@@ -102,10 +102,10 @@ def _show_strip(page: ui.SceneContext, found: list[tuple[Attributed, Sane]], mad
     names = [title for title, _, _ in rows]
     key = ("sanity strip", tuple((title, colour) for title, colour, _ in rows), made, view.style, theme)
     footer = _footer(page)
-    picture = cache.RESULTS.get(key, lambda: Drawn(figures.jpeg(_draw(rows, view.style, footer, theme), 90)))
+    picture = cache.RESULTS.get(key, lambda: figures.jpeg(_draw(rows, view.style, footer, theme), 90))
     stages = [stage.name for stage in found[0][1].stages]
     alt = f"Maps of {', '.join(names)} in the original network, then after {', '.join(stages[1:])}."
-    st.image(picture.data, width="stretch", alt=alt)
+    st.image(picture, width="stretch", alt=alt)
     st.caption("Each map on its own colour scale; under it its Spearman correlation with the original map, magnitudes.")
     made_from = attributions.made_from_all(page, [each for each, _ in found]) | _how(page)
     arrays = {title: np.stack([s.saliency.float().numpy() for s in sane.stages]) for title, _, sane in rows}

@@ -6,7 +6,7 @@ import streamlit as st
 from PIL import Image
 
 from explorer import ui
-from explorer.compute import Drawn, Scene, Selection, SitePlanes, cache, neurons
+from explorer.compute import Scene, Selection, SitePlanes, cache, neurons
 from explorer.plots import Theme, figures, layer_strip, number, palette, percent
 from explorer.views.columns import Column, again, selections, there
 
@@ -71,8 +71,8 @@ def _show_mask(page: ui.SceneContext, column: Column, at: int) -> None:
     key = ("mosaic", column.selection.key, column.selection.size(page.view.sparsity), at, column.colour, theme)
     words = f"{number(kept)} of {number(site.neurons)} neurons of {site.name} are kept, {number(dead)} of them dead."
     with place:
-        drawn = cache.RESULTS.get(key, lambda: Drawn(figures.png(_mosaic(planes, column.colour, theme))))
-        ui.show_mosaic(drawn.data, site, words, f"mosaic_{column.place}")
+        drawn = cache.RESULTS.get(key, lambda: figures.png(_mosaic(planes, column.colour, theme)))
+        ui.show_mosaic(drawn, site, words, f"mosaic_{column.place}")
         busiest = planes.mask.sum((1, 2)).argsort()[::-1][:3]
         names = ", ".join(str(c) for c in busiest if planes.mask[c].any())
         kept_most = f"Most neurons kept in: {names or 'none'}."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -18,13 +18,6 @@ __all__ = ["show_neurons"]
 TOP_NEURONS = 200
 
 
-@dataclass(frozen=True)
-class _Top:
-    """Rows of a ranking, which no sparsity changes; kept among the shared results."""
-
-    rows: list[NeuronRow]
-
-
 def show_neurons(page: ui.SceneContext, columns: list[Column]) -> None:
     """Show the first method's ranking beside the photo with what the selected neuron sees."""
     st.markdown("## Which neurons rank first")
@@ -34,14 +27,14 @@ def show_neurons(page: ui.SceneContext, columns: list[Column]) -> None:
     view = page.view
     ui.controls.ranking_scope()
     site = view.site_in(page.network) if view.only_site else None
-    top = cache.RESULTS.get(
+    rows = cache.RESULTS.get(  # no sparsity changes them
         ("top neurons", page.scene.key, tuple(each.key for each in scored), site),
-        lambda: _Top(neurons.top_neurons(page.scene, scored[0], scored[1:], site, TOP_NEURONS)),
+        lambda: neurons.top_neurons(page.scene, scored[0], scored[1:], site, TOP_NEURONS),
     )
     with st.container(key="neurons"):
         table, picture = st.columns([2.4, 1])
         with table:
-            _show_table(page, scored, top.rows)
+            _show_table(page, scored, rows)
         with picture:
             _show_neuron(page, scored)
 

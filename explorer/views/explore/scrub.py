@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -32,13 +32,6 @@ TOP = 5
 MOST_CHARACTERS = 220_000  # of a method's pictures, so that two and their numbers stay below 600 kB
 _SMALLER = ((1, 95), (1, 85), (1, 75), (1, 65), (1, 55), (1, 40), (2, 75), (2, 50), (4, 60), (4, 20))
 """Divisors of a picture's sides, each with JPEG's quality; WebP would lose the colours that tell signs apart."""
-
-
-@dataclass(frozen=True)
-class _Packed:
-    """One method's part of the component's data."""
-
-    part: dict[str, Any]
 
 
 def show_scrub(page: ui.SceneContext, columns: Sequence[Column]) -> None:
@@ -76,9 +69,9 @@ def _draw(page: ui.SceneContext, there: Sequence[tuple[Column, Scored, Swept]]) 
 
 
 def _packed(scene: Scene, scored: Scored, swept: Swept, view: View) -> dict[str, Any]:
+    """Return one method's part of the component's data; all sessions share it."""
     key = ("scrub", scene.target, view.off, view.style, scored.key, scene.network.class_names)
-    packed = cache.RESULTS.get(key, lambda: _Packed(method_payload(scene, swept, view.style)))
-    return packed.part
+    return cache.RESULTS.get(key, lambda: method_payload(scene, swept, view.style))
 
 
 def _settle(sparsity: float) -> None:

@@ -154,13 +154,6 @@ class Census:
     failures: tuple[tuple[str, str, int], ...]
 
 
-@dataclass(frozen=True)
-class _Kept:
-    """Rows in the shared cache, never written to."""
-
-    table: pd.DataFrame
-
-
 def titled(text: str) -> str:
     """Return the title of a strategy as ``core.studies`` writes it, or of a baseline."""
     try:
@@ -231,6 +224,8 @@ def _census(run: Run) -> Census:
 def read(run: Run, measures: Sequence[str], *, overall: bool = True) -> pd.DataFrame:
     """Return the rows of some measures that hold a number, with the title of each row's method in ``who``.
 
+    All sessions share them; they are never written to.
+
     Args:
         run: whose.
         measures: of its rows.
@@ -240,19 +235,17 @@ def read(run: Run, measures: Sequence[str], *, overall: bool = True) -> pd.DataF
         PathwayError: a file is damaged; names it.
     """
     key = ("rows", run.folder, run.stamp, tuple(measures), overall)
-    kept = cache.RESULTS.get(key, lambda: _kept(run, measures, overall))
-    return kept.table
+    return cache.RESULTS.get(key, lambda: _rows(run, measures, overall))
 
 
-def _kept(run: Run, measures: Sequence[str], overall: bool) -> _Kept:
+def _rows(run: Run, measures: Sequence[str], overall: bool) -> pd.DataFrame:
     sites = [""] if overall else run.sites or ["none"]  # of an empty list Arrow does not know the type
     table = _table(run, measure=list(measures), site=sites)
     table = table[(table["error"] == "") & table["value"].notna()].drop(columns="error")
     pairs = table[["method", "options"]].drop_duplicates()
     titles = {(method, options): titled(written(method, options)) for method, options in pairs.itertuples(index=False)}
     named = [titles[pair] for pair in zip(table["method"], table["options"], strict=True)]
-    table = table.assign(who=pd.Categorical(named)).reset_index(drop=True)
-    return _Kept(table)
+    return table.assign(who=pd.Categorical(named)).reset_index(drop=True)
 
 
 def _table(run: Run, **wanted: Sequence[Any]) -> pd.DataFrame:
