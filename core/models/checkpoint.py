@@ -112,8 +112,10 @@ def read_checkpoint(
     match = _chosen(file, fitting, weights)
     classes = _classes(match, file.label)
     names = _checked_names(class_names if class_names is not None else file.class_names, classes, file.label)
-    transform = _input_transform(architecture, hashlib.sha256(data).hexdigest(), transform_input)
-    chosen = match.name if len(fitting) > 1 else ""
+    digest = hashlib.sha256(data)
+    transform = _input_transform(architecture, digest.hexdigest(), transform_input)
+    for choice in _choices(match.name if len(fitting) > 1 else "", architecture, transform):
+        digest.update(choice.encode())  # so that networks chosen from one file differ
     network = trace(
         fill(
             architecture,
@@ -124,9 +126,7 @@ def read_checkpoint(
         name=shown_name(PurePath(filename).stem) or architecture,
         preprocessing=preprocessing_of(architecture),
         class_names=names,
-        weights_hash=_hash(
-            data, chosen, "" if transform or architecture not in TRANSFORMING else "transform_input=False"
-        ),
+        weights_hash=digest.hexdigest()[:16],
         device=device,
     )
     return Checkpoint(network, match.name, match.beside)
@@ -155,12 +155,9 @@ def checkpoint_candidates(
     return _compared(file, _fitting(file, architecture, max_bytes))
 
 
-def _hash(data: bytes, *choices: str) -> str:
-    """Return 16 digits that tell networks apart: by their file, and by what was chosen about it, if anything."""
-    digest = hashlib.sha256(data)
-    for choice in choices:
-        digest.update(choice.encode())
-    return digest.hexdigest()[:16]
+def _choices(weights: str, architecture: str, transform: bool) -> list[str]:
+    """Return what was chosen about a file: the set of weights, and an input that is not re-scaled as usual."""
+    return [weights, *(["transform_input=False"] if architecture in TRANSFORMING and not transform else [])]
 
 
 def _fitting(file: CheckpointFile, architecture: str, max_bytes: int) -> list[Match]:
