@@ -23,7 +23,7 @@ class ImageError(PathwayError):
 
 
 class SeveralWeights(PathwayError):
-    """A checkpoint holds several sets of weights that fit, and nobody said which.
+    """A checkpoint holds several sets of weights that fit, and none of them was chosen.
 
     Attributes:
         label: what to call the file.

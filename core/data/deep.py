@@ -1,4 +1,4 @@
-"""Pictures of more than 8 bits a channel: their values as they are stored, and what their file says about them.
+"""Pictures of more than 8 bits per channel: their values as stored, and what their file declares about them.
 
 Pillow opens 16-bit colour with the upper byte alone, unsigned 32-bit grey as signed, grey of which 0 is white as it is
 stored, and TIFF's planes of 16 bits, stored one after the other, as if they were of 8. Where a channel's lower byte is

@@ -58,7 +58,7 @@ def open_image(data: bytes, levels: Levels | None = None) -> Image.Image:
     Args:
         data: the file's bytes, from anywhere; at most 50 megapixels and 30,000 pixels per side.
         levels: what is black and white in a picture of more than 8 bits per channel; default as ``core.data.levels``
-            decides. One of 8 bits is what it is.
+            decides. A picture of 8 bits is not changed.
 
     Raises:
         ImageError: not a picture, damaged, or too large; no other error is raised.
@@ -67,7 +67,7 @@ def open_image(data: bytes, levels: Levels | None = None) -> Image.Image:
 
 
 def open_picture(data: bytes, levels: Levels | None = None) -> Picture:
-    """Return what ``open_image`` does, with its levels and notes on what was assumed.
+    """Return the picture that ``open_image`` returns, with its levels and notes on what was assumed.
 
     Args:
         data, levels: as for ``open_image``.

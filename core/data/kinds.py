@@ -1,4 +1,4 @@
-"""What a file is that is no picture that can be read, by its first bytes, and what to do with it.
+"""The kind of a file that cannot be read as a picture, by its first bytes, and what to do with it.
 
     described(data)     # "a HEIC photo, as phones take them. Export it as JPEG, ..."
 
@@ -74,7 +74,7 @@ _MARKUP = (("<!doctype html|<html|<head|<body", "an HTML page", _PAGE), ("<svg",
 
 
 def described(data: bytes) -> tuple[str, str]:
-    """Return what a file is and what to do, each "" where that is not known."""
+    """Return the kind of a file and what to do with it; both are "" if the kind is unknown."""
     looks: tuple[Callable[[bytes], tuple[str, str]], ...] = (_by_start, _by_brand, _by_text)
     return next(filter(any, (look(data[:HEAD]) for look in looks)), ("", ""))
 
@@ -87,7 +87,7 @@ def _by_start(head: bytes) -> tuple[str, str]:
 
 
 def _by_brand(head: bytes) -> tuple[str, str]:
-    """Name what lies in a container of boxes: photos of phones, videos."""
+    """Return the kind of a container of boxes, such as a phone's photo or a video."""
     if head[4:8] != b"ftyp":
         return "", ""
     own, listed = head[8:12], head[16 : min(int.from_bytes(head[:4]), 200)]

@@ -1,4 +1,4 @@
-"""Which of a picture's values are black and white, where it holds more than 8 bits a channel.
+"""The values shown as black and as white in a picture of more than 8 bits per channel.
 
     levels = decide(values, declared)       # Levels(0, 4095, "12 of 16 bits hold values")
     shown(values, levels)                   # uint8: round(255 (v - low) / (high - low)), cut at 0 and 255

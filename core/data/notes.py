@@ -40,7 +40,7 @@ def notes_on(image: Image.Image, stored: Stored) -> list[str]:
 
 
 def profile_name(profile: object) -> str:
-    """Return what a colour profile calls itself; "" where there is none that says."""
+    """Return the name of a colour profile; "" if there is no profile, or it has no name."""
     if not isinstance(profile, bytes) or len(profile) < 132:
         return ""
     (count,) = struct.unpack_from(">I", profile, 128)

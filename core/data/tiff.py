@@ -1,4 +1,4 @@
-"""What the tags of a TIFF say about its picture, in files that nobody has checked: what cannot be read is not there."""
+"""The tags of an unchecked TIFF that describe its picture; a tag that cannot be read counts as missing."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _text(tags: Any, tag: int) -> str:
 
 
 def declared(image: TiffImageFile) -> Declared:
-    """Return what a TIFF says about its values."""
+    """Return the range and the bits that a TIFF declares for its values."""
     bits = number(image.tag_v2, BITS)
     fewer = int(bits) if bits and bits < 16 and image.mode.startswith("I;16") else None
     return Declared(span=next(_spans(image.tag_v2), None), bits=fewer, nodata=_nodata(image.tag_v2))

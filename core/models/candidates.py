@@ -1,7 +1,7 @@
 """The sets of weights in a file that fit an architecture, compared with one another.
 
-Training keeps several: the weights as they are and their running mean, a teacher and a student. Which of them somebody
-wants to look through is theirs to say; that the same ones are there under two names is not worth a question.
+Training keeps several: the weights and their running mean, a teacher and a student. The user chooses between those that
+differ; the same weights under two names are one set.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Checkpoints as files: bytes that nobody has checked, into dictionaries of tensors.
+"""Checkpoints as files: from unchecked bytes to dictionaries of tensors.
 
     file = open_checkpoint(data, filename="birds.ckpt", max_bytes=GIB)
     file.content["state_dict"]["fc.weight"]

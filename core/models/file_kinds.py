@@ -1,9 +1,9 @@
-"""What a file is that is no checkpoint, in words, with the way to one.
+"""The kind of a file that is no checkpoint, in words, with the way to one.
 
     kind_of(b"<!DOCTYPE html>...")     # "is a web page, not the file behind the link. ..."
 
-Files are told apart by how they begin, archives by the names in them, never by what they are called: a name says what
-somebody meant to send. Nothing is decoded but JSON, of 1 MB at most.
+Files are told apart by how they begin, archives by the names in them, never by their own name, which may be
+wrong. Nothing is decoded but JSON, of 1 MB at most.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ _KERAS = "Keras orders the axes of weights differently. Convert them to PyTorch'
 _SUFFIXES = (".pth", ".pt", ".ckpt", ".bin", ".safetensors", ".tar")  # of files in an archive that may be checkpoints
 _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (b"\x89HDF\r\n\x1a\n", f"is an HDF5 file, as Keras saves weights. {_KERAS}"),
-    (b"version https://git-lfs", "is a git-lfs pointer, a note of where the weights are. Run git lfs pull, or download "
-     "the file itself."),
+    (
+        b"version https://git-lfs",
+        "is a git-lfs pointer, a note of where the weights are. Run git lfs pull, or download the file itself.",
+    ),
     (b"GGUF", "is a GGUF file of a language model, not of an image classifier."),
     (b"\x1f\x8b", _PACKED.format("gzip archive")),
     (b"BZh", _PACKED.format("bzip2 archive")),
@@ -34,12 +36,15 @@ _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (b"(\xb5/\xfd", _PACKED.format("zstd archive")),
     (b"7z\xbc\xaf\x27\x1c", _PACKED.format("7z archive")),
     (b"Rar!", _PACKED.format("RAR archive")),
-    (b"\x93NUMPY", "is a NumPy array, not a checkpoint. Build the state dict from the arrays with torch.from_numpy and "
-     "save it with torch.save."),
+    (
+        b"\x93NUMPY",
+        "is a NumPy array, not a checkpoint. Build the state dict from the arrays with torch.from_numpy and "
+        "save it with torch.save.",
+    ),
     (b"\x89PNG", "is a picture. Choose it as the image, not as weights."),
     (b"\xff\xd8\xff", "is a picture. Choose it as the image, not as weights."),
     (b"%PDF", "is a PDF document, not a checkpoint."),
-)  # fmt: skip
+)
 _ONNX_FIELDS = (b"\x12", b"\x1a", b"\x22", b"\x3a", b"\x42")  # producer, its version, domain, graph, opset
 _PLAIN_PICKLE = (
     "is a plain pickle, which pickle.dump writes, not torch.save. Load it where it was made and save the weights with "
@@ -48,7 +53,7 @@ _PLAIN_PICKLE = (
 
 
 def kind_of(data: bytes) -> str | None:
-    """Return what a file is, as the rest of a sentence that begins with its name; None where that is not known."""
+    """Return the kind of a file, as the rest of a sentence that begins with its name; None if it is unknown."""
     if not data:
         return "is empty (0 bytes). Download or copy it again."
     beginning = next((words for start, words in _BEGINNINGS if data.startswith(start)), None)
@@ -56,7 +61,7 @@ def kind_of(data: bytes) -> str | None:
 
 
 def kind_of_archive(names: Collection[str]) -> str | None:
-    """Return what a zip archive is that torch.save did not make, going by the names in it; None for a checkpoint."""
+    """Return the kind of a zip archive that torch.save did not make, by the names in it; None for a checkpoint."""
     inner = {name.partition("/")[2] for name in names}
     if "constants.pkl" in inner or any(name.startswith("code/") for name in inner):
         return f"is a TorchScript program (torch.jit.save). Save the weights of the model instead: {SAVE}."
@@ -86,12 +91,8 @@ def part_of(filename: str) -> str | None:
 
 
 def _is_onnx(data: bytes) -> bool:
-    """Whether this is a ModelProto: a version of the format, then one of the fields that follow it."""
-    return (
-        data[:1] == b"\x08"
-        and b"\x03" <= data[1:2] < b"\x20"
-        and data[2:3] in (b"\x12", b"\x1a", b"\x22", b"\x3a", b"\x42")
-    )
+    """Return whether this is a ModelProto: a version of the format, then one of the fields that follow it."""
+    return data[:1] == b"\x08" and b"\x03" <= data[1:2] < b"\x20" and data[2:3] in _ONNX_FIELDS
 
 
 _LOOKS: tuple[tuple[Callable[[bytes], bool], str], ...] = (

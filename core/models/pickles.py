@@ -207,7 +207,7 @@ class Pickle:
             self.modules.append(built.name)
 
     def _made(self, function: Any, arguments: Any) -> Any:
-        """Return what our own function makes of the arguments; a stand-in where there is none for that name."""
+        """Return the result of our own function for a name; a stand-in if we have none."""
         name = function.name if isinstance(function, Named) else ""
         if not isinstance(arguments, tuple):
             raise ValueError("the pickle hands over arguments that are none")

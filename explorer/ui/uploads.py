@@ -173,10 +173,10 @@ class CheckpointUpload:
     Attributes:
         data: the file's bytes, unchecked.
         architecture: as ``available_networks`` lists it.
-        filename: what it is called.
+        filename: the file's name.
         class_names: None for those in the file.
         weights: the name of one set of weights in the file; None for the only one.
-        transform_input: whether the network re-scales its input; None where nobody was asked.
+        transform_input: whether the network re-scales its input; None until the question is answered.
     """
 
     data: bytes

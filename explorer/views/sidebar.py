@@ -43,17 +43,18 @@ def render_page(
         parts: draw the rest, in order.
         options: draws what only this page's sidebar has.
     """
-    network = _load_network(ui.find_page().view.network)
+    page = ui.find_page()
+    network = _load_network(page.view.network)
     if network is None:
-        _show_sidebar(ui.find_page(), options)
+        _show_sidebar(page, options)
         return
     ui.session.fit(network)
-    page = ui.find_scene(network)
-    about = lead(page)
+    subject = ui.find_scene(network)
+    about = lead(subject)
     ui.TURNS.let_others()
-    _show_sidebar(page, options)
+    _show_sidebar(subject, options)
     for show in parts:
-        show(page, about)
+        show(subject, about)
 
 
 def _show_sidebar(page: ui.PageContext, options: Callable[[], None] | None) -> None:

@@ -75,22 +75,29 @@ def _draw_ours(each: Studied, rows: pd.DataFrame, colours: dict[str, str]) -> Dr
         f"Ours: {plain(each.about())}, {seeds} of each kind; {plain(whole)}. Lines: mean; {spread}; "
         f"whiskers: Wilson's 95 % interval of an accuracy measured on {number(tested)} test images, the test set's own "
         "error. Lower is better: what a good map points at is missed.",
-        [{"run": each.run.name, "method": "", "removed": 0.0, **_unchanged(untouched, tested)}] * bool(len(untouched))
-        + [
-            {
-                "run": each.run.name,
-                "method": r.who,
-                "removed": r.x,
-                "accuracy": r.mean,
-                "lowest": r.min,
-                "highest": r.max,
-                "standard deviation": r.std,
-                "trainings": r.count,
-                **_test_error(r.mean, tested),
-            }
-            for r in means.itertuples(name="Accuracy")
-        ],
+        _records(each, untouched, means, tested),
     )
+
+
+def _records(each: Studied, untouched: pd.Series, means: pd.DataFrame, tested: int) -> list[dict[str, object]]:
+    """Return the accuracies as rows of a table, that on unchanged images first if it is there."""
+    methods: list[dict[str, object]] = [
+        {
+            "run": each.run.name,
+            "method": r.who,
+            "removed": r.x,
+            "accuracy": r.mean,
+            "lowest": r.min,
+            "highest": r.max,
+            "standard deviation": r.std,
+            "trainings": r.count,
+            **_test_error(r.mean, tested),
+        }
+        for r in means.itertuples(name="Accuracy")
+    ]
+    if not len(untouched):
+        return methods
+    return [{"run": each.run.name, "method": "", "removed": 0.0, **_unchanged(untouched, tested)}, *methods]
 
 
 def _errors(accuracies: Sequence[float], tested: int) -> tuple[list[float], list[float]]:

@@ -308,12 +308,18 @@ def test_a_larger_network_of_the_same_family_is_no_smaller_one(held: str, wanted
         ),
         (
             "vgg11",
-            {"classifier__0__weight": (64, 25088), "classifier__0__bias": (64,), "classifier__6__weight": None,
-             "classifier__3__weight": (5, 64), "classifier__3__bias": (5,), "classifier__6__bias": None},
+            {
+                "classifier__0__weight": (64, 25088),
+                "classifier__0__bias": (64,),
+                "classifier__6__weight": None,
+                "classifier__3__weight": (5, 64),
+                "classifier__3__bias": (5,),
+                "classifier__6__bias": None,
+            },
             r"has the weights of vgg11, but another last layer: classifier\.0\.weight \(64, 25088\).* another network",
         ),
     ],
-)  # fmt: skip
+)
 def test_a_last_layer_of_another_make_is_explained(architecture: str, changes: dict[str, Any], words: str) -> None:
     with pytest.raises(PathwayError, match=words):
         opened(hollow(architecture, **changes), architecture)
